@@ -1,0 +1,68 @@
+//! The files of our own beside RocksDB's: the marker that says "here is a store, of this format",
+//! and the process that holds it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Error;
+
+/// The on-disk format that this version writes.
+pub(super) const FORMAT: u32 = 1;
+
+/// Whether a store is to be made in `path`: only where the folder is empty, or is not there.
+pub(super) fn examine(path: &Path) -> Result<bool, Error> {
+    fs::create_dir_all(path).map_err(|error| Error::File { path: path.to_owned(), error })?;
+    let marker = path.join(MARKER);
+    match fs::read_to_string(&marker) {
+        Ok(text) => {
+            let found = text.trim().strip_prefix("format ").and_then(|n| n.parse().ok());
+            match found {
+                Some(found) if found > FORMAT => {
+                    Err(Error::Newer { path: marker, known: FORMAT, found })
+                }
+                Some(_) if path.join("db").join("CURRENT").exists() => Ok(false),
+                _ => Err(Error::Missing(path.to_owned())),
+            }
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let db = path.join("db");
+            // A first start that was cut short leaves `db` and no marker: nothing was accepted yet.
+            let begun = db.join("CURRENT").exists();
+            let others = fs::read_dir(path)
+                .map_err(|error| Error::File { path: path.to_owned(), error })?
+                .flatten()
+                .any(|entry| entry.path() != db);
+            if others && !begun { Err(Error::NotAStore(path.to_owned())) } else { Ok(true) }
+        }
+        Err(error) => Err(Error::File { path: marker, error }),
+    }
+}
+
+/// Writes the marker, synced, and this process's id.
+pub(super) fn write(path: &Path) -> Result<(), Error> {
+    let put = |name: &str, text: String| {
+        let file = path.join(name);
+        fs::write(&file, text)
+            .and_then(|()| fs::File::open(&file)?.sync_all())
+            .map_err(|error| Error::File { path: file, error })
+    };
+    put(MARKER, format!("format {FORMAT}\n"))?;
+    put(PID, format!("{}\n", std::process::id()))?;
+    fs::File::open(path)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| Error::File { path: path.to_owned(), error })
+}
+
+/// Says who holds the store, where that is why it did not open.
+pub(super) fn explain(path: &Path, error: rocksdb::Error) -> Error {
+    let text = error.to_string();
+    if !(text.contains("lock hold by") || text.contains("While lock file")) {
+        return Error::Engine(error);
+    }
+    let pid = fs::read_to_string(path.join(PID)).unwrap_or_default();
+    let pid = if pid.trim().is_empty() { "unknown".to_owned() } else { pid.trim().to_owned() };
+    Error::Held { path: PathBuf::from(path), pid }
+}
+
+const MARKER: &str = "LOGTRACE";
+const PID: &str = "logtrace.pid";

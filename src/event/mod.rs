@@ -1,0 +1,216 @@
+//! One log record, as it is between a parser and the batch it is copied into.
+//!
+//! An [`Event`] borrows from the bytes it was parsed from, so making one copies nothing; a text
+//! that had to be changed (a JSON escape, a stripped credential) is the exception and is owned.
+//! Fields are a flat list with dotted names: nested JSON is flattened by its parser, and what has
+//! no flat form (an array, an empty object) is kept as the JSON text it came in.
+//!
+//! Only what cannot be computed is a field here. Facility, severity and their names follow from
+//! `log.syslog.priority`; `level`, `service` and `host.name` have a fallback. [`derived`] holds
+//! those rules for everyone who reads events back.
+
+pub mod derived;
+mod known;
+mod tags;
+mod value;
+
+pub use self::known::{Known, RESERVED};
+pub use self::tags::Tag;
+pub use self::value::{Kind, Value, ValueRef};
+
+use std::borrow::Cow;
+
+use crate::time::Timestamp;
+
+/// One log record that borrows from the message it came in.
+#[derive(Debug, Default)]
+pub struct Event<'a> {
+    /// When it happened, by its sender's clock; `None` where the time of receipt is to be used.
+    pub timestamp: Option<Timestamp>,
+    /// What it says, in the order of the message. A name that comes twice counts as it came last.
+    pub fields: Vec<Field<'a>>,
+    /// What the parser found wrong with it, each once.
+    pub tags: Vec<Tag>,
+    /// The sender's own `tags`.
+    pub labels: Vec<Cow<'a, str>>,
+    /// The API key found in the message; it is in no field.
+    pub credential: Option<Credential<'a>>,
+}
+
+/// A field of an event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field<'a> {
+    /// What it is called.
+    pub name: Name<'a>,
+    /// What it holds.
+    pub value: Value<'a>,
+}
+
+/// The name of a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Name<'a> {
+    /// A name that the daemon itself gives a meaning to.
+    Known(Known),
+    /// Any other, dotted.
+    Other(Cow<'a, str>),
+}
+
+/// An API key as it was found in a message, and how it was carried.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credential<'a> {
+    /// The secret itself: never stored, never printed.
+    pub secret: Cow<'a, [u8]>,
+    /// How it was carried.
+    pub method: AuthMethod,
+}
+
+/// How a sender was identified: the value of `auth.method` (SPEC §2.3, in its order).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum AuthMethod {
+    /// A TLS client certificate.
+    Certificate,
+    /// The name asked for in the TLS handshake.
+    Sni,
+    /// A parameter of RFC 5424 structured data.
+    StructuredData,
+    /// In front of the message: `KEY <PRI>` or `[KEY] <PRI>`.
+    Prefix,
+    /// A field of a JSON message.
+    JsonField,
+    /// The first line of the connection: `AUTH KEY`.
+    Hello,
+    /// An HTTP header.
+    Http,
+    /// The key that the listener itself is bound to.
+    Listener,
+    /// The key that the source network is bound to.
+    Network,
+    /// None was needed.
+    Anonymous,
+}
+
+impl<'a> Event<'a> {
+    /// Adds a field that the daemon knows by name.
+    pub fn set(&mut self, name: Known, value: Value<'a>) {
+        self.fields.push(Field { name: Name::Known(name), value });
+    }
+
+    /// Adds text under a name that the daemon knows.
+    pub fn text(&mut self, name: Known, text: &'a str) {
+        self.set(name, Value::Text(Cow::Borrowed(text)));
+    }
+
+    /// Adds a field of any name; one that is known is recognised.
+    pub fn put(&mut self, name: Cow<'a, str>, value: Value<'a>) {
+        let name = Known::named(&name).map_or(Name::Other(name), Name::Known);
+        self.fields.push(Field { name, value });
+    }
+
+    /// Marks the event, once, however often it is said.
+    pub fn tag(&mut self, tag: Tag) {
+        if !self.tags.contains(&tag) {
+            self.tags.push(tag);
+        }
+    }
+
+    /// The last value under `name`.
+    pub fn find(&self, name: Known) -> Option<&Value<'a>> {
+        let is = |field: &&Field<'_>| field.name == Name::Known(name);
+        self.fields.iter().rfind(is).map(|field| &field.value)
+    }
+
+    /// Forgets everything but the memory, for the next message.
+    pub fn clear(&mut self) {
+        self.timestamp = None;
+        self.fields.clear();
+        self.tags.clear();
+        self.labels.clear();
+        self.credential = None;
+    }
+
+    /// An empty event in the same memory, free to borrow from another message.
+    pub fn recycle<'b>(mut self) -> Event<'b> {
+        self.clear();
+        // Collecting an emptied vector into one of the same layout keeps its allocation.
+        Event {
+            timestamp: None,
+            fields: self.fields.into_iter().map(|_| unreachable!("cleared")).collect(),
+            tags: self.tags,
+            labels: self.labels.into_iter().map(|_| unreachable!("cleared")).collect(),
+            credential: None,
+        }
+    }
+}
+
+impl Name<'_> {
+    /// The name as it is queried and shown.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Known(known) => known.as_str(),
+            Self::Other(name) => name,
+        }
+    }
+}
+
+impl AuthMethod {
+    /// Every method, in the order in which they are asked.
+    pub const ALL: [Self; 10] = [
+        Self::Certificate,
+        Self::Sni,
+        Self::StructuredData,
+        Self::Prefix,
+        Self::JsonField,
+        Self::Hello,
+        Self::Http,
+        Self::Listener,
+        Self::Network,
+        Self::Anonymous,
+    ];
+
+    /// The value of `auth.method`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Certificate => "certificate",
+            Self::Sni => "sni",
+            Self::StructuredData => "structured_data",
+            Self::Prefix => "prefix",
+            Self::JsonField => "json_field",
+            Self::Hello => "hello",
+            Self::Http => "http",
+            Self::Listener => "listener",
+            Self::Network => "network",
+            Self::Anonymous => "anonymous",
+        }
+    }
+}
+
+impl std::fmt::Debug for Credential<'_> {
+    /// Shows how it was carried and never what it is.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credential").field("method", &self.method).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recycled_events_are_empty_and_keep_their_memory() {
+        let text = String::from("x");
+        let mut event = Event::default();
+        for _ in 0..20 {
+            event.text(Known::Message, &text);
+        }
+        let room = event.fields.capacity();
+        let event: Event<'static> = event.recycle();
+        assert!(event.fields.is_empty());
+        assert_eq!(event.fields.capacity(), room);
+    }
+
+    #[test]
+    fn a_credential_is_never_printed() {
+        let secret = Credential { secret: b"lt_live_abc"[..].into(), method: AuthMethod::Prefix };
+        assert!(!format!("{secret:?}").contains("abc"));
+    }
+}

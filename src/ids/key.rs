@@ -1,0 +1,95 @@
+//! API key secrets: `lt_live_` or `lt_test_` and 32 lowercase hex digits or more (SPEC §3).
+
+use std::borrow::Cow;
+
+use memchr::memmem;
+
+/// The shortest secret, in bytes.
+pub const MIN_SECRET: usize = PREFIX + 32;
+
+/// The length of `lt_live_` and of `lt_test_`.
+const PREFIX: usize = 8;
+
+/// Hex digits after a prefix from which on a text is taken for (a part of) a secret and masked.
+const SUSPECT: usize = 8;
+
+/// Whether `text` has the form of a secret. Says nothing of whether such a key exists.
+pub fn is_secret(text: &[u8]) -> bool {
+    text.len() >= MIN_SECRET && has_prefix(text) && text.iter().skip(PREFIX).all(is_hex)
+}
+
+/// How a secret is shown: `lt_live_8f3a…5b2c`. Anything that is no secret shows nothing of itself.
+pub fn mask(secret: &str) -> String {
+    match (secret.get(..PREFIX + 4), secret.get(secret.len().saturating_sub(4)..)) {
+        (Some(head), Some(tail)) if is_secret(secret.as_bytes()) => format!("{head}…{tail}"),
+        _ => "…".to_owned(),
+    }
+}
+
+/// `text` with every secret in it masked, those that were cut short too.
+///
+/// Borrowed when there is none, which one search for the prefix tells.
+pub fn scrub(text: &[u8]) -> Cow<'_, [u8]> {
+    let mut clean = Vec::new();
+    let mut done = 0;
+    for at in memmem::find_iter(text, b"lt_") {
+        let Some(rest) = text.get(at..).filter(|rest| at >= done && has_prefix(rest)) else {
+            continue;
+        };
+        let digits = rest.iter().skip(PREFIX).take_while(|byte| is_hex(byte)).count();
+        if digits < SUSPECT {
+            continue;
+        }
+        let shown = if digits >= 32 { PREFIX + 4 } else { PREFIX };
+        clean.extend_from_slice(text.get(done..at + shown).unwrap_or_default());
+        clean.extend_from_slice("…".as_bytes());
+        done = at + PREFIX + digits;
+        if digits >= 32 {
+            clean.extend_from_slice(text.get(done - 4..done).unwrap_or_default());
+        }
+    }
+    if done == 0 {
+        return Cow::Borrowed(text);
+    }
+    clean.extend_from_slice(text.get(done..).unwrap_or_default());
+    Cow::Owned(clean)
+}
+
+fn has_prefix(text: &[u8]) -> bool {
+    text.starts_with(b"lt_live_") || text.starts_with(b"lt_test_")
+}
+
+fn is_hex(byte: &u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "lt_live_0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn secrets_are_recognised_and_masked() {
+        assert!(is_secret(SECRET.as_bytes()));
+        assert!(!is_secret(&SECRET.as_bytes()[..39]));
+        assert!(!is_secret(SECRET.to_uppercase().as_bytes()));
+        assert_eq!(mask(SECRET), "lt_live_0123…cdef");
+        assert_eq!(mask("hunter2"), "…");
+    }
+
+    #[test]
+    fn text_is_scrubbed() {
+        let table = [
+            ("nothing here, lt_ and lt_live_ are words", None),
+            (&format!("a {SECRET} b"), Some("a lt_live_0123…cdef b")),
+            (&format!("{SECRET}{SECRET}"), Some("lt_live_0123…cdeflt_live_0123…cdef")),
+            ("cut: lt_test_0123456789", Some("cut: lt_test_…")),
+        ];
+        for (text, want) in table {
+            let clean = scrub(text.as_bytes());
+            assert_eq!(clean, want.unwrap_or(text).as_bytes(), "{text}");
+            assert_eq!(matches!(clean, Cow::Borrowed(_)), want.is_none());
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Identifiers: the form of API keys, and how one is shown to people.
+
+mod key;
+
+pub use self::key::{MIN_SECRET, is_secret, mask, scrub};

@@ -1,0 +1,6 @@
+//! logtrace.
+pub mod db;
+pub mod event;
+pub mod ids;
+pub mod store;
+pub mod time;

@@ -1,0 +1,65 @@
+//! Section `[store]` of the configuration.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use serde::{Deserialize, Serialize};
+
+use crate::db;
+
+/// How events are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Staged events are sealed into segments once they take this much (before compression).
+    /// Default: 64 MiB. Range: 1 MiB to 1 GiB.
+    pub seal_bytes: ByteSize,
+    /// …or once the oldest of them has waited this long. Default: 10s. Range: 100ms to 1h.
+    #[serde(with = "humantime_serde")]
+    pub seal_after: Duration,
+    /// How long events are kept. Default: 30d.
+    pub retention: Retention,
+    /// The memory that RocksDB may use.
+    pub engine: db::Options,
+}
+
+/// How long events are kept: whole days are dropped, and nothing that stays is rewritten.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// Of projects and journals that are not named. Default: 30d. Range: 1d to 36500d.
+    #[serde(with = "humantime_serde")]
+    pub default: Duration,
+    /// Of projects that are, by name; journals are named with a leading underscore.
+    pub projects: BTreeMap<String, Days>,
+}
+
+/// A length of time in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Days(#[serde(with = "humantime_serde")] pub Duration);
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            seal_bytes: ByteSize::mib(64),
+            seal_after: Duration::from_secs(10),
+            retention: Retention::default(),
+            engine: db::Options::default(),
+        }
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { default: Duration::from_secs(30 * 86_400), projects: BTreeMap::new() }
+    }
+}
+
+impl Retention {
+    /// How long the events of `project` are kept.
+    pub fn of(&self, project: &str) -> Duration {
+        self.projects.get(project).map_or(self.default, |days| days.0)
+    }
+}

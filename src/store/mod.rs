@@ -1,0 +1,305 @@
+//! Events on disk: staged as they are acknowledged, sealed into segments soon after.
+//!
+//! ```text
+//!  Rows ──stage──▶ staged batch ──seal──▶ segment of blocks ──expire──▶ gone
+//!                  (synced WAL)           (ingested file)
+//!                       └──────── Source ─▶ View ────────┘  what queries read
+//! ```
+//!
+//! A staged batch and a sealed block hold the same columns in the same encoding. A staged batch is
+//! one chunk, written once with a synced log and deleted when it is sealed; a block is a chunk for
+//! each column, so that a query reads only those it needs.
+//!
+//! # Invariants
+//!
+//! * *Acknowledged is durable*: [`Store::stage`] returns after the sync.
+//! * *Each event once*: sealing commits with one synced batch, catalog rows in and staged batches
+//!   out, and the same is done to what readers see under one lock. A file that was brought in
+//!   before a crash and that no catalog row names is removed at start.
+//! * *Damage is an error of one source*, never a panic and never silence.
+//!
+//! Columns of message templates and a map of tokens to blocks belong beside `column` and
+//! `segment`; a block column that has them says so by its encoding number.
+
+mod bytes;
+mod chunk;
+mod column;
+mod config;
+mod origin;
+mod recover;
+mod rows;
+mod sealer;
+mod segment;
+mod staged;
+mod view;
+
+pub use self::bytes::Damaged;
+pub use self::column::Column;
+pub use self::config::{Config, Days, Retention};
+pub use self::origin::{Origin, Run};
+pub use self::rows::Rows;
+pub use self::segment::{Block, BlockColumn, Segment};
+pub use self::staged::Staged;
+pub use self::view::{Source, View};
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+
+use self::chunk::Packer;
+use self::recover::{CATALOG_FORMAT, NEXT, next_value, segment_key};
+use self::sealer::Sealer;
+use crate::db::{self, Db, Family, Write};
+use crate::time::{DAY, Timestamp};
+
+/// The events of all projects.
+#[derive(Debug)]
+pub struct Store {
+    db: Arc<Db>,
+    config: Config,
+    /// What readers see. Held for writing only while a commit becomes visible.
+    state: RwLock<State>,
+    writer: Mutex<Writer>,
+    /// Held by whoever seals or expires.
+    sealing: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    staged: VecDeque<Arc<Staged>>,
+    segments: BTreeMap<u64, Arc<Segment>>,
+    /// No longer seen by new readers; dropped once the last reader is done.
+    condemned: Vec<Arc<Segment>>,
+    next_segment: u64,
+}
+
+#[derive(Debug)]
+struct Writer {
+    next_batch: u64,
+    next_id: u64,
+    packer: Packer,
+    scratch: Vec<u8>,
+}
+
+/// Why the store did not do as it was told.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The engine said no.
+    #[error(transparent)]
+    Db(#[from] db::Error),
+    /// What was read is not what was written.
+    #[error(transparent)]
+    Damaged(#[from] Damaged),
+    /// The catalog names a segment whose file lacks a chunk.
+    #[error("expected a chunk of segment {segment:016x}, but found none")]
+    ChunkMissing {
+        /// The segment.
+        segment: u64,
+    },
+    /// A catalog row could not be read.
+    #[error("expected a catalog row, but found damaged bytes: {0}")]
+    Catalog(#[from] postcard::Error),
+}
+
+/// How much there is, for metrics and health.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Batches that are not sealed yet.
+    pub staged_batches: u64,
+    /// Bytes of them before compression.
+    pub staged_bytes: u64,
+    /// Events in them.
+    pub staged_rows: u64,
+    /// Sealed segments.
+    pub segments: u64,
+    /// Bytes of their chunks.
+    pub segment_bytes: u64,
+    /// Events in them.
+    pub segment_rows: u64,
+}
+
+impl Store {
+    /// Opens the store in `db`: finds what is staged and sealed, and removes what a crash left.
+    ///
+    /// # Errors
+    ///
+    /// When the catalog cannot be read.
+    pub fn open(db: Arc<Db>, config: Config) -> Result<Self, Error> {
+        recover::open(db, config)
+    }
+
+    /// Makes `batches` durable, together, and visible. Empty ones are passed over.
+    ///
+    /// # Errors
+    ///
+    /// When they could not be written; none of them is then visible, and none is to be
+    /// acknowledged.
+    pub fn stage<'r>(&self, batches: impl IntoIterator<Item = &'r Rows>) -> Result<(), Error> {
+        let writer = &mut *self.writer.lock();
+        let (mut number, mut id) = (writer.next_batch, writer.next_id);
+        let mut staged = Vec::new();
+        for rows in batches.into_iter().filter(|rows| !rows.is_empty()) {
+            let batch = Staged::pack(number, id, rows, &mut writer.packer, &mut writer.scratch);
+            (number, id) = (number + 1, id + rows.len() as u64);
+            staged.push(Arc::new(batch));
+        }
+        if staged.is_empty() {
+            return Ok(());
+        }
+        let mut write = Write::default();
+        for batch in &staged {
+            write.put(Family::Stage, batch.number.to_be_bytes().to_vec(), &*batch.chunk);
+        }
+        // Numbers are taken even when the write fails: a refused batch may still turn up in the
+        // log, and another must not bear its number.
+        (writer.next_batch, writer.next_id) = (number, id);
+        self.db.commit(&write)?;
+        drop(write);
+        self.state.write().staged.extend(staged);
+        Ok(())
+    }
+
+    /// Turns everything staged into segments.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be written; what is staged then stays so.
+    pub fn seal(&self) -> Result<(), Error> {
+        let _one_at_a_time = self.sealing.lock();
+        let (batches, next_segment) = {
+            let state = self.state.read();
+            (state.staged.iter().cloned().collect::<Vec<_>>(), state.next_segment)
+        };
+        if batches.is_empty() {
+            return Ok(());
+        }
+        let mut sealer = Sealer::new(next_segment);
+        for batch in &batches {
+            sealer.add(&batch.chunk)?;
+        }
+        let segments = sealer.finish(&self.db, &self.folder())?;
+        let next_segment = segments.last().map_or(next_segment, |last| last.id + 1);
+        let last = batches.last().expect("not empty");
+        let next = next_value(next_segment, last.number + 1, last.first_id + last.rows as u64);
+        let mut write = Write::default();
+        write.put(Family::Catalog, NEXT, next);
+        for segment in &segments {
+            let mut row = vec![CATALOG_FORMAT];
+            row.extend(postcard::to_stdvec(segment)?);
+            write.put(Family::Catalog, segment_key(segment.id), row);
+        }
+        for batch in &batches {
+            write.delete(Family::Stage, batch.number.to_be_bytes().to_vec());
+        }
+        self.db.commit(&write)?;
+        let mut state = self.state.write();
+        state.staged.drain(..batches.len());
+        state.next_segment = next_segment;
+        state.segments.extend(segments.into_iter().map(|s| (s.id, Arc::new(s))));
+        Ok(())
+    }
+
+    /// Drops the segments of days that are past their retention, and those dropped before that no
+    /// reader needs any longer. Returns how many were condemned.
+    ///
+    /// # Errors
+    ///
+    /// When the catalog could not be changed.
+    pub fn expire(&self, now: Timestamp) -> Result<usize, Error> {
+        let _one_at_a_time = self.sealing.lock();
+        let expired = |segment: &Segment| {
+            let kept = self.config.retention.of(&segment.project).as_micros();
+            let kept = i64::try_from(kept).unwrap_or(i64::MAX);
+            (segment.day + 1).saturating_mul(DAY) < now.plus(-kept).as_micros()
+        };
+        let due: Vec<_> =
+            self.state.read().segments.values().filter(|s| expired(s)).cloned().collect();
+        if !due.is_empty() {
+            let mut write = Write::default();
+            due.iter().for_each(|s| write.delete(Family::Catalog, segment_key(s.id)));
+            self.db.commit(&write)?;
+            let mut state = self.state.write();
+            due.iter().for_each(|segment| drop(state.segments.remove(&segment.id)));
+            state.condemned.extend(due.iter().cloned());
+        }
+        let condemned = due.len();
+        drop(due);
+        self.drop_condemned()?;
+        Ok(condemned)
+    }
+
+    /// Everything that may hold a row of `project` in `from..=to` (microseconds), the newest
+    /// first.
+    pub fn sources(&self, project: &str, from: i64, to: i64) -> Vec<Source> {
+        let state = self.state.read();
+        let in_time = |(first, last): (i64, i64)| first <= to && last >= from;
+        let staged = state.staged.iter().filter(|staged| in_time(staged.times));
+        let mut sources: Vec<_> = staged.cloned().map(Source::Staged).collect();
+        for segment in state.segments.values() {
+            if *segment.project == *project && segment.overlaps(from, to) {
+                for (number, block) in (0..).zip(&segment.blocks) {
+                    if in_time(block.times) {
+                        sources.push(Source::Block(Arc::clone(segment), number));
+                    }
+                }
+            }
+        }
+        drop(state);
+        sources.sort_by_key(|source| std::cmp::Reverse(source.times().1));
+        sources
+    }
+
+    /// Opens a source for reading.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or is damaged.
+    pub fn view(&self, source: &Source) -> Result<View<'_>, Error> {
+        View::open(self, source)
+    }
+
+    /// How much there is.
+    pub fn usage(&self) -> Usage {
+        let state = self.state.read();
+        let sum = |of: fn(&Segment) -> u64| state.segments.values().map(|s| of(s)).sum();
+        Usage {
+            staged_batches: state.staged.len() as u64,
+            staged_bytes: state.staged.iter().map(|staged| staged.raw_bytes as u64).sum(),
+            staged_rows: state.staged.iter().map(|staged| staged.rows as u64).sum(),
+            segments: state.segments.len() as u64,
+            segment_bytes: sum(|segment| segment.stored_bytes),
+            segment_rows: sum(|segment| segment.rows),
+        }
+    }
+
+    /// The configuration it was opened with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Where files are made before they are brought in.
+    fn folder(&self) -> PathBuf {
+        self.db.path().join("tmp")
+    }
+
+    fn drop_condemned(&self) -> Result<(), Error> {
+        let unused: Vec<Arc<Segment>> = {
+            let mut state = self.state.write();
+            let held = |segment: &Arc<Segment>| Arc::strong_count(segment) > 1;
+            let (kept, unused) = state.condemned.drain(..).partition(held);
+            state.condemned = kept;
+            unused
+        };
+        for segment in unused {
+            let (from, to) = (segment.id.to_be_bytes(), (segment.id + 1).to_be_bytes());
+            self.db.drop_segments(&from, &to)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

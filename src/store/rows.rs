@@ -1,0 +1,253 @@
+//! Rows in memory, by column: what readers fill, and what staged batches and blocks are made from.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::bytes::{Damaged, Reader, put_varint, put_zigzag};
+use super::column::Column;
+use super::origin::{Origin, Run};
+use crate::event::{Event, Kind, Known, Name, ValueRef};
+
+/// Rows of any origin, each field in a column of its own.
+#[derive(Debug, Default)]
+pub struct Rows {
+    origins: Vec<Arc<Origin>>,
+    /// The number of an origin, by its address; `origins` keeps that address its own.
+    numbers: FxHashMap<usize, u32>,
+    runs: Vec<Run>,
+    /// In microseconds since the epoch.
+    times: Vec<i64>,
+    /// The columns of [`Known`] names, by their number.
+    known: [Column; Known::ALL.len()],
+    others: Vec<(Box<str>, Column)>,
+    names: FxHashMap<Box<str>, usize>,
+    bytes: usize,
+    tags: Vec<u8>,
+}
+
+impl Rows {
+    /// How many rows.
+    pub fn len(&self) -> usize {
+        self.times.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.times.is_empty()
+    }
+
+    /// About the bytes of memory that the rows take: values, and 8 for the time of each.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether so many names came that what follows should begin a new batch.
+    pub fn too_wide(&self) -> bool {
+        self.others.len() > MAX_NAMES
+    }
+
+    /// Says that the rows pushed from here on came from `origin`, at `received_at` (microseconds).
+    pub fn begin(&mut self, origin: &Arc<Origin>, received_at: i64) {
+        let address = Arc::as_ptr(origin).addr();
+        let next = u32::try_from(self.origins.len()).expect("fewer origins than rows");
+        let origin = *self.numbers.entry(address).or_insert_with(|| {
+            self.origins.push(Arc::clone(origin));
+            next
+        });
+        match self.runs.last_mut() {
+            Some(run) if run.rows == 0 => *run = Run { origin, received_at, rows: 0 },
+            Some(run) if run.origin == origin && run.received_at == received_at => {}
+            _ => self.runs.push(Run { origin, received_at, rows: 0 }),
+        }
+    }
+
+    /// Copies `event` in as the next row, of the origin that [`begin`](Self::begin) named.
+    pub fn push(&mut self, event: &Event<'_>) {
+        let run = self.runs.last_mut().expect("begin comes before push");
+        run.rows += 1;
+        let time = event.timestamp.map_or(run.received_at, |time| time.as_micros());
+        let row = u32::try_from(self.times.len()).expect("a batch is closed long before");
+        self.times.push(time);
+        self.bytes += 8;
+        for field in &event.fields {
+            self.set(row, &field.name, field.value.as_ref());
+        }
+        if !event.tags.is_empty() || !event.labels.is_empty() {
+            self.set_tags(row, event);
+        }
+    }
+
+    /// All columns that have a value, with their names.
+    pub fn columns(&self) -> impl Iterator<Item = (&str, &Column)> {
+        let known = Known::ALL.iter().zip(&self.known).map(|(known, c)| (known.as_str(), c));
+        let others = self.others.iter().map(|(name, column)| (&**name, column));
+        known.chain(others).filter(|(_, column)| !column.is_empty())
+    }
+
+    /// For each origin of these rows, how many of them are its own.
+    pub fn by_origin(&self) -> impl Iterator<Item = (&Arc<Origin>, u64)> {
+        let mut counts = vec![0; self.origins.len()];
+        for run in &self.runs {
+            if let Some(count) = counts.get_mut(run.origin as usize) {
+                *count += u64::from(run.rows);
+            }
+        }
+        self.origins.iter().zip(counts)
+    }
+
+    /// The time of each row.
+    pub fn times(&self) -> &[i64] {
+        &self.times
+    }
+
+    /// Forgets the rows and keeps the memory, unless a sender filled it with odd names.
+    pub fn clear(&mut self) {
+        self.origins.clear();
+        self.numbers.clear();
+        self.runs.clear();
+        self.times.clear();
+        self.known.iter_mut().for_each(Column::clear);
+        if self.others.len() > KEPT_NAMES {
+            self.others.clear();
+            self.names.clear();
+        }
+        self.others.iter_mut().for_each(|(_, column)| column.clear());
+        self.bytes = 0;
+    }
+
+    pub(super) fn set(&mut self, row: u32, name: &Name<'_>, value: ValueRef<'_>) {
+        self.bytes += value.bytes.len() + 1;
+        match name {
+            Name::Known(known) => {
+                if let Some(column) = self.known.get_mut(*known as usize) {
+                    column.push(row, value);
+                }
+            }
+            Name::Other(name) => self.other(name).push(row, value),
+        }
+    }
+
+    /// Adds a row whose values follow by [`set`](Self::set).
+    pub(super) fn add_row(&mut self, time: i64) -> u32 {
+        let row = u32::try_from(self.times.len()).expect("a block is closed long before");
+        if let Some(run) = self.runs.last_mut() {
+            run.rows += 1;
+        }
+        self.times.push(time);
+        self.bytes += 8;
+        row
+    }
+
+    /// The column of a name, by a handle that is quicker to use again than the name.
+    pub(super) fn column_mut(&mut self, name: &str) -> &mut Column {
+        match Known::named(name) {
+            Some(known) => self.known.get_mut(known as usize).expect("one column for each"),
+            None => self.other(name),
+        }
+    }
+
+    pub(super) fn grew(&mut self, bytes: usize) {
+        self.bytes += bytes;
+    }
+
+    /// Appends origins, runs and times.
+    pub(super) fn encode_head(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.times.len() as u64);
+        put_varint(out, self.origins.len() as u64);
+        self.origins.iter().for_each(|origin| origin.encode(out));
+        put_varint(out, self.runs.len() as u64);
+        let mut before = 0;
+        for run in &self.runs {
+            put_varint(out, u64::from(run.origin));
+            put_zigzag(out, run.received_at.wrapping_sub(before));
+            put_varint(out, u64::from(run.rows));
+            before = run.received_at;
+        }
+        put_times(out, &self.times);
+    }
+
+    fn other(&mut self, name: &str) -> &mut Column {
+        let next = self.others.len();
+        let index = match self.names.get(name) {
+            Some(index) => *index,
+            None => {
+                self.names.insert(name.into(), next);
+                self.others.push((name.into(), Column::default()));
+                next
+            }
+        };
+        &mut self.others.get_mut(index).expect("names and others agree").1
+    }
+
+    fn set_tags(&mut self, row: u32, event: &Event<'_>) {
+        let tags = event.labels.iter().map(|label| &**label);
+        let tags: Vec<&str> = tags.chain(event.tags.iter().map(|tag| tag.as_str())).collect();
+        let mut json = std::mem::take(&mut self.tags);
+        json.clear();
+        serde_json::to_writer(&mut json, &tags).expect("text always becomes JSON");
+        self.set(row, &Name::Known(Known::Tags), ValueRef::new(Kind::Json, &json));
+        self.tags = json;
+    }
+}
+
+/// What [`Rows::encode_head`] wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) origins: Vec<Arc<Origin>>,
+    pub(super) runs: Vec<Run>,
+    pub(super) times: Vec<i64>,
+}
+
+impl Head {
+    pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let rows = reader.count()?;
+        let mut origins = Vec::new();
+        for _ in 0..reader.count()? {
+            origins.push(Arc::new(Origin::decode(reader)?));
+        }
+        let (mut runs, mut received_at, mut left) = (Vec::new(), 0_i64, rows);
+        for _ in 0..reader.count()? {
+            let origin = reader.u32()?;
+            received_at = received_at.wrapping_add(reader.zigzag()?);
+            let count = reader.u32()?;
+            left = left.checked_sub(count as usize).ok_or(Damaged("runs of those rows"))?;
+            if origin as usize >= origins.len() {
+                return Err(Damaged("an origin"));
+            }
+            runs.push(Run { origin, received_at, rows: count });
+        }
+        if left != 0 {
+            return Err(Damaged("runs of all rows"));
+        }
+        let times = times(reader, rows)?;
+        Ok(Self { origins, runs, times })
+    }
+}
+
+/// Appends integers as the difference of each to the one before.
+pub(super) fn put_times(out: &mut Vec<u8>, times: &[i64]) {
+    let mut before = 0;
+    for time in times {
+        put_zigzag(out, time.wrapping_sub(before));
+        before = *time;
+    }
+}
+
+/// Reads `count` integers back.
+pub(super) fn times(reader: &mut Reader<'_>, count: usize) -> Result<Vec<i64>, Damaged> {
+    let mut times = Vec::with_capacity(count);
+    let mut time = 0_i64;
+    for _ in 0..count {
+        time = time.wrapping_add(reader.zigzag()?);
+        times.push(time);
+    }
+    Ok(times)
+}
+
+/// Names beyond those that the daemon knows, in one batch or block. An event has at most a
+/// thousand, so a batch never has more than twice that.
+const MAX_NAMES: usize = 1000;
+
+/// Names whose columns are kept for the next batch.
+const KEPT_NAMES: usize = 64;

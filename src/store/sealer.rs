@@ -1,0 +1,231 @@
+//! Turns staged batches into blocks: rows of one project, day and service go together, because
+//! like senders compress well (mixing services costs a third).
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::Error;
+use super::bytes::Damaged;
+use super::chunk::{Packer, Unpacker};
+use super::column::Column;
+use super::origin::Origin;
+use super::rows::Rows;
+use super::segment::{Builder, Segment};
+use super::staged::Opened;
+use crate::db::Db;
+use crate::event::{Known, ValueRef};
+use crate::time::DAY;
+
+/// Rows on their way from staged batches into segments.
+#[derive(Debug)]
+pub(super) struct Sealer {
+    packer: Packer,
+    unpacker: Unpacker,
+    /// Origins that are equal become one.
+    origins: FxHashMap<Origin, Arc<Origin>>,
+    groups: Vec<Group>,
+    segments: Vec<Builder>,
+    next_segment: u64,
+}
+
+/// Rows that will be a block.
+#[derive(Debug)]
+struct Group {
+    project: Arc<str>,
+    day: i64,
+    service: Box<[u8]>,
+    rows: Rows,
+    ids: Vec<i64>,
+}
+
+/// The group of each row of a batch, and its number in that group.
+struct Placed {
+    groups: Vec<u32>,
+    rows: Vec<u32>,
+}
+
+impl Sealer {
+    /// A sealer whose segments are numbered from `next_segment` on.
+    pub(super) fn new(next_segment: u64) -> Self {
+        Self {
+            packer: Packer::new(LEVEL),
+            unpacker: Unpacker::new(),
+            origins: FxHashMap::default(),
+            groups: Vec::new(),
+            segments: Vec::new(),
+            next_segment,
+        }
+    }
+
+    /// Takes in the rows of a staged batch.
+    pub(super) fn add(&mut self, chunk: &[u8]) -> Result<(), Damaged> {
+        let batch = Opened::open(chunk, &mut self.unpacker)?;
+        // Everything is read before anything is taken in: a damaged batch leaves no half of it.
+        let columns: Result<Vec<(&str, Column)>, Damaged> = batch
+            .names()
+            .map(|name| Ok((name, Column::decode(batch.column(name).unwrap_or_default())?)))
+            .collect();
+        let columns = columns?;
+        let placed = self.place(&batch, &columns);
+        for (name, column) in &columns {
+            self.copy(name, column, &placed);
+        }
+        self.close_groups(|group| group.rows.bytes() >= BLOCK_BYTES || group.rows.too_wide());
+        while self.groups.iter().map(|group| group.rows.bytes()).sum::<usize>() > OPEN_BYTES {
+            let largest = self.groups.iter().map(|group| group.rows.bytes()).max().unwrap_or(0);
+            self.close_groups(|group| group.rows.bytes() == largest);
+        }
+        Ok(())
+    }
+
+    /// Writes all segments into files in `folder` and brings them into `db`. They are not yet
+    /// seen: that is for the catalog.
+    pub(super) fn finish(mut self, db: &Db, folder: &Path) -> Result<Vec<Segment>, Error> {
+        self.close_groups(|_| true);
+        let mut sealed = Vec::new();
+        for mut builder in self.segments {
+            builder.chunks.sort_unstable_by_key(|(at, _)| *at);
+            let id = builder.segment.id;
+            let chunks = builder.chunks.iter().map(|(at, chunk)| (Segment::key(id, *at), chunk));
+            db.ingest(&folder.join(format!("{id:016x}.sst")), chunks)?;
+            sealed.push(builder.segment);
+        }
+        Ok(sealed)
+    }
+
+    /// Finds or makes the group of each row of `batch`, and gives the row its place there.
+    fn place(&mut self, batch: &Opened, columns: &[(&str, Column)]) -> Placed {
+        let named = |name: Known| {
+            columns.iter().find(|(other, _)| *other == name.as_str()).map(|(_, column)| column)
+        };
+        let (service, app) = (named(Known::Service), named(Known::AppName));
+        let origins: Vec<Arc<Origin>> =
+            batch.head.origins.iter().map(|origin| self.intern(origin)).collect();
+        let mut numbers: FxHashMap<(usize, i64, &[u8]), u32> = FxHashMap::default();
+        let mut placed = Placed { groups: Vec::new(), rows: Vec::new() };
+        let mut row = 0_u32;
+        for run in &batch.head.runs {
+            let Some(origin) = origins.get(run.origin as usize) else { continue };
+            let project = origin.project.as_ptr().addr();
+            let received_day = run.received_at.div_euclid(DAY);
+            for _ in 0..run.rows {
+                let time = batch.head.times.get(row as usize).copied().unwrap_or(run.received_at);
+                let day = day_kept_by(time.div_euclid(DAY), received_day);
+                let own = service.and_then(|column| column.at(row));
+                let own = own.or_else(|| app.and_then(|column| column.at(row)));
+                let service = own.map_or(&b""[..], |value: ValueRef<'_>| value.bytes);
+                let number = *numbers
+                    .entry((project, day, service))
+                    .or_insert_with(|| self.group(&origin.project, day, service));
+                let group = self.groups.get_mut(number as usize).expect("made or found");
+                group.rows.begin(origin, run.received_at);
+                placed.groups.push(number);
+                placed.rows.push(group.rows.add_row(time));
+                group.ids.push((batch.first_id + u64::from(row)).cast_signed());
+                row += 1;
+            }
+        }
+        placed
+    }
+
+    /// Copies a column's values to where their rows went.
+    fn copy(&mut self, name: &str, column: &Column, placed: &Placed) {
+        let mut targets: Vec<(&mut Column, usize)> =
+            self.groups.iter_mut().map(|group| (group.rows.column_mut(name), 0)).collect();
+        column.for_each(|row, value| {
+            let place = placed.groups.get(row as usize).zip(placed.rows.get(row as usize));
+            let Some((group, row)) = place else { return };
+            if let Some((target, bytes)) = targets.get_mut(*group as usize) {
+                target.push(*row, value);
+                *bytes += value.bytes.len() + 1;
+            }
+        });
+        let grew: Vec<usize> = targets.into_iter().map(|(_, bytes)| bytes).collect();
+        for (group, bytes) in self.groups.iter_mut().zip(grew) {
+            group.rows.grew(bytes);
+        }
+    }
+
+    fn intern(&mut self, origin: &Arc<Origin>) -> Arc<Origin> {
+        if let Some(known) = self.origins.get(&**origin) {
+            return Arc::clone(known);
+        }
+        // One allocation for each project, so that its address stands for it.
+        let project = self.origins.values().find(|known| known.project == origin.project);
+        let project = project.map_or_else(|| origin.project.clone(), |known| known.project.clone());
+        let own = Arc::new(Origin { project, ..(**origin).clone() });
+        self.origins.insert((*own).clone(), Arc::clone(&own));
+        own
+    }
+
+    /// The number of a group; services past the bound share one.
+    fn group(&mut self, project: &Arc<str>, day: i64, service: &[u8]) -> u32 {
+        let same = |group: &Group, service: &[u8]| {
+            group.day == day && group.project == *project && *group.service == *service
+        };
+        let service = if self.groups.len() < MAX_GROUPS { service } else { b"" };
+        let found = self.groups.iter().position(|group| same(group, service));
+        let number = found.unwrap_or_else(|| {
+            self.groups.push(Group {
+                project: Arc::clone(project),
+                day,
+                service: service.into(),
+                rows: Rows::default(),
+                ids: Vec::new(),
+            });
+            self.groups.len() - 1
+        });
+        u32::try_from(number).expect("groups are few")
+    }
+
+    /// Encodes the groups that `due` says as blocks, and empties them.
+    fn close_groups(&mut self, due: impl Fn(&Group) -> bool) {
+        for group in &mut self.groups {
+            if group.rows.is_empty() || !due(group) {
+                continue;
+            }
+            let open = self.segments.iter_mut().find(|builder| {
+                let segment = &builder.segment;
+                segment.project == group.project && segment.day == group.day && !builder.too_wide()
+            });
+            let builder = match open {
+                Some(builder) => builder,
+                None => {
+                    let id = self.next_segment;
+                    self.next_segment += 1;
+                    self.segments.push(Builder::new(id, group.project.clone(), group.day));
+                    self.segments.last_mut().expect("just pushed")
+                }
+            };
+            builder.add(&group.rows, &group.ids, &mut self.packer);
+            group.rows.clear();
+            group.ids.clear();
+        }
+    }
+}
+
+/// The day that a row is kept by: its own, unless its sender's clock is so far off that days
+/// without number would be opened; then the day it was received.
+fn day_kept_by(day: i64, received: i64) -> i64 {
+    if (received - DAYS_LATE..=received + DAYS_EARLY).contains(&day) { day } else { received }
+}
+
+/// Days that an event may be late and still be kept by its own day.
+const DAYS_LATE: i64 = 7;
+
+/// Days that it may be ahead.
+const DAYS_EARLY: i64 = 1;
+
+/// zstd's level while events arrive: higher ones cost far more than they save.
+const LEVEL: i32 = 1;
+
+/// A block is closed once its values take this much.
+const BLOCK_BYTES: usize = 2 << 20;
+
+/// All open blocks together take no more than this.
+const OPEN_BYTES: usize = 32 << 20;
+
+/// Groups that may be open at once, for each seal.
+const MAX_GROUPS: usize = 128;

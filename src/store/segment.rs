@@ -1,0 +1,226 @@
+//! A sealed segment: many blocks of one project and day, in one immutable file.
+//!
+//! ```text
+//!  key  = segment id (8), column (2), block (4), all big endian
+//!  column 0 is a block's head: ids, origins, runs, times; column n + 1 is the n-th of `names`
+//! ```
+//!
+//! Column before block, so that reading one column of all blocks reads the file in order. What is
+//! known of a segment without opening it lies in the `catalog` family, and in memory.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+use super::bytes::Damaged;
+use super::bytes::Reader;
+use super::chunk::Packer;
+use super::column::Column;
+use super::rows::{Head, Rows, put_times, times};
+use super::staged::span;
+use crate::event::{Kind, ValueRef};
+
+/// A segment's row in the catalog.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// Its id: the first eight bytes of its keys.
+    pub id: u64,
+    /// The project that all its rows belong to.
+    pub project: Arc<str>,
+    /// The day that it is kept by, in days since the epoch.
+    pub day: i64,
+    /// The times of the earliest and latest row, in microseconds since the epoch.
+    pub times: (i64, i64),
+    /// Rows in all blocks.
+    pub rows: u64,
+    /// Bytes of the values before encoding.
+    pub raw_bytes: u64,
+    /// Bytes of the chunks on disk.
+    pub stored_bytes: u64,
+    /// The names of its columns.
+    pub names: Vec<Box<str>>,
+    /// What is known of each block.
+    pub blocks: Vec<Block>,
+}
+
+/// What is known of a block without reading it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// How many rows.
+    pub rows: u32,
+    /// The times of its earliest and latest row, in microseconds since the epoch.
+    pub times: (i64, i64),
+    /// The columns that have a value in some row.
+    pub columns: Vec<BlockColumn>,
+}
+
+/// What is known of a column of a block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockColumn {
+    /// Its place in [`Segment::names`].
+    pub name: u16,
+    /// How many rows have a value.
+    pub rows: u32,
+    /// All values there are, where they are few and short; one value is a constant.
+    pub values: Option<Vec<(u8, Box<[u8]>)>>,
+}
+
+/// Gathers the blocks of a segment and their chunks.
+#[derive(Debug)]
+pub(super) struct Builder {
+    pub(super) segment: Segment,
+    names: FxHashMap<Box<str>, u16>,
+    /// In the order they were made; sorted when written.
+    pub(super) chunks: Vec<(ChunkAt, Vec<u8>)>,
+}
+
+/// Where a chunk lies in its segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ChunkAt {
+    column: u16,
+    block: u32,
+}
+
+impl Segment {
+    /// Whether a row of the segment may lie in `from..=to` (microseconds).
+    pub fn overlaps(&self, from: i64, to: i64) -> bool {
+        self.times.0 <= to && self.times.1 >= from
+    }
+
+    /// The key of a chunk.
+    pub(super) fn key(id: u64, at: ChunkAt) -> [u8; 14] {
+        let mut key = [0; 14];
+        let (first, rest) = key.split_at_mut(8);
+        let (second, third) = rest.split_at_mut(2);
+        first.copy_from_slice(&id.to_be_bytes());
+        second.copy_from_slice(&at.column.to_be_bytes());
+        third.copy_from_slice(&at.block.to_be_bytes());
+        key
+    }
+}
+
+impl ChunkAt {
+    /// The head of a block.
+    pub(super) fn head(block: u32) -> Self {
+        Self { column: 0, block }
+    }
+
+    /// A column of a block.
+    pub(super) fn column(name: u16, block: u32) -> Self {
+        Self { column: name + 1, block }
+    }
+}
+
+impl Block {
+    /// The column at place `name` of the segment's names, if any row has a value.
+    pub fn column(&self, name: u16) -> Option<&BlockColumn> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+}
+
+impl Builder {
+    pub(super) fn new(id: u64, project: Arc<str>, day: i64) -> Self {
+        let segment = Segment {
+            id,
+            project,
+            day,
+            times: (i64::MAX, i64::MIN),
+            rows: 0,
+            raw_bytes: 0,
+            stored_bytes: 0,
+            names: Vec::new(),
+            blocks: Vec::new(),
+        };
+        Self { segment, names: FxHashMap::default(), chunks: Vec::new() }
+    }
+
+    /// Whether there is no room for the names of another block.
+    pub(super) fn too_wide(&self) -> bool {
+        self.segment.names.len() > MAX_NAMES
+    }
+
+    /// Encodes `rows` as the next block. `ids` has the id of each row.
+    pub(super) fn add(&mut self, rows: &Rows, ids: &[i64], packer: &mut Packer) {
+        let block = u32::try_from(self.segment.blocks.len()).expect("far fewer blocks");
+        let mut payload = Vec::new();
+        rows.encode_head(&mut payload);
+        put_times(&mut payload, ids);
+        self.store(ChunkAt::head(block), packer.pack(&payload));
+        let mut columns = Vec::new();
+        for (name, column) in rows.columns() {
+            let name = self.name(name);
+            let column = column.clone().into_dictionary();
+            payload.clear();
+            column.encode(&mut payload);
+            self.store(ChunkAt::column(name, block), packer.pack(&payload));
+            let rows = u32::try_from(column.len()).unwrap_or(u32::MAX);
+            columns.push(BlockColumn { name, rows, values: few(&column) });
+        }
+        let times = span(rows.times());
+        let segment = &mut self.segment;
+        segment.times = (segment.times.0.min(times.0), segment.times.1.max(times.1));
+        segment.rows += rows.len() as u64;
+        segment.raw_bytes += rows.bytes() as u64;
+        let rows = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        segment.blocks.push(Block { rows, times, columns });
+    }
+
+    fn store(&mut self, at: ChunkAt, chunk: Vec<u8>) {
+        self.segment.stored_bytes += chunk.len() as u64;
+        self.chunks.push((at, chunk));
+    }
+
+    fn name(&mut self, name: &str) -> u16 {
+        if let Some(number) = self.names.get(name) {
+            return *number;
+        }
+        let number = u16::try_from(self.segment.names.len()).expect("a segment is closed before");
+        self.names.insert(name.into(), number);
+        self.segment.names.push(name.into());
+        number
+    }
+}
+
+/// The head of a block, and the ids of its rows, read back.
+pub(super) fn decode_head(payload: &[u8]) -> Result<(Head, Vec<i64>), Damaged> {
+    let mut reader = Reader(payload);
+    let head = Head::decode(&mut reader)?;
+    let ids = times(&mut reader, head.times.len())?;
+    Ok((head, ids))
+}
+
+/// All values of `column`, where they are few and short enough for the catalog.
+fn few(column: &Column) -> Option<Vec<(u8, Box<[u8]>)>> {
+    let own = |value: ValueRef<'_>| (value.kind as u8, value.bytes.into());
+    let values: Vec<(u8, Box<[u8]>)> = match column.dictionary() {
+        Some(values) => values.take(MAX_FEW + 1).map(own).collect(),
+        None if column.len() == 1 => {
+            let mut one = Vec::new();
+            column.for_each(|_, value| one.push(own(value)));
+            one
+        }
+        None => return None,
+    };
+    let bytes: usize = values.iter().map(|(_, bytes)| bytes.len()).sum();
+    (values.len() <= MAX_FEW && bytes <= MAX_FEW_BYTES).then_some(values)
+}
+
+impl BlockColumn {
+    /// All values there are, where the catalog knows them.
+    pub fn few(&self) -> Option<impl Iterator<Item = ValueRef<'_>>> {
+        let values = self.values.as_ref()?;
+        Some(values.iter().filter_map(|(kind, bytes)| {
+            Some(ValueRef::new(Kind::from_number(*kind)?, bytes))
+        }))
+    }
+}
+
+/// Values that a block column may have to be listed in the catalog.
+const MAX_FEW: usize = 16;
+
+/// Bytes that they may take together.
+const MAX_FEW_BYTES: usize = 512;
+
+/// Names after which a segment takes no further block; a block adds two thousand at most.
+const MAX_NAMES: usize = 60_000;

@@ -1,0 +1,125 @@
+//! A batch as it is acknowledged: one chunk under its number in the `stage` family.
+//!
+//! ```text
+//!  payload = format, first id, origins, runs, times, columns
+//!  columns = count, then name and payload of each
+//! ```
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::bytes::{Damaged, Reader, put_bytes, put_varint};
+use super::chunk::{Packer, Unpacker};
+use super::rows::{Head, Rows};
+
+/// A staged batch: what is known of it without opening it, and its chunk.
+#[derive(Debug)]
+pub struct Staged {
+    /// Its number: batches are numbered in the order they were committed.
+    pub(super) number: u64,
+    /// The id of its first row; the others follow.
+    pub(super) first_id: u64,
+    /// How many rows.
+    pub(super) rows: usize,
+    /// The times of its earliest and latest row, in microseconds since the epoch.
+    pub(super) times: (i64, i64),
+    /// Bytes of the payload before compression.
+    pub(super) raw_bytes: usize,
+    /// The compressed payload, as it lies on disk.
+    pub(super) chunk: Arc<[u8]>,
+}
+
+/// A staged batch, opened.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) first_id: u64,
+    pub(super) head: Head,
+    payload: Vec<u8>,
+    columns: FxHashMap<Box<str>, Range<usize>>,
+}
+
+impl Staged {
+    /// Packs `rows` under a number, with ids from `first_id` on. `scratch` is only memory.
+    pub(super) fn pack(
+        number: u64,
+        first_id: u64,
+        rows: &Rows,
+        packer: &mut Packer,
+        scratch: &mut Vec<u8>,
+    ) -> Self {
+        scratch.clear();
+        scratch.push(FORMAT);
+        put_varint(scratch, first_id);
+        rows.encode_head(scratch);
+        put_varint(scratch, rows.columns().count() as u64);
+        let mut column_payload = Vec::new();
+        for (name, column) in rows.columns() {
+            column_payload.clear();
+            column.encode(&mut column_payload);
+            put_bytes(scratch, name.as_bytes());
+            put_bytes(scratch, &column_payload);
+        }
+        Self {
+            number,
+            first_id,
+            rows: rows.len(),
+            times: span(rows.times()),
+            raw_bytes: scratch.len(),
+            chunk: packer.pack(scratch).into(),
+        }
+    }
+
+    /// Reads back what lay under `number`.
+    pub(super) fn read(number: u64, chunk: &[u8]) -> Result<Self, Damaged> {
+        let opened = Opened::open(chunk, &mut Unpacker::new())?;
+        Ok(Self {
+            number,
+            first_id: opened.first_id,
+            rows: opened.head.times.len(),
+            times: span(&opened.head.times),
+            raw_bytes: opened.payload.len(),
+            chunk: chunk.into(),
+        })
+    }
+}
+
+impl Opened {
+    pub(super) fn open(chunk: &[u8], unpacker: &mut Unpacker) -> Result<Self, Damaged> {
+        let payload = unpacker.unpack(chunk)?;
+        let mut reader = Reader(&payload);
+        if reader.byte()? != FORMAT {
+            return Err(Damaged("a batch of this format"));
+        }
+        let first_id = reader.varint()?;
+        let head = Head::decode(&mut reader)?;
+        let mut columns = FxHashMap::default();
+        for _ in 0..reader.count()? {
+            let name = reader.text()?.into();
+            let column = reader.bytes()?;
+            let end = payload.len() - reader.0.len();
+            columns.insert(name, end - column.len()..end);
+        }
+        Ok(Self { first_id, head, columns, payload })
+    }
+
+    /// The names of its columns, in no order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.keys().map(|name| &**name)
+    }
+
+    /// The payload of a column.
+    pub(super) fn column(&self, name: &str) -> Option<&[u8]> {
+        self.payload.get(self.columns.get(name)?.clone())
+    }
+}
+
+/// The least and the greatest of `times`.
+pub(super) fn span(times: &[i64]) -> (i64, i64) {
+    let wider = |(least, greatest): (i64, i64), time: &i64| (least.min(*time), greatest.max(*time));
+    times.iter().fold((i64::MAX, i64::MIN), wider)
+}
+
+/// The first byte of a payload.
+const FORMAT: u8 = 1;

@@ -1,0 +1,165 @@
+//! The store against a model: a list of what was acknowledged.
+
+use super::*;
+use crate::db::Options;
+use crate::event::{Known, Value, ValueRef};
+use proptest::prelude::*;
+
+fn origin(project: &str) -> Arc<Origin> {
+    Arc::new(Origin {
+        project: project.into(),
+        listener: "tcp".into(),
+        peer: Some("192.0.2.7".parse().unwrap()),
+        key: Some("key_1".into()),
+        auth: None,
+    })
+}
+
+fn open(folder: &std::path::Path) -> Store {
+    let db = Db::open(folder, &Options::default()).unwrap();
+    Store::open(Arc::new(db), Config::default()).unwrap()
+}
+
+/// A batch of events `n` at `times`, said by one of three services.
+fn batch(origin: &Arc<Origin>, numbers: std::ops::Range<i64>, received_at: i64) -> Rows {
+    let mut rows = Rows::default();
+    rows.begin(origin, received_at);
+    for n in numbers {
+        let mut event = crate::event::Event::default();
+        event.timestamp = Some(Timestamp::from_micros(n));
+        event.set(Known::Message, Value::Text(format!("event {n}").into()));
+        event.set(Known::AppName, Value::Text(format!("app-{}", n % 3).into()));
+        if n % 5 == 0 {
+            event.put("odd.name".into(), Value::Number(n.to_string().into()));
+        }
+        rows.push(&event);
+    }
+    rows
+}
+
+/// Time, message and `odd.name` of all events of a project, sorted.
+fn all(store: &Store, project: &str) -> Vec<(i64, String, Option<String>)> {
+    let mut found = Vec::new();
+    for source in store.sources(project, i64::MIN, i64::MAX) {
+        let view = store.view(&source).unwrap();
+        let messages = view.column("message").unwrap().unwrap();
+        let odd = view.column("odd.name").unwrap().unwrap_or_default();
+        let text = |value: ValueRef<'_>| value.to_text().into_owned();
+        let mut row = 0;
+        for run in view.runs() {
+            let own = *view.origin(*run).unwrap().project == *project;
+            for _ in 0..run.rows {
+                if own {
+                    let message = text(messages.at(row).unwrap());
+                    found.push((view.times()[row as usize], message, odd.at(row).map(text)));
+                }
+                row += 1;
+            }
+        }
+        assert_eq!(row, view.rows());
+    }
+    found.sort();
+    found
+}
+
+#[derive(Clone, Debug)]
+enum Operation {
+    Stage(usize),
+    Seal,
+    Reopen,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    /// Appending, sealing and reopening in any order: each event once, to the byte.
+    #[test]
+    fn every_event_once(operations in prop::collection::vec(prop_oneof![
+        (1_usize..200).prop_map(Operation::Stage), Just(Operation::Seal), Just(Operation::Reopen),
+    ], 1..12)) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = open(folder.path());
+        let (a, b) = (origin("a"), origin("b"));
+        let (mut next, mut model) = (0_i64, Vec::new());
+        for operation in operations {
+            match operation {
+                Operation::Stage(count) => {
+                    let range = next..next + count as i64;
+                    next = range.end;
+                    model.extend(range.clone().map(|n| {
+                        (n, format!("event {n}"), (n % 5 == 0).then(|| n.to_string()))
+                    }));
+                    store.stage([&batch(&a, range, next), &batch(&b, 0..1, 0)]).unwrap();
+                }
+                Operation::Seal => store.seal().unwrap(),
+                Operation::Reopen => {
+                    drop(store);
+                    store = open(folder.path());
+                }
+            }
+            prop_assert_eq!(&all(&store, "a"), &model);
+        }
+    }
+}
+
+#[test]
+fn ids_are_unique_and_ascend_over_seals_and_reopening() {
+    let folder = tempfile::tempdir().unwrap();
+    let origin = origin("a");
+    let mut ids = Vec::new();
+    for round in 0..3 {
+        let store = open(folder.path());
+        store.stage([&batch(&origin, 0..10, 0)]).unwrap();
+        if round != 1 {
+            store.seal().unwrap();
+        }
+        let mut now: Vec<i64> = Vec::new();
+        for source in store.sources("a", i64::MIN, i64::MAX) {
+            now.extend(store.view(&source).unwrap().ids());
+        }
+        now.sort_unstable();
+        now.dedup();
+        assert_eq!(now.len(), (round + 1) * 10);
+        assert!(ids.iter().all(|id| now.contains(id)), "ids stay the same when sealed");
+        ids = now;
+    }
+}
+
+#[test]
+fn st_02_a_segment_without_a_catalog_row_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let origin = origin("a");
+    let store = open(folder.path());
+    store.stage([&batch(&origin, 0..10, 0)]).unwrap();
+    // As if the daemon had been killed between the ingestion and the commit.
+    let mut sealer = Sealer::new(7);
+    for staged in &store.state.read().staged {
+        sealer.add(&staged.chunk).unwrap();
+    }
+    sealer.finish(&store.db, &store.folder()).unwrap();
+    drop(store);
+    let store = open(folder.path());
+    assert_eq!(all(&store, "a").len(), 10);
+    assert_eq!(store.db.first_key(Family::Segments, b"").unwrap(), None);
+    store.seal().unwrap();
+    assert_eq!(all(&store, "a").len(), 10);
+}
+
+#[test]
+fn days_past_their_retention_are_dropped_once_nobody_reads_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let origin = origin("a");
+    let day = |n: i64| n * DAY..n * DAY + 10;
+    store.stage([&batch(&origin, day(1), DAY), &batch(&origin, day(40), 40 * DAY)]).unwrap();
+    store.seal().unwrap();
+    let now = Timestamp::from_micros(40 * DAY);
+    let reader = store.sources("a", i64::MIN, i64::MAX);
+    assert_eq!(store.expire(now).unwrap(), 1);
+    assert_eq!(all(&store, "a").len(), 10);
+    assert!(reader.iter().all(|source| store.view(source).is_ok()), "readers finish");
+    drop(reader);
+    assert_eq!(store.expire(now).unwrap(), 0);
+    let first = store.db.first_key(Family::Segments, b"").unwrap().unwrap();
+    assert_ne!(first[..8], 0_u64.to_be_bytes(), "the file is gone");
+}

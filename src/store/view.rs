@@ -1,0 +1,152 @@
+//! A batch or block opened for reading: only the columns that are asked for are read.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use super::chunk::Unpacker;
+use super::column::Column;
+use super::origin::{Origin, Run};
+use super::rows::Head;
+use super::segment::{Block, ChunkAt, Segment, decode_head};
+use super::staged::{Opened, Staged};
+use super::{Error, Store};
+use crate::db::Family;
+
+/// Something that holds rows: a staged batch, or a block of a segment.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Not sealed yet.
+    Staged(Arc<Staged>),
+    /// The block of that number in the segment.
+    Block(Arc<Segment>, u32),
+}
+
+/// An opened [`Source`].
+#[derive(Debug)]
+pub struct View<'s> {
+    store: &'s Store,
+    head: Head,
+    ids: Vec<i64>,
+    columns: Columns,
+    unpacker: RefCell<Unpacker>,
+}
+
+#[derive(Debug)]
+enum Columns {
+    Staged(Opened),
+    Block(Arc<Segment>, u32),
+}
+
+impl Source {
+    /// The times of its earliest and latest row, in microseconds since the epoch.
+    pub fn times(&self) -> (i64, i64) {
+        match self {
+            Self::Staged(staged) => staged.times,
+            Self::Block(..) => self.block().map_or((i64::MAX, i64::MIN), |(_, block)| block.times),
+        }
+    }
+
+    /// How many rows.
+    pub fn rows(&self) -> u64 {
+        match self {
+            Self::Staged(staged) => staged.rows as u64,
+            Self::Block(..) => self.block().map_or(0, |(_, block)| u64::from(block.rows)),
+        }
+    }
+
+    /// What the catalog knows of it, where it is sealed.
+    pub fn block(&self) -> Option<(&Segment, &Block)> {
+        match self {
+            Self::Staged(_) => None,
+            Self::Block(segment, number) => {
+                Some((segment, segment.blocks.get(*number as usize)?))
+            }
+        }
+    }
+}
+
+impl<'s> View<'s> {
+    pub(super) fn open(store: &'s Store, source: &Source) -> Result<Self, Error> {
+        let mut unpacker = Unpacker::new();
+        let (head, ids, columns) = match source {
+            Source::Staged(staged) => {
+                let opened = Opened::open(&staged.chunk, &mut unpacker)?;
+                let first = staged.first_id.cast_signed();
+                let ids = (first..).take(opened.head.times.len()).collect();
+                (opened.head.clone(), ids, Columns::Staged(opened))
+            }
+            Source::Block(segment, block) => {
+                let chunk = store.chunk(segment.id, ChunkAt::head(*block))?;
+                let (head, ids) = decode_head(&unpacker.unpack(&chunk)?)?;
+                (head, ids, Columns::Block(Arc::clone(segment), *block))
+            }
+        };
+        Ok(Self { store, head, ids, columns, unpacker: RefCell::new(unpacker) })
+    }
+
+    /// How many rows.
+    pub fn rows(&self) -> u32 {
+        u32::try_from(self.head.times.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The time of each row, in microseconds since the epoch.
+    pub fn times(&self) -> &[i64] {
+        &self.head.times
+    }
+
+    /// The id of each row: unique in the store, in the order of commits.
+    pub fn ids(&self) -> &[i64] {
+        &self.ids
+    }
+
+    /// Which rows came from where.
+    pub fn runs(&self) -> &[Run] {
+        &self.head.runs
+    }
+
+    /// The origin of a run.
+    pub fn origin(&self, run: Run) -> Option<&Arc<Origin>> {
+        self.head.origins.get(run.origin as usize)
+    }
+
+    /// The names of all columns.
+    pub fn names(&self) -> Vec<&str> {
+        match &self.columns {
+            Columns::Staged(opened) => opened.names().collect(),
+            Columns::Block(segment, block) => {
+                let block = segment.blocks.get(*block as usize);
+                let columns = block.into_iter().flat_map(|block| &block.columns);
+                columns.filter_map(|c| Some(&**segment.names.get(usize::from(c.name))?)).collect()
+            }
+        }
+    }
+
+    /// Reads a column, if any row has a value in it.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or is damaged.
+    pub fn column(&self, name: &str) -> Result<Option<Column>, Error> {
+        match &self.columns {
+            Columns::Staged(opened) => Ok(opened.column(name).map(Column::decode).transpose()?),
+            Columns::Block(segment, number) => {
+                let place = segment.names.iter().position(|other| **other == *name);
+                let place = place.and_then(|place| u16::try_from(place).ok());
+                let block = segment.blocks.get(*number as usize);
+                let Some(place) = place.filter(|p| block.is_some_and(|b| b.column(*p).is_some()))
+                else {
+                    return Ok(None);
+                };
+                let chunk = self.store.chunk(segment.id, ChunkAt::column(place, *number))?;
+                Ok(Some(Column::decode(&self.unpacker.borrow_mut().unpack(&chunk)?)?))
+            }
+        }
+    }
+}
+
+impl Store {
+    fn chunk(&self, segment: u64, at: ChunkAt) -> Result<Vec<u8>, Error> {
+        let chunk = self.db.get(Family::Segments, &Segment::key(segment, at))?;
+        chunk.ok_or(Error::ChunkMissing { segment })
+    }
+}
