@@ -1,0 +1,49 @@
+//! Makes events of messages.
+//!
+//! ```text
+//!  [frame] ──▶ one message, any bytes ──▶ [parse] ──▶ one event that borrows from it ──▶ [gate]
+//! ```
+//!
+//! A parser answers *what does this message say, and under which key?* It does no I/O, keeps no
+//! clock and holds no lock: the circumstances it cannot read from the message are its [`Context`].
+//!
+//! # Which parser
+//!
+//! | protocol                                       | parser              | source               |
+//! |------------------------------------------------|---------------------|----------------------|
+//! | syslog over TCP, TLS, UDP, unix sockets, RELP  | [`syslog()`]        | RFC 5424, RFC 3164   |
+//! | Logstash tcp and udp, codec `line`             | [`line()`]          | Logstash             |
+//! | Logstash `json_lines` and `json`, Beats, HTTP  | [`json`]            | RFC 8259, Logstash   |
+//! | the first line of a raw stream, `AUTH KEY`     | [`hello()`]         | SPEC §2.3            |
+//!
+//! And back: [`flatten`] shows an event as one JSON object, [`structured_data()`] and
+//! [`parameter`] read what [`syslog()`] left as the text it came in.
+//!
+//! # Invariants
+//!
+//! * *It cannot fail*: there is no error to return. The worst that becomes of a message is an event
+//!   that is all text, tagged with what is wrong with it.
+//! * *One message in, one event out*, and a message never ends up in two.
+//! * *An event borrows*: from the bytes of the message, for as long as it lives. What had to be
+//!   changed (escapes, a key in the middle, text that is not UTF-8) is owned, and only that.
+//! * *The text is recoverable*: whatever was received is in a field, or all of it is in
+//!   `event.original`; there to the octet when it is not UTF-8. Only the bytes that end a message
+//!   on the wire are no text.
+//! * *A key is in no field*: it is in `Event::credential` and cut from everything else, also where
+//!   the message does not parse.
+//! * *Time is linear* in the length of the message, whatever is in it.
+
+mod context;
+mod flat;
+mod hello;
+pub mod json;
+mod line;
+mod structured_data;
+mod syslog;
+
+pub use self::context::Context;
+pub use self::flat::flatten;
+pub use self::hello::hello;
+pub use self::line::line;
+pub use self::structured_data::{parameter, structured_data};
+pub use self::syslog::syslog;
