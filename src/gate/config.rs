@@ -1,0 +1,208 @@
+//! The section `[gate]` of the configuration.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::de::{Deserializer, Error};
+use serde::{Deserialize, Serialize};
+
+use super::limits::{Limits, Policy, duration_text};
+use super::lists::{ListEntry, ListKind, Origin};
+use super::range::{Range, parse_net};
+use crate::time::Timestamp;
+
+/// Who may pass, where neither a list nor a key says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// What happens over a limit to senders whose key does not say. Default: "drop".
+    /// Range: "drop", "pace".
+    pub policy: Policy,
+    /// How long an address stays on the blocklist, where nothing else was said. Default: 30d.
+    /// Range: 1s to 3650d.
+    #[serde(with = "humantime_serde")]
+    pub block_expiry: Duration,
+    /// Source addresses whose rates are kept at the same time, over streams and over datagrams
+    /// each; past it the oldest are forgotten. Default: 65536. Range: 1024 to 16777216.
+    pub max_tracked_addresses: usize,
+    /// Networks and addresses that no blocklist touches. Default: none. Range: 65536 of them.
+    #[serde(deserialize_with = "nets")]
+    pub allow: Vec<IpNet>,
+    /// Networks and addresses that are turned away; none that holds a loopback address.
+    /// Default: none. Range: 65536 of them.
+    #[serde(deserialize_with = "nets")]
+    pub block: Vec<IpNet>,
+    /// Networks whose senders have a key without sending one. Default: none. Range: 65536 of them.
+    pub networks: Vec<Network>,
+    /// Limits where a key has none of its own, and those of each source address.
+    pub limits: DefaultLimits,
+}
+
+/// A network whose senders have a key without sending one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Where they send from. Of several that hold an address, the longest counts.
+    #[serde(deserialize_with = "net")]
+    pub source: IpNet,
+    /// The public id of their key.
+    pub key: String,
+}
+
+/// Limits where nothing else was said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DefaultLimits {
+    /// Of each key that has none of its own. Default: none, with a burst of 1s.
+    pub key: Limits,
+    /// Of each source address, or /64 of IPv6. Default: none, with a burst of 1s.
+    pub address: Limits,
+}
+
+/// A setting that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {what}")]
+pub struct Problem {
+    /// Its key, dotted, within the section.
+    pub key: &'static str,
+    /// What was expected, and what was found.
+    pub what: String,
+}
+
+impl Config {
+    /// Every setting that makes no sense.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut problem = |key, what| problems.push(Problem { key, what });
+        if !(MIN_EXPIRY..=MAX_EXPIRY).contains(&self.block_expiry) {
+            let found = duration_text(self.block_expiry);
+            problem("block_expiry", format!("expected 1s to 3650d, but found {found}"));
+        }
+        if !(MIN_TRACKED..=MAX_TRACKED).contains(&self.max_tracked_addresses) {
+            let found = self.max_tracked_addresses;
+            let what = format!("expected {MIN_TRACKED} to {MAX_TRACKED}, but found {found}");
+            problem("max_tracked_addresses", what);
+        }
+        let lists = [
+            ("allow", self.allow.len()),
+            ("block", self.block.len()),
+            ("networks", self.networks.len()),
+        ];
+        for (key, found) in lists.into_iter().filter(|(_, len)| *len > MAX_NETS) {
+            problem(key, format!("expected at most {MAX_NETS} networks, but found {found}"));
+        }
+        for net in self.block.iter().filter(|net| Range::of(**net).touches_loopback()) {
+            let what = format!("expected networks without a loopback address, but found {net}");
+            problem("block", what);
+        }
+        let bursts = [
+            ("limits.key.burst", &self.limits.key),
+            ("limits.address.burst", &self.limits.address),
+        ];
+        for (key, limits) in bursts {
+            if let Some(found) = limits.bad_burst() {
+                problem(key, format!("expected {}, but found {found}", Limits::BURST));
+            }
+        }
+        problems
+    }
+
+    /// Its lists.
+    pub(super) fn entries(&self, now: Timestamp) -> impl Iterator<Item = ListEntry> {
+        let allow = self.allow.iter().map(|net| (ListKind::Allow, net));
+        let block = self.block.iter().map(|net| (ListKind::Block, net));
+        allow.chain(block).map(move |(list, net)| ListEntry {
+            list,
+            net: Range::of(*net).net(),
+            expires_at: None,
+            note: String::new(),
+            created_at: now,
+            origin: Origin::Config,
+        })
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            policy: Policy::Drop,
+            block_expiry: Duration::from_secs(30 * 86_400),
+            max_tracked_addresses: 65_536,
+            allow: Vec::new(),
+            block: Vec::new(),
+            networks: Vec::new(),
+            limits: DefaultLimits::default(),
+        }
+    }
+}
+
+/// A network, or an address, which stands for itself alone.
+fn net<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IpNet, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let what = || D::Error::custom(format!("expected an address or a network, but found {text:?}"));
+    parse_net(&text).ok_or_else(what)
+}
+
+/// Many of them.
+pub(super) fn nets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(transparent)]
+    struct Item(#[serde(deserialize_with = "net")] IpNet);
+    let items = Vec::<Item>::deserialize(deserializer)?;
+    Ok(items.into_iter().map(|Item(net)| net).collect())
+}
+
+const MIN_EXPIRY: Duration = Duration::from_secs(1);
+
+const MAX_EXPIRY: Duration = Duration::from_secs(3650 * 86_400);
+
+const MIN_TRACKED: usize = 1024;
+
+const MAX_TRACKED: usize = 16_777_216;
+
+/// The most networks in one list of the configuration.
+const MAX_NETS: usize = 65_536;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(text: &str) -> String {
+        let config: Config = serde_json::from_str(text).unwrap();
+        let problems = config.problems();
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn the_defaults_are_sound_and_round_trip() {
+        assert_eq!(Config::default().problems(), []);
+        let text = serde_json::to_string(&Config::default()).unwrap();
+        assert_eq!(serde_json::from_str::<Config>(&text).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn every_problem_is_named() {
+        insta::assert_snapshot!(problems(r#"{
+            "block_expiry": "0s", "max_tracked_addresses": 1, "block": ["::/0", "10.0.0.1"],
+            "limits": {"key": {"burst": "2h"}, "address": {"burst": "0s"}}
+        }"#), @r"
+        block_expiry: expected 1s to 3650d, but found 0s
+        max_tracked_addresses: expected 1024 to 16777216, but found 1
+        block: expected networks without a loopback address, but found ::/0
+        limits.key.burst: expected 10ms to 1h, but found 2h
+        limits.address.burst: expected 10ms to 1h, but found 0s
+        ");
+    }
+
+    #[test]
+    fn addresses_are_networks_of_their_own() {
+        let config: Config =
+            serde_json::from_str(r#"{"allow":["10.0.0.1","10.0.0.0/8"]}"#).unwrap();
+        assert_eq!(config.allow[0].to_string(), "10.0.0.1/32");
+        let error = serde_json::from_str::<Config>(r#"{"allow":["10.0.0.0/33"]}"#).unwrap_err();
+        insta::assert_snapshot!(
+            error,
+            @r#"expected an address or a network, but found "10.0.0.0/33" at line 1 column 24"#
+        );
+    }
+}

@@ -1,0 +1,170 @@
+//! A key as the hot path uses it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+
+use super::charge::{Levels, Payer, Rates, Rules};
+use super::key_info::KeyInfo;
+use super::limits::{Limits, Policy};
+use super::range::{Range, bits};
+use super::range_table::RangeTable;
+use super::reason::Reason;
+use super::refusal::Refusal;
+use super::scope::{Environment, Scope};
+use crate::time::{DAY, Timestamp};
+
+/// A key and all that is counted of it.
+///
+/// Every change of a key makes a new one of these; what it spent, how many connections it has and
+/// that it was revoked is shared by all of one id, so that a connection that holds an old one
+/// cannot pass with it.
+pub struct Key {
+    info: KeyInfo,
+    hash: blake3::Hash,
+    allow: RangeTable<()>,
+    policy: Policy,
+    rates: Rates,
+    max_connections: Option<u32>,
+    state: Arc<State>,
+}
+
+/// What every [`Key`] of one id shares.
+#[derive(Debug)]
+struct State {
+    levels: Levels,
+    connections: AtomicU32,
+    revoked: AtomicBool,
+    /// The latest time at which the key was seen to have expired, in microseconds.
+    seen_expired: AtomicI64,
+}
+
+impl Key {
+    /// A key with limits and policy of its own, or else these.
+    pub(super) fn new(info: KeyInfo, hash: blake3::Hash, limits: &Limits, policy: Policy) -> Self {
+        let limits = info.limits.as_ref().unwrap_or(limits);
+        Self {
+            hash,
+            allow: RangeTable::new(info.allow.iter().map(|net| (Range::of(*net), ()))),
+            policy: info.policy.unwrap_or(policy),
+            rates: Rates::new(limits),
+            max_connections: limits.connections,
+            state: Arc::new(State {
+                levels: Levels::default(),
+                connections: AtomicU32::new(0),
+                revoked: AtomicBool::new(info.revoked_at.is_some()),
+                seen_expired: AtomicI64::new(i64::MIN),
+            }),
+            info,
+        }
+    }
+
+    /// This key, taken back; so is every other of the same id, at once.
+    pub(super) fn revoked(&self, info: KeyInfo) -> Self {
+        self.state.revoked.store(true, Ordering::Release);
+        Self {
+            info,
+            hash: self.hash,
+            allow: self.allow.clone(),
+            policy: self.policy,
+            rates: self.rates,
+            max_connections: self.max_connections,
+            state: Arc::clone(&self.state),
+        }
+    }
+
+    /// Its public id.
+    pub fn id(&self) -> &str {
+        &self.info.id
+    }
+
+    /// The project it belongs to.
+    pub fn project(&self) -> &str {
+        &self.info.project
+    }
+
+    /// All that may be known of it.
+    pub fn info(&self) -> &KeyInfo {
+        &self.info
+    }
+
+    /// What happens over its limits.
+    pub fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    /// How many connections it has open.
+    pub fn connections(&self) -> u32 {
+        self.state.connections.load(Ordering::Relaxed)
+    }
+
+    /// Whether it may be used for this, from there, now, in the order of SPEC §2.4.
+    pub(super) fn check(
+        &self,
+        environment: Option<Environment>,
+        scope: Scope,
+        peer: IpAddr,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        if self.state.revoked.load(Ordering::Acquire) {
+            return Err(Refusal::fixed(Reason::ApiKeyRevoked, "key:revoked"));
+        }
+        if self.has_expired(now) {
+            return Err(Refusal::fixed(Reason::ApiKeyExpired, "key:expired"));
+        }
+        if environment.is_some_and(|environment| environment != self.info.environment) {
+            return Err(Refusal::environment_mismatch());
+        }
+        if !self.info.scopes.contains(scope) {
+            return Err(Refusal::fixed(Reason::ScopeMissing, scope.rule()));
+        }
+        if !self.allow.is_empty() && self.allow.find(bits(peer), |()| true).is_none() {
+            return Err(Refusal::fixed(Reason::IpNotAllowed, "key:allowlist"));
+        }
+        Ok(())
+    }
+
+    /// A key that was seen to have expired stays so when the clock is set back a little; when it is
+    /// set back by more than a day, what it showed before is taken to have been wrong.
+    fn has_expired(&self, now: Timestamp) -> bool {
+        let micros = now.as_micros();
+        if now >= self.info.expires_at {
+            self.state.seen_expired.fetch_max(micros, Ordering::Relaxed);
+            return true;
+        }
+        let seen = self.state.seen_expired.load(Ordering::Relaxed);
+        seen > micros && seen.saturating_sub(micros) <= DAY
+    }
+
+    pub(super) fn hash(&self) -> blake3::Hash {
+        self.hash
+    }
+
+    /// Who pays for what this key sends; `None` if it has no limit.
+    pub(super) fn payer(&self) -> Option<Payer<'_>> {
+        let Self { rates, state, .. } = self;
+        let payer = Payer { rates: *rates, levels: &state.levels, rules: &Rules::KEY };
+        (!rates.is_unlimited()).then_some(payer)
+    }
+
+    /// Counts a connection, unless it has as many as it may.
+    pub(super) fn enter(&self) -> bool {
+        let more = |open: u32| {
+            open.checked_add(1).filter(|open| self.max_connections.is_none_or(|max| *open <= max))
+        };
+        let open = &self.state.connections;
+        open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// Counts down a connection that was counted.
+    pub(super) fn leave(&self) {
+        self.state.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl std::fmt::Debug for Key {
+    /// Shows what may be known of it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Key").field("info", &self.info).finish_non_exhaustive()
+    }
+}

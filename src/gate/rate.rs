@@ -1,0 +1,192 @@
+//! A token bucket in whole numbers.
+//!
+//! Tokens drip in at a steady rate from the moment the gate opens: after a time `t` there have been
+//! `drip(t) = rate × t`, rounded down. A bucket is one number, all that was ever spent from it. It
+//! lags behind `drip` not at all (what is more than the burst is spilt), and runs ahead of it by
+//! the burst, and in debt by more. Nothing is rounded twice, so over any span no more passes than
+//! burst + rate × span, but for what cores that ask at the same moment spend before they see each
+//! other: the debt of that is kept.
+//!
+//! ```text
+//!        drip               spent            drip + burst
+//! ────────┼─── spent of it ───┼─── may pass ──────┼─── a debt ──▶
+//! ```
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How many tokens a second, and how many at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rate {
+    /// 0 to [`MAX_RATE`].
+    per_second: u64,
+    burst: u64,
+}
+
+/// What was spent of one bucket; a new one is full.
+#[derive(Debug, Default)]
+pub(super) struct Level(AtomicU64);
+
+impl Rate {
+    /// `per_second` tokens a second, and what comes in during `burst` at once, one at the least.
+    /// `None` is no limit, which is also what a rate is that no machine can reach.
+    pub(super) fn new(per_second: u64, burst: Duration) -> Option<Self> {
+        let whole = u128::from(per_second) * burst.as_nanos() / u128::from(NANOS);
+        let burst = u64::try_from(whole).unwrap_or(MAX_BURST).min(MAX_BURST);
+        let burst = if per_second == 0 { 0 } else { burst.max(1) };
+        (per_second <= MAX_RATE).then_some(Self { per_second, burst })
+    }
+
+    /// Whether nothing ever passes.
+    pub(super) fn is_closed(self) -> bool {
+        self.per_second == 0
+    }
+
+    /// How many tokens there are `at` a time since the gate was opened.
+    pub(super) fn available(self, level: &Level, at: Duration) -> u64 {
+        let drip = self.drip(at);
+        let spent = level.0.load(Ordering::Relaxed).max(drip);
+        drip.saturating_add(self.burst).saturating_sub(spent)
+    }
+
+    /// Whether no token is missing: the bucket is as good as a new one.
+    pub(super) fn is_full(self, level: &Level, at: Duration) -> bool {
+        self.available(level, at) == self.burst
+    }
+
+    /// Spends `amount`, in debt if need be, and returns how long it takes until the debt is paid.
+    pub(super) fn spend(self, level: &Level, amount: u64, at: Duration) -> Duration {
+        let drip = self.drip(at);
+        let mut old = level.0.load(Ordering::Relaxed);
+        let spent = loop {
+            let new = old.max(drip).saturating_add(amount);
+            match level.0.compare_exchange_weak(old, new, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => break new,
+                Err(seen) => old = seen,
+            }
+        };
+        self.time_for(spent.saturating_sub(drip.saturating_add(self.burst)))
+    }
+
+    /// The tokens that have come in since the gate was opened.
+    fn drip(self, at: Duration) -> u64 {
+        // `MAX_RATE` keeps the product of the second line within 64 bits.
+        let whole = at.as_secs().saturating_mul(self.per_second);
+        whole.saturating_add(u64::from(at.subsec_nanos()) * self.per_second / NANOS)
+    }
+
+    /// How long `tokens` take to come in, rounded up.
+    fn time_for(self, tokens: u64) -> Duration {
+        if tokens == 0 {
+            return Duration::ZERO;
+        }
+        let (Some(seconds), Some(rest)) =
+            (tokens.checked_div(self.per_second), tokens.checked_rem(self.per_second))
+        else {
+            return Duration::MAX;
+        };
+        Duration::from_secs(seconds)
+            .saturating_add(Duration::from_nanos((rest * NANOS).div_ceil(self.per_second)))
+    }
+}
+
+/// Nanoseconds in a second.
+const NANOS: u64 = 1_000_000_000;
+
+/// Tokens a second from which on a limit is none: ten thousand million bytes a second. At this rate
+/// a bucket's number lasts for 58 years.
+const MAX_RATE: u64 = 10_000_000_000;
+
+/// The most tokens that can be had at once.
+const MAX_BURST: u64 = MAX_RATE * 3600;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn rl_02_a_burst_of_exactly_the_limit_passes_and_one_more_does_not() {
+        let rate = Rate::new(100, SECOND).unwrap();
+        let level = Level::default();
+        let at = Duration::from_secs(7);
+        assert_eq!(rate.available(&level, at), 100);
+        assert_eq!(rate.spend(&level, 100, at), Duration::ZERO);
+        assert_eq!(rate.available(&level, at), 0);
+        assert_eq!(rate.spend(&level, 1, at), Duration::from_millis(10));
+        assert_eq!(rate.available(&level, at + Duration::from_millis(10)), 0);
+        assert_eq!(rate.available(&level, at + Duration::from_millis(20)), 1);
+        assert!(rate.is_full(&level, at + Duration::from_millis(1010)));
+    }
+
+    #[test]
+    fn rl_03_a_frozen_clock_gives_nothing_and_a_long_sleep_one_burst() {
+        let rate = Rate::new(10, SECOND).unwrap();
+        let level = Level::default();
+        let at = Duration::from_secs(100);
+        rate.spend(&level, 10, at);
+        for _ in 0..3 {
+            assert_eq!(rate.available(&level, at), 0);
+        }
+        // A core whose reading is a little older than another's gains nothing by it.
+        assert_eq!(rate.available(&level, at - SECOND / 2), 0);
+        assert_eq!(rate.available(&level, at + 86_400 * SECOND), 10);
+    }
+
+    #[test]
+    fn rl_05_zero_closes_and_huge_is_no_limit() {
+        let closed = Rate::new(0, 3600 * SECOND).unwrap();
+        assert!(closed.is_closed());
+        assert_eq!(closed.available(&Level::default(), 1_000_000 * SECOND), 0);
+        assert_eq!(closed.spend(&Level::default(), 1, SECOND), Duration::MAX);
+        assert_eq!(Rate::new(u64::MAX, SECOND), None);
+        let most = Rate::new(MAX_RATE, Duration::MAX).unwrap();
+        assert_eq!(most.available(&Level::default(), 31_536_000 * SECOND), MAX_BURST);
+        let level = Level::default();
+        let year = 31_536_000 * SECOND;
+        assert!(most.spend(&level, u64::MAX, year) > year);
+        assert_eq!(most.available(&level, year), 0);
+        let tiny = Rate::new(1, Duration::from_millis(1)).unwrap();
+        assert_eq!(tiny.available(&Level::default(), Duration::ZERO), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn never_more_than_the_burst_and_the_rate(
+            per_second in 1..5_000_000u64,
+            burst_ms in 1..3000u64,
+            steps in prop::collection::vec((0..400_000_000u64, 0..10_000u64), 1..80),
+        ) {
+            let rate = Rate::new(per_second, Duration::from_millis(burst_ms)).unwrap();
+            let (level, mut at, mut passed) = (Level::default(), Duration::ZERO, 0u128);
+            let burst = u128::from(rate.available(&level, at));
+            for (nanos, wanted) in steps {
+                at += Duration::from_nanos(nanos);
+                let take = wanted.min(rate.available(&level, at));
+                prop_assert_eq!(rate.spend(&level, take, at), Duration::ZERO);
+                passed += u128::from(take);
+                let most = burst + u128::from(per_second) * at.as_nanos() / 1_000_000_000;
+                prop_assert!(passed <= most);
+            }
+        }
+
+        #[test]
+        fn a_debt_is_paid_when_the_wait_is_over_and_not_before(
+            per_second in 1..5_000_000u64,
+            amount in 1..100_000_000u64,
+            at in 0..1_000_000_000_000u64,
+        ) {
+            let rate = Rate::new(per_second, SECOND).unwrap();
+            let (level, at) = (Level::default(), Duration::from_nanos(at));
+            let wait = rate.spend(&level, rate.burst + amount, at);
+            prop_assert!(wait > Duration::ZERO);
+            prop_assert_eq!(rate.spend(&level, 0, at + wait), Duration::ZERO);
+            if wait > 2 * SECOND {
+                prop_assert!(rate.spend(&level, 0, at + wait - SECOND) > Duration::ZERO);
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Keys and lists as they lie in the store.
+//!
+//! | key                   | value                                              |
+//! |-----------------------|----------------------------------------------------|
+//! | `gate/pepper`         | 32 bytes                                           |
+//! | `key/<id>`            | `{"version":1,"record":{"hash":"…","key":{…}}}`    |
+//! | `list/<kind>/<net>`   | `{"version":1,"record":{…}}`                       |
+//!
+//! A record with a field that is not known here is refused, not read without it: it may be the
+//! one that keeps somebody out.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::error::GateError;
+use super::key_info::KeyInfo;
+use super::lists::{ListEntry, ListKind};
+use super::secret::Pepper;
+use crate::db::Db;
+
+/// The form in which records are written.
+pub(super) const VERSION: u32 = 1;
+
+/// The part of the store that belongs to the gate. Every change is synced when it returns.
+pub(super) struct Records {
+    db: Arc<Db>,
+}
+
+/// A key as it is stored.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KeyRecord {
+    #[serde(with = "hex")]
+    pub(super) hash: blake3::Hash,
+    pub(super) key: KeyInfo,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Versioned<T> {
+    version: u32,
+    record: T,
+}
+
+impl Records {
+    pub(super) fn new(db: Arc<Db>) -> Self {
+        Self { db }
+    }
+
+    /// The pepper, if it was ever made.
+    pub(super) fn pepper(&self) -> Result<Option<Pepper>, GateError> {
+        let Some(bytes) = self.db.meta_get(PEPPER)? else { return Ok(None) };
+        let found = format!("{} bytes", bytes.len());
+        let pepper = Pepper::restore(&bytes);
+        pepper.map(Some).ok_or_else(|| GateError::Record { record: shown(PEPPER), found })
+    }
+
+    pub(super) fn put_pepper(&self, pepper: &Pepper) -> Result<(), GateError> {
+        Ok(self.db.meta_put(PEPPER, pepper.as_bytes())?)
+    }
+
+    pub(super) fn keys(&self) -> Result<Vec<KeyRecord>, GateError> {
+        self.scan(KEYS)
+    }
+
+    pub(super) fn put_key(&self, key: &KeyRecord) -> Result<(), GateError> {
+        self.put(&format!("{KEYS}{}", key.key.id), key)
+    }
+
+    pub(super) fn entries(&self) -> Result<Vec<ListEntry>, GateError> {
+        self.scan(LISTS)
+    }
+
+    pub(super) fn put_entry(&self, entry: &ListEntry) -> Result<(), GateError> {
+        self.put(&place(entry), entry)
+    }
+
+    pub(super) fn delete_entry(&self, entry: &ListEntry) -> Result<(), GateError> {
+        Ok(self.db.meta_delete(place(entry).as_bytes())?)
+    }
+
+    fn put<T: Serialize>(&self, key: &str, record: T) -> Result<(), GateError> {
+        let versioned = Versioned { version: VERSION, record };
+        let text = serde_json::to_vec(&versioned).expect("records have text for keys");
+        Ok(self.db.meta_put(key.as_bytes(), &text)?)
+    }
+
+    fn scan<T: DeserializeOwned>(&self, prefix: &str) -> Result<Vec<T>, GateError> {
+        let pairs = self.db.meta_scan(prefix.as_bytes())?;
+        pairs.iter().map(|(key, value)| read(key, value)).collect()
+    }
+}
+
+impl std::fmt::Debug for Records {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Records").finish_non_exhaustive()
+    }
+}
+
+fn read<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T, GateError> {
+    let bad = |found: String| GateError::Record { record: shown(key), found };
+    let wrong = |error: serde_json::Error| bad(error.to_string());
+    let Version { version } = serde_json::from_slice(value).map_err(wrong)?;
+    if version != VERSION {
+        return Err(bad(format!("version {version}")));
+    }
+    let Versioned { record, .. } = serde_json::from_slice(value).map_err(wrong)?;
+    Ok(record)
+}
+
+/// The key of an entry in the store.
+fn place(entry: &ListEntry) -> String {
+    let kind = match entry.list {
+        ListKind::Allow => "allow",
+        ListKind::Block => "block",
+    };
+    format!("{LISTS}{kind}/{}", entry.net)
+}
+
+fn shown(key: &[u8]) -> String {
+    String::from_utf8_lossy(key).into_owned()
+}
+
+/// Hashes as hex text.
+mod hex {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(hash: &blake3::Hash, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&hash.to_hex())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<blake3::Hash, D::Error> {
+        blake3::Hash::from_hex(String::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
+
+const PEPPER: &[u8] = b"gate/pepper";
+
+const KEYS: &str = "key/";
+
+const LISTS: &str = "list/";

@@ -1,0 +1,115 @@
+//! Secrets of keys, and the hash that is kept of them.
+//!
+//! A secret is hashed with a key of our own, the pepper, and looked up by its hash. Secrets that
+//! differ in one octet have hashes that differ in every one, and nobody without the pepper can tell
+//! which; so what a lookup compares, and how long it takes, says nothing of any secret. A slow
+//! password hash would gain nothing: a secret holds 128 random bits.
+
+use std::fmt;
+
+use super::scope::Environment;
+use crate::ids;
+
+/// The secret of a new key. Kept nowhere: whoever created the key sees it once.
+pub struct Secret(String);
+
+/// The key of the hash. Without it the hashes in the store cannot be tried against guesses.
+#[derive(Clone)]
+pub(super) struct Pepper([u8; 32]);
+
+impl Secret {
+    /// Draws a secret from the system's random source.
+    pub(super) fn draw(environment: Environment) -> Result<Self, getrandom::Error> {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random)?;
+        Ok(Self(format!("{}{}", environment.prefix(), hex(&random))))
+    }
+
+    /// The secret itself, to be shown once.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// How it is shown ever after: `lt_live_8f3a…5b2c`.
+    pub fn masked(&self) -> String {
+        ids::mask(&self.0)
+    }
+}
+
+impl fmt::Debug for Secret {
+    /// Shows it masked.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Secret").field(&self.masked()).finish()
+    }
+}
+
+impl Pepper {
+    pub(super) fn draw() -> Result<Self, getrandom::Error> {
+        let mut random = [0; 32];
+        getrandom::fill(&mut random)?;
+        Ok(Self(random))
+    }
+
+    /// The pepper as it was stored.
+    pub(super) fn restore(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The hash that stands for a secret. `None` for what is longer or shorter than any secret,
+    /// which costs as much as a hash would: an attacker is told nothing, and charged the same.
+    pub(super) fn hash(&self, secret: &[u8]) -> Option<blake3::Hash> {
+        let fits = (ids::MIN_SECRET..=MAX_SECRET).contains(&secret.len());
+        let hash = blake3::keyed_hash(&self.0, if fits { secret } else { &[0; ids::MIN_SECRET] });
+        fits.then_some(hash)
+    }
+}
+
+impl fmt::Debug for Pepper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pepper").finish_non_exhaustive()
+    }
+}
+
+/// A public id for a key, from the system's random source.
+pub(super) fn draw_id() -> Result<String, getrandom::Error> {
+    let mut random = [0; 6];
+    getrandom::fill(&mut random)?;
+    Ok(format!("key_{}", hex(&random)))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The longest text that is looked up, in bytes.
+const MAX_SECRET: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_have_their_form_and_are_not_printed() {
+        let live = Secret::draw(Environment::Production).unwrap();
+        let test = Secret::draw(Environment::Staging).unwrap();
+        assert!(ids::is_secret(live.reveal().as_bytes()) && live.reveal().starts_with("lt_live_"));
+        assert!(ids::is_secret(test.reveal().as_bytes()) && test.reveal().starts_with("lt_test_"));
+        let shown = format!("{live:?}");
+        let digits = live.reveal().strip_prefix("lt_live_").unwrap();
+        assert!(shown.contains('…') && !shown.contains(digits.split_at(12).0), "{shown}");
+        assert_eq!(draw_id().unwrap().len(), 16);
+    }
+
+    #[test]
+    fn only_what_may_be_a_secret_has_a_hash() {
+        let pepper = Pepper([7; 32]);
+        assert!(pepper.hash(&[0; ids::MIN_SECRET]).is_some());
+        assert!(pepper.hash(&[0; ids::MIN_SECRET - 1]).is_none());
+        assert!(pepper.hash(&vec![0; 64 * 1024]).is_none());
+        assert!(!format!("{pepper:?}").contains('7'));
+    }
+}

@@ -1,0 +1,6 @@
+//! The gate as a whole, over a store.
+
+mod keys;
+mod limits;
+mod lists;
+mod support;
