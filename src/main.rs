@@ -1,1 +1,2 @@
-fn main(){}
+//! The `logtrace` program.
+fn main() {}

@@ -84,6 +84,9 @@ pub enum Error {
     },
 }
 
+/// A key and its value.
+pub type Entry = (Vec<u8>, Vec<u8>);
+
 /// Several changes that become durable together or not at all.
 #[derive(Default)]
 pub struct Write<'a>(Vec<Change<'a>>);
@@ -251,7 +254,7 @@ impl Db {
     /// # Errors
     ///
     /// As [`scan`](Self::scan).
-    pub fn meta_scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+    pub fn meta_scan(&self, prefix: &[u8]) -> Result<Vec<Entry>, Error> {
         let mut entries = Vec::new();
         self.scan(Family::Meta, prefix, |key, value| {
             entries.push((key.to_owned(), value.to_owned()));

@@ -1,11 +1,15 @@
 //! API key secrets: `lt_live_` or `lt_test_` and 32 lowercase hex digits or more (SPEC §3).
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use memchr::memmem;
 
 /// The shortest secret, in bytes.
 pub const MIN_SECRET: usize = PREFIX + 32;
+
+/// What every secret begins with; made once, because making it costs more than a short search.
+static FINDER: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"lt_"));
 
 /// The length of `lt_live_` and of `lt_test_`.
 const PREFIX: usize = 8;
@@ -26,13 +30,19 @@ pub fn mask(secret: &str) -> String {
     }
 }
 
+/// How many beginnings of secrets there are in `text`.
+pub fn suspects(text: &[u8]) -> usize {
+    let begins = |at: &usize| text.get(*at..).is_some_and(has_prefix);
+    FINDER.find_iter(text).filter(begins).count()
+}
+
 /// `text` with every secret in it masked, those that were cut short too.
 ///
 /// Borrowed when there is none, which one search for the prefix tells.
 pub fn scrub(text: &[u8]) -> Cow<'_, [u8]> {
     let mut clean = Vec::new();
     let mut done = 0;
-    for at in memmem::find_iter(text, b"lt_") {
+    for at in FINDER.find_iter(text) {
         let Some(rest) = text.get(at..).filter(|rest| at >= done && has_prefix(rest)) else {
             continue;
         };

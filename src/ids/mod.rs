@@ -2,4 +2,4 @@
 
 mod key;
 
-pub use self::key::{MIN_SECRET, is_secret, mask, scrub};
+pub use self::key::{MIN_SECRET, is_secret, mask, scrub, suspects};

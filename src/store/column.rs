@@ -79,7 +79,8 @@ impl Column {
     /// Calls `each` with every row that has a value, in order, and that value.
     pub fn for_each<'a>(&'a self, mut each: impl FnMut(u32, ValueRef<'a>)) {
         for index in 0..u32::try_from(self.len()).unwrap_or(u32::MAX) {
-            let row = if self.sparse { self.rows.get(index as usize).copied() } else { Some(index) };
+            let row =
+                if self.sparse { self.rows.get(index as usize).copied() } else { Some(index) };
             if let (Some(row), Some(value)) = (row, self.value(index)) {
                 each(row, value);
             }
@@ -118,9 +119,16 @@ impl Column {
         self.coded.then(|| (0..self.values.len()).filter_map(|i| self.values.at(i)))
     }
 
-    /// Bytes that the values take.
-    pub(super) fn bytes(&self) -> usize {
-        self.values.data.len()
+    /// Forgets the values of `row` and of all rows after it.
+    pub(super) fn truncate(&mut self, row: u32) {
+        let last = |column: &Self| match column.sparse {
+            true => column.rows.last().copied(),
+            false => column.values.len().checked_sub(1),
+        };
+        while last(self).is_some_and(|last| last >= row) {
+            self.values.pop();
+            self.rows.pop();
+        }
     }
 
     /// Forgets all but the memory.
@@ -300,7 +308,8 @@ pub(super) mod tests {
 
     pub(in crate::store) fn any_value() -> impl Strategy<Value = (Kind, Vec<u8>)> {
         let text = prop_oneof![
-            prop::sample::select(vec!["", "a", "ERROR", "web-01"]).prop_map(|t| t.as_bytes().to_vec()),
+            prop::sample::select(vec!["", "a", "ERROR", "web-01"])
+                .prop_map(|t| t.as_bytes().to_vec()),
             prop::collection::vec(any::<u8>(), 0..20),
         ];
         (prop::sample::select(vec![Kind::Text, Kind::Number, Kind::Bytes]), text)
@@ -350,7 +359,13 @@ pub(super) mod tests {
         }
         let column = column.into_dictionary();
         let (mut asked, mut rows) = (0, Vec::new());
-        column.select(|value| { asked += 1; value.bytes == b"ERROR" }, |row| rows.push(row));
+        column.select(
+            |value| {
+                asked += 1;
+                value.bytes == b"ERROR"
+            },
+            |row| rows.push(row),
+        );
         assert_eq!(asked, 2);
         assert_eq!(rows, [0, 20, 40, 60, 80, 100, 120, 140, 160, 180]);
     }

@@ -18,8 +18,7 @@ pub(super) fn open(db: Arc<Db>, config: Config) -> Result<Store, Error> {
     let folder = db.path().join("tmp");
     // Files that were being made when the daemon ended; none was brought in.
     let _absent = fs::remove_dir_all(&folder).is_err();
-    fs::create_dir_all(&folder)
-        .map_err(|error| db::Error::File { path: folder.clone(), error })?;
+    fs::create_dir_all(&folder).map_err(|error| db::Error::File { path: folder.clone(), error })?;
     let segments = catalog(&db)?;
     let staged = stage(&db)?;
     let (mut next_segment, mut next_batch, mut next_id) = next(&db)?;
@@ -96,10 +95,7 @@ fn next(db: &Db) -> Result<(u64, u64, u64), Error> {
 
 /// Removes segments that no catalog row names: brought in just before a crash, their batches are
 /// still staged. Returns the last one's id.
-fn drop_orphans(
-    db: &Db,
-    segments: &BTreeMap<u64, Arc<Segment>>,
-) -> Result<Option<u64>, Error> {
+fn drop_orphans(db: &Db, segments: &BTreeMap<u64, Arc<Segment>>) -> Result<Option<u64>, Error> {
     let (mut from, mut last) = (0_u64, None);
     while let Some(key) = db.first_key(Family::Segments, &from.to_be_bytes())? {
         let Some(id) = key.first_chunk().map(|id| u64::from_be_bytes(*id)) else { break };

@@ -78,6 +78,23 @@ impl Rows {
         }
     }
 
+    /// Takes the last rows out again, so that `len` are left.
+    pub fn truncate(&mut self, len: usize) {
+        let Ok(row) = u32::try_from(len) else { return };
+        let mut surplus = self.times.len().saturating_sub(len);
+        self.times.truncate(len);
+        self.known.iter_mut().for_each(|column| column.truncate(row));
+        self.others.iter_mut().for_each(|(_, column)| column.truncate(row));
+        while let Some(run) = self.runs.last_mut().filter(|_| surplus > 0) {
+            let rows = u32::try_from(surplus).unwrap_or(u32::MAX).min(run.rows);
+            run.rows -= rows;
+            surplus -= rows as usize;
+            if run.rows == 0 {
+                self.runs.pop();
+            }
+        }
+    }
+
     /// All columns that have a value, with their names.
     pub fn columns(&self) -> impl Iterator<Item = (&str, &Column)> {
         let known = Known::ALL.iter().zip(&self.known).map(|(known, c)| (known.as_str(), c));

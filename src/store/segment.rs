@@ -210,9 +210,11 @@ impl BlockColumn {
     /// All values there are, where the catalog knows them.
     pub fn few(&self) -> Option<impl Iterator<Item = ValueRef<'_>>> {
         let values = self.values.as_ref()?;
-        Some(values.iter().filter_map(|(kind, bytes)| {
-            Some(ValueRef::new(Kind::from_number(*kind)?, bytes))
-        }))
+        Some(
+            values
+                .iter()
+                .filter_map(|(kind, bytes)| Some(ValueRef::new(Kind::from_number(*kind)?, bytes))),
+        )
     }
 }
 

@@ -58,9 +58,7 @@ impl Source {
     pub fn block(&self) -> Option<(&Segment, &Block)> {
         match self {
             Self::Staged(_) => None,
-            Self::Block(segment, number) => {
-                Some((segment, segment.blocks.get(*number as usize)?))
-            }
+            Self::Block(segment, number) => Some((segment, segment.blocks.get(*number as usize)?)),
         }
     }
 }

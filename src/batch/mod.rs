@@ -1,0 +1,26 @@
+//! Gathers events into batches, makes them durable, and seals them later.
+//!
+//! ```text
+//!  readers ──append──▶ open batches ──▶ writer thread ──▶ store.stage ──▶ tickets answered
+//!                      (one a shard)     one sync for all
+//!                                        sealer thread ──▶ store.seal, store.expire
+//! ```
+//!
+//! There is no queue between readers and the writer: the writer takes the open batches themselves.
+//! While it compresses and syncs, readers fill the next ones; when those are full too, readers
+//! wait, and so does the sender. Memory is therefore twice the open batches, whatever happens.
+//!
+//! An idle daemon commits at once; a busy one at most every [`Config::max_delay`], unless a batch
+//! is full before.
+
+mod config;
+mod open;
+mod sealer;
+mod ticket;
+mod writer;
+
+pub use self::config::Config;
+pub use self::open::Batcher;
+pub use self::sealer::{SealerStop, run_sealer};
+pub use self::ticket::{NotStored, Ticket};
+pub use self::writer::{Commit, run_writer};

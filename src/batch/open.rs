@@ -1,0 +1,184 @@
+//! The open batches that readers fill.
+
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::Notify;
+
+use super::config::Config;
+use super::ticket::{Answer, Ticket};
+use crate::store::Rows;
+
+/// Where readers put events.
+#[derive(Debug)]
+pub struct Batcher {
+    shards: Vec<Mutex<Open>>,
+    /// What the writer waits for.
+    demand: Mutex<Demand>,
+    wake: Condvar,
+    /// Told when the writer took the open batches.
+    room: Notify,
+    max_bytes: usize,
+    pub(super) max_delay: Duration,
+    /// Batches that were written and are empty again.
+    spare: Mutex<Vec<Rows>>,
+}
+
+/// A batch that takes events.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) rows: Rows,
+    pub(super) answer: Answer,
+}
+
+#[derive(Debug, Default)]
+struct Demand {
+    /// Some shard has events.
+    waiting: bool,
+    /// Some shard is full.
+    full: bool,
+    /// No more will come.
+    stop: bool,
+}
+
+/// What the writer is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wake {
+    /// Take what is there.
+    Take,
+    /// Take what is there; then there is no more.
+    Stop,
+}
+
+impl Batcher {
+    /// Batches as `config` says.
+    pub fn new(config: &Config) -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::new(Open::default())).collect(),
+            demand: Mutex::default(),
+            wake: Condvar::new(),
+            room: Notify::new(),
+            max_bytes: usize::try_from(config.max_bytes.as_u64()).unwrap_or(usize::MAX),
+            max_delay: config.max_delay,
+            spare: Mutex::default(),
+        }
+    }
+
+    /// The bytes from which on a batch takes no further append: `fill` should not add much more.
+    pub fn max_bytes(&self) -> usize {
+        self.max_bytes
+    }
+
+    /// Lets `fill` add rows to an open batch, once one has room, and returns what it returned and
+    /// the ticket of what it added.
+    ///
+    /// `fill` holds the batch alone: it must not wait for anything.
+    pub async fn append<T>(&self, fill: impl FnOnce(&mut Rows) -> T) -> (T, Ticket) {
+        let mut fill = Some(fill);
+        loop {
+            let room = self.room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            if let Some(done) = self.try_append(&mut fill) {
+                return done;
+            }
+            room.await;
+        }
+    }
+
+    /// [`append`](Self::append) for threads that may block.
+    pub fn append_blocking<T>(&self, fill: impl FnOnce(&mut Rows) -> T) -> (T, Ticket) {
+        let mut fill = Some(fill);
+        loop {
+            if let Some(done) = self.try_append(&mut fill) {
+                return done;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Lets the writer end once it has written what is there.
+    pub fn stop(&self) {
+        self.demand.lock().stop = true;
+        self.wake.notify_one();
+    }
+
+    fn try_append<T, F: FnOnce(&mut Rows) -> T>(
+        &self,
+        fill: &mut Option<F>,
+    ) -> Option<(T, Ticket)> {
+        let mut open = self
+            .shards
+            .iter()
+            .filter_map(Mutex::try_lock)
+            .find(|open| !self.is_full(open))
+            // All that have room are in use: wait for one, if only for the time of a read.
+            .or_else(|| self.shards.iter().map(Mutex::lock).find(|open| !self.is_full(open)))?;
+        let was_empty = open.rows.is_empty();
+        let result = fill.take().expect("called until it succeeds once")(&mut open.rows);
+        let ticket = open.answer.ticket();
+        let (full, some) = (self.is_full(&open), !open.rows.is_empty());
+        drop(open);
+        if full || (was_empty && some) {
+            let mut demand = self.demand.lock();
+            demand.waiting = true;
+            demand.full |= full;
+            drop(demand);
+            self.wake.notify_one();
+        }
+        Some((result, ticket))
+    }
+
+    fn is_full(&self, open: &Open) -> bool {
+        open.rows.bytes() >= self.max_bytes || open.rows.too_wide()
+    }
+
+    /// Waits until there is something to write: from `not_before` on, or as soon as a batch is
+    /// full.
+    pub(super) fn wait(&self, not_before: Instant) -> Wake {
+        let mut demand = self.demand.lock();
+        while !demand.waiting && !demand.stop {
+            self.wake.wait(&mut demand);
+        }
+        while !demand.full && !demand.stop {
+            if self.wake.wait_until(&mut demand, not_before).timed_out() {
+                break;
+            }
+        }
+        (demand.waiting, demand.full) = (false, false);
+        if demand.stop { Wake::Stop } else { Wake::Take }
+    }
+
+    /// Takes all open batches that have events and leaves empty ones.
+    pub(super) fn take(&self) -> Vec<Open> {
+        let mut taken = Vec::new();
+        for shard in &self.shards {
+            let mut open = shard.lock();
+            if !open.rows.is_empty() {
+                let rows = self.spare.lock().pop().unwrap_or_default();
+                let empty = Open { rows, answer: Answer::new() };
+                taken.push(std::mem::replace(&mut *open, empty));
+            }
+        }
+        self.room.notify_waiters();
+        taken
+    }
+
+    /// Takes back the memory of a batch.
+    pub(super) fn give_back(&self, mut rows: Rows) {
+        rows.clear();
+        let mut spare = self.spare.lock();
+        if spare.len() < SHARDS {
+            spare.push(rows);
+        }
+    }
+}
+
+impl Default for Open {
+    fn default() -> Self {
+        Self { rows: Rows::default(), answer: Answer::new() }
+    }
+}
+
+/// More than there are threads that fill them, so that a reader seldom waits for another.
+const SHARDS: usize = 4;

@@ -1,0 +1,348 @@
+//! Takes the messages of one read into one open batch.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+
+use super::listener::{Format, Listener};
+use super::scrub::scrub;
+use super::sender::Sender;
+use super::session::Session;
+use super::{Ingest, now};
+use crate::batch::Ticket;
+use crate::event::{Event, Known, Tag, Value};
+use crate::frame::{Frames, JsonValues, Step, datagram};
+use crate::gate::{Reason, Refusal};
+use crate::ids;
+use crate::journal::Failed;
+use crate::metrics::Failure;
+use crate::parse::{self, Context};
+use crate::store::Rows;
+use crate::time::Timestamp;
+
+/// How a stream is cut into messages.
+#[derive(Debug)]
+pub enum Decoder {
+    /// By counts and delimiters.
+    Frames(Box<Frames>),
+    /// Into JSON values.
+    Json(Box<JsonValues>),
+}
+
+/// What was done with a read.
+#[derive(Debug)]
+pub struct Taken {
+    /// Bytes at the front of the buffer that are no longer needed.
+    pub consumed: usize,
+    /// Whether nothing whole is left in the buffer. Else there was no room in the batch: call
+    /// again with what is left.
+    pub drained: bool,
+    /// How long not to read again, by the limits of the sender.
+    pub wait: Duration,
+    /// Tells when what was accepted is durable.
+    pub ticket: Ticket,
+}
+
+/// The messages of one read on their way into `rows`.
+pub(super) struct Intake<'a> {
+    ingest: &'a Ingest,
+    rows: &'a mut Rows,
+    at: Timestamp,
+    run: Option<Run>,
+    pub(super) wait: Duration,
+    /// Messages accepted so far.
+    pub(super) accepted: u64,
+    /// Why messages were refused, and how many.
+    pub(super) refused: Vec<(Refusal, u64)>,
+}
+
+/// Messages in a row of one sender, charged together.
+struct Run {
+    sender: Sender,
+    first_row: usize,
+    bytes: u64,
+}
+
+impl Ingest {
+    /// Takes what a stream brought: `buffer` begins where the last call's `consumed` ended. `eof`
+    /// says that no more will come.
+    pub async fn stream(
+        &self,
+        session: &mut Session,
+        decoder: &mut Decoder,
+        buffer: &[u8],
+        eof: bool,
+    ) -> Taken {
+        let max = self.batcher.max_bytes();
+        let fill = |rows: &mut Rows| {
+            let mut intake = Intake::new(self, rows);
+            self.refresh(session, intake.at);
+            let (mut consumed, mut drained) = (0, false);
+            while !drained && intake.rows.bytes() < max && !intake.rows.too_wide() {
+                let rest = buffer.get(consumed..).unwrap_or_default();
+                match decoder.next(rest, eof) {
+                    Step::More { consumed: more } => {
+                        consumed += more;
+                        drained = true;
+                    }
+                    Step::Message { bytes, consumed: more, original_len } => {
+                        intake.message(session, bytes, original_len);
+                        consumed += more;
+                    }
+                }
+            }
+            let (wait, _) = intake.finish(session);
+            (consumed, drained, wait)
+        };
+        let ((consumed, drained, wait), ticket) = self.batcher.append(fill).await;
+        Taken { consumed, drained, wait, ticket }
+    }
+
+    /// Takes datagrams that were received together. `sessions` remembers their senders.
+    pub async fn datagrams(
+        &self,
+        sessions: &mut FxHashMap<IpAddr, Session>,
+        listener: &Arc<Listener>,
+        datagrams: &[(IpAddr, &[u8])],
+        max_len: usize,
+    ) -> Ticket {
+        if sessions.len() > MAX_PEERS {
+            sessions.clear(); // forgets no more than who they were
+        }
+        let fill = |rows: &mut Rows| {
+            let at = now();
+            for (peer, bytes) in datagrams {
+                let new = || Session::new(Arc::clone(listener), *peer, None);
+                let session = sessions.entry(*peer).or_insert_with(new);
+                let mut intake = Intake::new(self, rows);
+                self.refresh(session, at);
+                let (bytes, original_len) = datagram(bytes, max_len);
+                if bytes.is_empty() {
+                    listener.account.fail(Failure::Empty, 1, 0);
+                    continue;
+                }
+                intake.message(session, bytes, original_len);
+                intake.finish(session);
+            }
+        };
+        self.batcher.append(fill).await.1
+    }
+}
+
+impl<'a> Intake<'a> {
+    pub(super) fn new(ingest: &'a Ingest, rows: &'a mut Rows) -> Self {
+        Self {
+            ingest,
+            rows,
+            at: now(),
+            run: None,
+            wait: Duration::ZERO,
+            accepted: 0,
+            refused: Vec::new(),
+        }
+    }
+
+    /// Takes one message.
+    fn message(&mut self, session: &mut Session, raw: &[u8], original_len: Option<u64>) {
+        if session.may_greet {
+            session.may_greet = false;
+            if let Some(secret) = parse::hello(raw) {
+                session.bind_secret(secret, crate::event::AuthMethod::Hello);
+                return;
+            }
+        }
+        let cx = self.context(&session.listener);
+        let mut event = std::mem::take(&mut session.spare).recycle();
+        let len = original_len.unwrap_or(raw.len() as u64);
+        match session.listener.format {
+            Format::Syslog => {
+                parse::syslog(raw, &cx, &mut event);
+                self.event(session, &mut event, raw, original_len, len);
+            }
+            Format::Line => {
+                parse::line(raw, &cx, &mut event);
+                self.event(session, &mut event, raw, original_len, len);
+            }
+            Format::Json => {
+                let mut share = len;
+                let mut each = |event: &mut Event<'_>| {
+                    self.event(session, event, raw, original_len, share);
+                    share = 0; // the events of one line have its bytes once
+                };
+                // What is no JSON came as an event with a tag, which says so.
+                let _tagged = parse::json::json(raw, &cx, &mut event, &mut each).is_err();
+            }
+        }
+        session.spare = event.recycle();
+    }
+
+    /// Takes one parsed event; says whether its sender may pass.
+    pub(super) fn event(
+        &mut self,
+        session: &mut Session,
+        event: &mut Event<'_>,
+        raw: &[u8],
+        original_len: Option<u64>,
+        bytes: u64,
+    ) -> bool {
+        let verdict = self.ingest.verdict(session, event.credential.as_ref(), self.at);
+        let same = match (verdict, &self.run) {
+            (Ok(sender), Some(run)) => Arc::ptr_eq(&sender.origin, &run.sender.origin),
+            _ => false,
+        };
+        if !same {
+            match verdict.clone() {
+                Ok(sender) => {
+                    self.end_run(session);
+                    let first_row = self.rows.len();
+                    self.run = Some(Run { sender, first_row, bytes: 0 });
+                }
+                Err(refusal) => {
+                    self.refuse(session, &refusal, None, 1, bytes);
+                    return false;
+                }
+            }
+        }
+        if let Some(len) = original_len {
+            event.tag(Tag::Truncated);
+            event.set(Known::OriginalLength, Value::Number(len.to_string().into()));
+        }
+        scrub(event, raw);
+        if !event.tags.is_empty() {
+            self.note_tags(session, event, raw);
+        }
+        if let Some(run) = &mut self.run {
+            run.bytes += bytes;
+            self.rows.begin(&run.sender.origin, self.at.as_micros());
+            self.rows.push(event);
+        }
+        true
+    }
+
+    /// Charges and books what is left. Returns how long the sender is to wait, and what was
+    /// refused.
+    pub(super) fn finish(&mut self, session: &Session) -> (Duration, u64) {
+        self.end_run(session);
+        (self.wait, self.accepted)
+    }
+
+    /// When the read was made.
+    pub(super) fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    pub(super) fn context(&self, listener: &Listener) -> Context {
+        Context {
+            received_at: self.at,
+            zone_offset: listener.zone_offset,
+            keep_original: listener.keep_original,
+        }
+    }
+
+    /// Charges the run to its sender, takes out again what is over the limit, and books the rest.
+    fn end_run(&mut self, session: &Session) {
+        let Some(Run { sender, first_row, bytes }) = self.run.take() else { return };
+        let events = (self.rows.len() - first_row) as u64;
+        if events == 0 {
+            return;
+        }
+        let (gate, key, at) = (&self.ingest.gate, sender.key.as_ref(), self.ingest.elapsed());
+        let charge = if session.listener.datagrams {
+            gate.charge_datagrams(key, session.peer, events, bytes, at)
+        } else {
+            gate.charge(key, session.peer, events, bytes, at)
+        };
+        self.wait = self.wait.max(charge.wait);
+        let admitted = charge.admitted.min(events);
+        let admitted_bytes = if admitted == events { bytes } else { bytes * admitted / events };
+        session.listener.account.accept(admitted, admitted_bytes);
+        if let Some(account) = &sender.account {
+            account.accept(admitted, admitted_bytes);
+        }
+        self.accepted += admitted;
+        if admitted < events {
+            self.rows.truncate(first_row + usize::try_from(admitted).unwrap_or(usize::MAX));
+            let refusal = charge.refusal.unwrap_or_else(Refusal::key_required);
+            self.refuse(
+                session,
+                &refusal,
+                Some(&sender),
+                events - admitted,
+                bytes - admitted_bytes,
+            );
+        }
+    }
+
+    fn refuse(
+        &mut self,
+        session: &Session,
+        refusal: &Refusal,
+        sender: Option<&Sender>,
+        count: u64,
+        bytes: u64,
+    ) {
+        let reason = Reason::ALL.iter().position(|reason| *reason == refusal.reason);
+        let reason = reason.unwrap_or_default();
+        session.listener.account.block(reason, count, bytes);
+        if let Some(account) = sender.and_then(|sender| sender.account.as_ref()) {
+            account.block(reason, count, bytes);
+        }
+        match self.refused.iter_mut().find(|(other, _)| other == refusal) {
+            Some((_, sum)) => *sum += count,
+            None => self.refused.push((refusal.clone(), count)),
+        }
+        let call = session.listener.call(session.peer, sender.and_then(Sender::masked));
+        self.ingest.note_refusal(refusal, count, call);
+    }
+
+    /// Counts and notes what the parser found wrong. The event is stored all the same.
+    fn note_tags(&self, session: &Session, event: &Event<'_>, raw: &[u8]) {
+        for tag in &event.tags {
+            let labels = [&*session.listener.name, tag.as_str()];
+            self.ingest.gauges.parse_failures.with_label_values(&labels).inc();
+        }
+        let Some(tag) = event.tags.iter().find(|tag| is_failure(**tag)) else { return };
+        let head = ids::scrub(raw.get(..SAMPLE.min(raw.len())).unwrap_or_default());
+        let sample = String::from_utf8_lossy(&head).replace(|c: char| c.is_control(), "\u{fffd}");
+        let failed = Failed {
+            call: session.listener.call(session.peer, None),
+            code: tag.as_str(),
+            message: format!("stored with {}", tag.as_str()),
+            request_bytes: raw.len() as u64,
+            events_accepted: 1,
+            sample: Some(sample),
+            ..Failed::default()
+        };
+        self.ingest.note_failure(1, failed);
+    }
+}
+
+impl Decoder {
+    fn next<'b>(&'b mut self, buffer: &'b [u8], eof: bool) -> Step<'b> {
+        match self {
+            Self::Frames(frames) => frames.next(buffer, eof),
+            Self::Json(values) => values.next(buffer, eof),
+        }
+    }
+
+    /// Places where the stream was not framed as it should be, by reason, since the beginning.
+    pub fn errors(&self) -> crate::frame::FrameErrors {
+        match self {
+            Self::Frames(frames) => frames.errors(),
+            Self::Json(values) => values.errors(),
+        }
+    }
+}
+
+/// Whether a tag says that a call failed, and not only that something is odd.
+fn is_failure(tag: Tag) -> bool {
+    !matches!(tag, Tag::ReservedField | Tag::ClockSkew)
+}
+
+/// Bytes of a message that did not parse which its note in the journal shows.
+const SAMPLE: usize = 256;
+
+/// Sources of datagrams that are remembered at the same time.
+const MAX_PEERS: usize = 16_384;

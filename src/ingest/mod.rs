@@ -1,0 +1,124 @@
+//! The waist: every message of every door goes through here, `ingest(origin, bytes) → outcome`.
+//!
+//! ```text
+//!  net ──bytes──▶ frame ──▶ parse ──▶ gate ──▶ batch ──▶ ticket
+//!                                       └──▶ journal ──▶ batch
+//! ```
+//!
+//! A door keeps a [`Session`] for each connection: who it is, and the key that it used last, so
+//! that a key in every line costs a comparison. It hands over what it read; all messages of a read
+//! go into one open batch, under one lock, and the limits are charged once for them.
+//!
+//! # Invariants
+//!
+//! * *Every message is accounted for*: it is accepted, blocked or failed in the ledger before the
+//!   batch that holds it can be written.
+//! * *No secret is stored*: what looks like one is masked, wherever in a message it stands.
+
+mod call;
+mod clock;
+mod intake;
+mod listener;
+mod notes;
+mod scrub;
+mod sender;
+mod session;
+
+pub use self::call::{CallOutcome, Rejected};
+pub use self::clock::now;
+pub use self::intake::{Decoder, Taken};
+pub use self::listener::{Format, Listener};
+pub use self::sender::Sender;
+pub use self::session::Session;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::batch::Batcher;
+use crate::gate::{Connection, Gate, History, Refusal, Traits, fingerprint, threat_score};
+use crate::journal::{Blocked, Call, Failed, Journal};
+use crate::metrics::{Gauges, Ledger};
+
+/// Everything that messages go through, shared by all doors.
+#[derive(Debug)]
+pub struct Ingest {
+    gate: Arc<Gate>,
+    batcher: Arc<Batcher>,
+    ledger: Arc<Ledger>,
+    journal: Journal,
+    gauges: Gauges,
+    /// Limits run by a clock that nobody sets.
+    opened: Instant,
+}
+
+impl Ingest {
+    /// The way from the doors to `batcher`.
+    pub fn new(
+        gate: Arc<Gate>,
+        batcher: Arc<Batcher>,
+        ledger: Arc<Ledger>,
+        gauges: Gauges,
+    ) -> Self {
+        let (journal, opened) = (Journal::default(), Instant::now());
+        Self { gate, batcher, ledger, journal, gauges, opened }
+    }
+
+    /// The gate that it asks.
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    /// The ledger that it keeps.
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// What is shown of its state.
+    pub fn gauges(&self) -> &Gauges {
+        &self.gauges
+    }
+
+    /// Whether a connection may be opened, asked before anything is read from it.
+    ///
+    /// # Errors
+    ///
+    /// It may not; this is noted in the journal. The client is told nothing.
+    pub fn admit(&self, listener: &Listener, peer: IpAddr) -> Result<Connection, Refusal> {
+        let admitted = self.gate.admit_peer(peer, now());
+        admitted.and_then(|()| self.gate.connect(None, peer)).inspect_err(|refusal| {
+            self.note_refusal(refusal, 1, listener.call(peer, None));
+        })
+    }
+
+    /// Notes a refusal in the journal.
+    pub fn note_refusal(&self, refusal: &Refusal, count: u64, call: Call) {
+        let traits = Traits {
+            reason: refusal.reason,
+            method: &call.method,
+            target: &call.target,
+            key: call.key.as_deref(),
+            user_agent: call.user_agent.as_deref(),
+        };
+        let entry = Blocked {
+            fingerprint: fingerprint(traits),
+            threat_score: threat_score(refusal.reason, History::default()),
+            reason: refusal.reason.as_str(),
+            rule: refusal.rule.as_str().to_owned(),
+            call,
+        };
+        self.gauges.journal_noted.with_label_values(&["blocked"]).inc_by(count);
+        self.journal.blocked(count, now(), entry);
+    }
+
+    /// Notes a failure in the journal.
+    pub fn note_failure(&self, count: u64, entry: Failed) {
+        self.gauges.journal_noted.with_label_values(&["failed"]).inc_by(count);
+        self.journal.failed(count, now(), entry);
+    }
+
+    /// The time since the start, by a clock that nobody sets.
+    fn elapsed(&self) -> Duration {
+        self.opened.elapsed()
+    }
+}

@@ -1,0 +1,209 @@
+//! What is remembered of a connection from one read to the next: above all, whose it is.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::listener::Listener;
+use super::sender::Sender;
+use super::{Ingest, now};
+use crate::event::{AuthMethod, Credential, Event};
+use crate::gate::{Connection, Key, Reason, Refusal, Scope};
+use crate::store::Origin;
+use crate::time::Timestamp;
+
+/// One connection, or one address that sends datagrams.
+#[derive(Debug)]
+pub struct Session {
+    pub(super) listener: Arc<Listener>,
+    pub(super) peer: IpAddr,
+    /// Counts as open as long as the session lasts.
+    connection: Option<Connection>,
+    /// The key of the connection itself, before any in a message (certificate, SNI).
+    above: Option<(String, AuthMethod)>,
+    /// The key of the connection itself, after any in a message (first line, HTTP header).
+    below: Option<(Vec<u8>, AuthMethod)>,
+    /// The lists and keys that all verdicts here were made from.
+    generation: Option<u64>,
+    /// Who sends what names no key.
+    plain: Option<Verdict>,
+    /// The last key that a message named, and who that is.
+    last: Option<(Vec<u8>, AuthMethod, Verdict)>,
+    /// Whether a first line may still name the key of all that follows.
+    pub(super) may_greet: bool,
+    /// An empty event, kept for its memory.
+    pub(super) spare: Event<'static>,
+}
+
+/// Whether a sender may pass.
+pub(super) type Verdict = Result<Sender, Refusal>;
+
+impl Session {
+    /// A session of someone at `peer`. `connection` is what [`Ingest::admit`] gave.
+    pub fn new(listener: Arc<Listener>, peer: IpAddr, connection: Option<Connection>) -> Self {
+        let may_greet = !listener.datagrams;
+        Self {
+            listener,
+            peer: peer.to_canonical(),
+            connection,
+            above: None,
+            below: None,
+            generation: None,
+            plain: None,
+            last: None,
+            may_greet,
+            spare: Event::default(),
+        }
+    }
+
+    /// Whom it serves.
+    pub fn peer(&self) -> IpAddr {
+        self.peer
+    }
+
+    /// Where it came in.
+    pub fn listener(&self) -> &Arc<Listener> {
+        &self.listener
+    }
+
+    /// Binds the session to the key of that public id, whatever its messages say.
+    pub fn bind_id(&mut self, id: &str, method: AuthMethod) {
+        self.above = Some((id.to_owned(), method));
+        (self.plain, self.last) = (None, None);
+    }
+
+    /// Binds the session to a key for all messages that name none.
+    pub fn bind_secret(&mut self, secret: &[u8], method: AuthMethod) {
+        self.below = Some((secret.to_owned(), method));
+        self.plain = None;
+    }
+}
+
+impl Ingest {
+    /// Who sends a message with this credential in it. Asked for every message: a key that did not
+    /// change costs a comparison.
+    pub(super) fn verdict<'s>(
+        &self,
+        session: &'s mut Session,
+        credential: Option<&Credential<'_>>,
+        at: Timestamp,
+    ) -> &'s Verdict {
+        let named = credential.filter(|_| session.above.is_none());
+        match named {
+            Some(named) => {
+                let known = session.last.as_ref().is_some_and(|(secret, method, _)| {
+                    **secret == *named.secret && *method == named.method
+                });
+                if !known {
+                    let key = self.gate.key_of(&named.secret);
+                    let key = key.ok_or_else(Refusal::key_unknown);
+                    let verdict = self.judge(session, key, named.method, at);
+                    session.last = Some((named.secret.to_vec(), named.method, verdict));
+                }
+                &session.last.as_ref().expect("just set").2
+            }
+            None => {
+                if session.plain.is_none() {
+                    session.plain = Some(self.judge_plain(session, at));
+                }
+                session.plain.as_ref().expect("just set")
+            }
+        }
+    }
+
+    /// Forgets verdicts that keys and lists of now, or the time, may have made wrong. Called once
+    /// for each read.
+    pub(super) fn refresh(&self, session: &mut Session, at: Timestamp) {
+        let generation = self.gate.generation();
+        let stale = |verdict: &Verdict| match verdict {
+            Ok(Sender { key: Some(key), .. }) => {
+                self.gate.check(key, Scope::WriteLogs, session.peer, at).is_err()
+            }
+            _ => false,
+        };
+        if session.generation != Some(generation) {
+            (session.plain, session.last) = (None, None);
+            session.generation = Some(generation);
+        } else {
+            if session.plain.as_ref().is_some_and(stale) {
+                session.plain = None;
+            }
+            if session.last.as_ref().is_some_and(|(_, _, verdict)| stale(verdict)) {
+                session.last = None;
+            }
+        }
+    }
+
+    /// Who sends what names no key of its own (SPEC §2.3, from the connection's key down).
+    fn judge_plain(&self, session: &mut Session, at: Timestamp) -> Verdict {
+        self.gate.admit_peer(session.peer, at)?;
+        let by_id = |id: &str| self.gate.key_by_id(id).ok_or_else(Refusal::key_unknown);
+        if let Some((id, method)) = session.above.clone() {
+            return self.judge(session, by_id(&id), method, at);
+        }
+        if let Some((secret, method)) = session.below.clone() {
+            let key = self.gate.key_of(&secret).ok_or_else(Refusal::key_unknown);
+            return self.judge(session, key, method, at);
+        }
+        if let Some(id) = session.listener.key.clone() {
+            return self.judge(session, by_id(&id), AuthMethod::Listener, at);
+        }
+        if let Some(key) = self.gate.network_key(session.peer) {
+            return self.judge(session, Ok(key), AuthMethod::Network, at);
+        }
+        if session.listener.require_key {
+            return Err(Refusal::key_required());
+        }
+        Ok(self.sender(session, None, AuthMethod::Anonymous))
+    }
+
+    fn judge(
+        &self,
+        session: &mut Session,
+        key: Result<Arc<Key>, Refusal>,
+        method: AuthMethod,
+        at: Timestamp,
+    ) -> Verdict {
+        self.gate.admit_peer(session.peer, at)?;
+        let key = key?;
+        self.gate.check(&key, Scope::WriteLogs, session.peer, at)?;
+        if let Some(connection) = &mut session.connection {
+            connection.claim(&key)?;
+        }
+        Ok(self.sender(session, Some(key), method))
+    }
+
+    fn sender(&self, session: &Session, key: Option<Arc<Key>>, method: AuthMethod) -> Sender {
+        let project = match &key {
+            Some(key) => key.project().into(),
+            None => Arc::clone(&session.listener.project),
+        };
+        let origin = Origin {
+            project,
+            listener: Arc::clone(&session.listener.name),
+            peer: Some(session.peer),
+            key: key.as_ref().map(|key| key.id().into()),
+            auth: Some(method),
+        };
+        let account = key.as_ref().map(|key| self.ledger.key(key.id()));
+        Sender { origin: Arc::new(origin), key, account }
+    }
+
+    /// Whether a call with this key may write logs, before its body is read: what
+    /// [`verdict`](Self::verdict) says of a message without a key of its own.
+    ///
+    /// # Errors
+    ///
+    /// It may not; this is noted.
+    pub fn admit_call(&self, session: &mut Session) -> Result<Sender, Refusal> {
+        let at = now();
+        self.refresh(session, at);
+        let verdict = self.verdict(session, None, at).clone();
+        // A key may still come with each log; whoever brings none is then refused by log.
+        match verdict {
+            Err(refusal) if refusal.reason != Reason::InvalidApiKey || session.below.is_some() => {
+                Err(refusal)
+            }
+            verdict => verdict,
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The entries of the journals (SPEC §4).
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::event::{Event, Value};
+
+/// A journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Which {
+    /// Whom the gate turned away.
+    Blocked,
+    /// Calls that failed, and messages that did not parse.
+    Failed,
+}
+
+/// Where a call or connection came in, and from whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Call {
+    /// The path, or the name of the listener.
+    pub target: String,
+    /// The HTTP method, or the protocol.
+    pub method: String,
+    /// Where it came from.
+    pub peer: Option<IpAddr>,
+    /// The key, masked, where there was one.
+    pub key: Option<String>,
+    /// The client software, where it says.
+    pub user_agent: Option<String>,
+}
+
+/// An entry of `blocked`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// Who was turned away.
+    pub call: Call,
+    /// The reason code.
+    pub reason: &'static str,
+    /// The rule that spoke.
+    pub rule: String,
+    /// What makes the call recognisable.
+    pub fingerprint: String,
+    /// 0 to 100.
+    pub threat_score: u8,
+}
+
+/// An entry of `failed`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failed {
+    /// What failed.
+    pub call: Call,
+    /// The error code: a problem's `code`, or a failure tag.
+    pub code: &'static str,
+    /// What was expected, and what was found.
+    pub message: String,
+    /// The HTTP status.
+    pub status: Option<u16>,
+    /// How long the call took.
+    pub duration: Option<Duration>,
+    /// Bytes that came.
+    pub request_bytes: u64,
+    /// Bytes that were answered.
+    pub response_bytes: u64,
+    /// Events accepted all the same.
+    pub events_accepted: u64,
+    /// The beginning of what came, without secrets.
+    pub sample: Option<String>,
+}
+
+impl Which {
+    /// Every journal.
+    pub const ALL: [Self; 2] = [Self::Blocked, Self::Failed];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Blocked => "blocked",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The project that its entries are kept in.
+    pub const fn project(self) -> &'static str {
+        match self {
+            Self::Blocked => "_blocked",
+            Self::Failed => "_failed",
+        }
+    }
+}
+
+impl Call {
+    fn fill(self, event: &mut Event<'static>) {
+        put(event, "endpoint", Some(self.target));
+        put(event, "method", Some(self.method));
+        put(event, "source.ip", self.peer.map(|peer| peer.to_canonical().to_string()));
+        put(event, "api_key", self.key);
+        put(event, "user_agent.original", self.user_agent);
+    }
+}
+
+impl Blocked {
+    pub(super) fn into_event(self) -> Event<'static> {
+        let mut event = Event::default();
+        let message = format!("{} by {}", self.reason, self.rule);
+        put(&mut event, "message", Some(message));
+        put(&mut event, "reason", Some(self.reason.to_owned()));
+        put(&mut event, "rule", Some(self.rule));
+        put(&mut event, "fingerprint", Some(self.fingerprint));
+        number(&mut event, "threat_score", Some(u64::from(self.threat_score)));
+        put(&mut event, "level", Some("WARN".to_owned()));
+        self.call.fill(&mut event);
+        event
+    }
+}
+
+impl Failed {
+    pub(super) fn into_event(self) -> Event<'static> {
+        let mut event = Event::default();
+        put(&mut event, "message", Some(self.message));
+        put(&mut event, "error.code", Some(self.code.to_owned()));
+        put(&mut event, "level", Some("ERROR".to_owned()));
+        put(&mut event, "sample", self.sample);
+        number(&mut event, "status", self.status.map(u64::from));
+        let micros = self.duration.map(|took| u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        number(&mut event, "duration_us", micros);
+        number(&mut event, "request_bytes", Some(self.request_bytes));
+        number(&mut event, "response_bytes", Some(self.response_bytes));
+        number(&mut event, "events_accepted", Some(self.events_accepted));
+        self.call.fill(&mut event);
+        event
+    }
+}
+
+/// Adds text, where there is some.
+pub(super) fn put(event: &mut Event<'static>, name: &'static str, text: Option<String>) {
+    if let Some(text) = text {
+        event.put(name.into(), Value::Text(text.into()));
+    }
+}
+
+/// Adds a number, where there is one.
+pub(super) fn number(event: &mut Event<'static>, name: &'static str, number: Option<u64>) {
+    if let Some(number) = number {
+        event.put(name.into(), Value::Number(number.to_string().into()));
+    }
+}

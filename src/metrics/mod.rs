@@ -1,0 +1,11 @@
+//! What `/metrics` says, and the ledger that accounts for every message.
+//!
+//! Names are `logtrace_<what>_<unit>[_total]`, in base units (bytes, seconds). A name or label
+//! value printed here is public. No label is ever made from input: its values are the names of
+//! listeners, ids of keys up to a configured number, and closed sets of reasons.
+
+mod ledger;
+mod page;
+
+pub use self::ledger::{Account, Counts, Failure, Ledger};
+pub use self::page::{Gauges, Page};
