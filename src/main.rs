@@ -1,2 +1,10 @@
-//! The `logtrace` program.
-fn main() {}
+//! The `logtrace` program: everything is in the library, so that tests can reach it.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    logtrace::cli::main()
+}

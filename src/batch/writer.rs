@@ -77,4 +77,4 @@ fn seal_bytes(store: &Store) -> u64 {
 }
 
 /// Bytes that may be staged, in multiples of what is sealed at once.
-const MAX_UNSEALED: u64 = 3;
+const MAX_UNSEALED: u64 = 2;

@@ -13,9 +13,9 @@ use super::Family;
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
     /// Staged batches kept in memory before RocksDB writes them out a second time; batches that
-    /// are sealed before then never are. Default: 32 MiB. Range: 1 MiB to 1 GiB.
+    /// are sealed before then never are. Default: 16 MiB. Range: 1 MiB to 1 GiB.
     pub write_buffer: ByteSize,
-    /// Blocks of segments and the catalog kept in memory. Default: 32 MiB. Range: 1 MiB to 64 GiB.
+    /// Blocks of segments and the catalog kept in memory. Default: 16 MiB. Range: 1 MiB to 64 GiB.
     pub block_cache: ByteSize,
     /// Open files that RocksDB may hold. Default: 512. Range: 64 to 100000.
     pub max_open_files: i32,
@@ -24,8 +24,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            write_buffer: ByteSize::mib(32),
-            block_cache: ByteSize::mib(32),
+            write_buffer: ByteSize::mib(16),
+            block_cache: ByteSize::mib(16),
             max_open_files: 512,
         }
     }

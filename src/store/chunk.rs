@@ -13,7 +13,11 @@ use zstd::bulk::{Compressor, Decompressor};
 use super::bytes::{Damaged, Reader, put_varint};
 
 /// Makes chunks, with one compression context for all.
-pub(super) struct Packer(Compressor<'static>);
+pub(super) struct Packer {
+    compressor: Compressor<'static>,
+    /// Kept for its memory, which the system would otherwise have to clear for every chunk.
+    scratch: Vec<u8>,
+}
 
 /// Opens chunks, with one decompression context for all.
 pub(super) struct Unpacker(Decompressor<'static>);
@@ -21,18 +25,24 @@ pub(super) struct Unpacker(Decompressor<'static>);
 impl Packer {
     /// A packer for zstd's `level`.
     pub(super) fn new(level: i32) -> Self {
-        Self(Compressor::new(level).expect("zstd gives a context for any level"))
+        let compressor = Compressor::new(level).expect("zstd gives a context for any level");
+        Self { compressor, scratch: Vec::new() }
     }
 
     /// A chunk that holds `raw`.
     pub(super) fn pack(&mut self, raw: &[u8]) -> Vec<u8> {
-        let mut chunk = vec![0; HASH];
-        let packed = if raw.len() < WORTH { None } else { self.0.compress(raw).ok() };
-        let packed = packed.filter(|packed| packed.len() < raw.len());
-        chunk.reserve(packed.as_ref().map_or(raw.len(), Vec::len) + 6);
-        chunk.push(u8::from(packed.is_some()));
+        self.scratch.clear();
+        let worth = raw.len() >= WORTH && {
+            self.scratch.reserve(zstd::zstd_safe::compress_bound(raw.len()));
+            let packed = self.compressor.compress_to_buffer(raw, &mut self.scratch);
+            packed.is_ok_and(|len| len < raw.len())
+        };
+        let body = if worth { &self.scratch } else { raw };
+        let mut chunk = Vec::with_capacity(HASH + 11 + body.len());
+        chunk.resize(HASH, 0);
+        chunk.push(u8::from(worth));
         put_varint(&mut chunk, raw.len() as u64);
-        chunk.extend_from_slice(packed.as_deref().unwrap_or(raw));
+        chunk.extend_from_slice(body);
         let (hash, rest) = chunk.split_at_mut(HASH);
         hash.copy_from_slice(&xxh3_64(rest).to_le_bytes());
         chunk

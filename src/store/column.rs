@@ -143,21 +143,21 @@ impl Column {
     }
 
     /// The column with equal values written once, where they are few enough.
-    pub(super) fn into_dictionary(self) -> Self {
+    pub(super) fn to_dictionary(&self) -> Option<Self> {
         if self.coded || self.values.ends.len() < 2 {
-            return self;
+            return None;
         }
         let mut distinct = Values::default();
         let mut known: FxHashMap<(Kind, &[u8]), u8> = FxHashMap::default();
-        let mut codes = Vec::with_capacity(self.values.ends.len());
+        let mut codes = Vec::new();
         for index in 0..self.values.len() {
-            let Some(value) = self.values.at(index) else { return self };
+            let value = self.values.at(index)?;
             let next = known.len();
             let code = match known.get(&(value.kind, value.bytes)) {
                 Some(code) => *code,
                 None => {
                     // A column that keeps bringing new values is given up early.
-                    let Ok(code) = u8::try_from(next) else { return self };
+                    let code = u8::try_from(next).ok()?;
                     known.insert((value.kind, value.bytes), code);
                     distinct.push(value);
                     code
@@ -165,8 +165,8 @@ impl Column {
             };
             codes.push(code);
         }
-        drop(known);
-        Self { values: distinct, rows: self.rows, sparse: self.sparse, codes, coded: true }
+        let (rows, sparse) = (self.rows.clone(), self.sparse);
+        Some(Self { values: distinct, rows, sparse, codes, coded: true })
     }
 
     /// Appends the payload.
@@ -326,7 +326,7 @@ pub(super) mod tests {
                     column.push(row, ValueRef::new(*kind, bytes));
                 }
             }
-            for column in [column.clone(), column.into_dictionary()] {
+            for column in [column.to_dictionary(), Some(column)].into_iter().flatten() {
                 let mut payload = Vec::new();
                 column.encode(&mut payload);
                 let read = Column::decode(&payload).unwrap();
@@ -357,7 +357,7 @@ pub(super) mod tests {
         for row in 0..100 {
             column.push(row * 2, ValueRef::text(if row % 10 == 0 { "ERROR" } else { "INFO" }));
         }
-        let column = column.into_dictionary();
+        let column = column.to_dictionary().unwrap();
         let (mut asked, mut rows) = (0, Vec::new());
         column.select(
             |value| {

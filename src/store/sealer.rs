@@ -22,6 +22,7 @@ use crate::time::DAY;
 #[derive(Debug)]
 pub(super) struct Sealer {
     packer: Packer,
+    payload: Vec<u8>,
     unpacker: Unpacker,
     /// Origins that are equal become one.
     origins: FxHashMap<Origin, Arc<Origin>>,
@@ -51,6 +52,7 @@ impl Sealer {
     pub(super) fn new(next_segment: u64) -> Self {
         Self {
             packer: Packer::new(LEVEL),
+            payload: Vec::new(),
             unpacker: Unpacker::new(),
             origins: FxHashMap::default(),
             groups: Vec::new(),
@@ -199,7 +201,7 @@ impl Sealer {
                     self.segments.last_mut().expect("just pushed")
                 }
             };
-            builder.add(&group.rows, &group.ids, &mut self.packer);
+            builder.add(&group.rows, &group.ids, &mut self.packer, &mut self.payload);
             group.rows.clear();
             group.ids.clear();
         }
@@ -225,7 +227,7 @@ const LEVEL: i32 = 1;
 const BLOCK_BYTES: usize = 2 << 20;
 
 /// All open blocks together take no more than this.
-const OPEN_BYTES: usize = 32 << 20;
+const OPEN_BYTES: usize = 24 << 20;
 
 /// Groups that may be open at once, for each seal.
 const MAX_GROUPS: usize = 128;

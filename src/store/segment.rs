@@ -140,22 +140,29 @@ impl Builder {
         self.segment.names.len() > MAX_NAMES
     }
 
-    /// Encodes `rows` as the next block. `ids` has the id of each row.
-    pub(super) fn add(&mut self, rows: &Rows, ids: &[i64], packer: &mut Packer) {
+    /// Encodes `rows` as the next block. `ids` has the id of each row; `payload` is only memory.
+    pub(super) fn add(
+        &mut self,
+        rows: &Rows,
+        ids: &[i64],
+        packer: &mut Packer,
+        payload: &mut Vec<u8>,
+    ) {
         let block = u32::try_from(self.segment.blocks.len()).expect("far fewer blocks");
-        let mut payload = Vec::new();
-        rows.encode_head(&mut payload);
-        put_times(&mut payload, ids);
-        self.store(ChunkAt::head(block), packer.pack(&payload));
+        payload.clear();
+        rows.encode_head(payload);
+        put_times(payload, ids);
+        self.store(ChunkAt::head(block), packer.pack(payload));
         let mut columns = Vec::new();
         for (name, column) in rows.columns() {
             let name = self.name(name);
-            let column = column.clone().into_dictionary();
+            let dictionary = column.to_dictionary();
+            let column = dictionary.as_ref().unwrap_or(column);
             payload.clear();
-            column.encode(&mut payload);
-            self.store(ChunkAt::column(name, block), packer.pack(&payload));
+            column.encode(payload);
+            self.store(ChunkAt::column(name, block), packer.pack(payload));
             let rows = u32::try_from(column.len()).unwrap_or(u32::MAX);
-            columns.push(BlockColumn { name, rows, values: few(&column) });
+            columns.push(BlockColumn { name, rows, values: few(column) });
         }
         let times = span(rows.times());
         let segment = &mut self.segment;

@@ -1,8 +1,8 @@
 //! A batch as it is acknowledged: one chunk under its number in the `stage` family.
 //!
 //! ```text
-//!  payload = format, first id, origins, runs, times, columns
-//!  columns = count, then name and payload of each
+//!  payload   = format, first id, origins, runs, times, columns, directory, its length (4 bytes)
+//!  directory = how many columns, then name and length of each
 //! ```
 
 use std::ops::Range;
@@ -53,14 +53,18 @@ impl Staged {
         scratch.push(FORMAT);
         put_varint(scratch, first_id);
         rows.encode_head(scratch);
-        put_varint(scratch, rows.columns().count() as u64);
-        let mut column_payload = Vec::new();
+        // The directory comes last: it is then known how long each column became.
+        let mut directory = Vec::new();
+        put_varint(&mut directory, rows.columns().count() as u64);
         for (name, column) in rows.columns() {
-            column_payload.clear();
-            column.encode(&mut column_payload);
-            put_bytes(scratch, name.as_bytes());
-            put_bytes(scratch, &column_payload);
+            let start = scratch.len();
+            column.encode(scratch);
+            put_bytes(&mut directory, name.as_bytes());
+            put_varint(&mut directory, (scratch.len() - start) as u64);
         }
+        scratch.extend_from_slice(&directory);
+        let len = u32::try_from(directory.len()).expect("names are few and short");
+        scratch.extend_from_slice(&len.to_le_bytes());
         Self {
             number,
             first_id,
@@ -94,12 +98,19 @@ impl Opened {
         }
         let first_id = reader.varint()?;
         let head = Head::decode(&mut reader)?;
+        let mut start = payload.len() - reader.0.len();
+        let (body, len) = reader.0.split_last_chunk().ok_or(Damaged("a directory"))?;
+        let len = u32::from_le_bytes(*len) as usize;
+        let at = body.len().checked_sub(len).ok_or(Damaged("a directory"))?;
+        let mut directory = Reader(body.get(at..).unwrap_or_default());
         let mut columns = FxHashMap::default();
-        for _ in 0..reader.count()? {
-            let name = reader.text()?.into();
-            let column = reader.bytes()?;
-            let end = payload.len() - reader.0.len();
-            columns.insert(name, end - column.len()..end);
+        for _ in 0..directory.count()? {
+            let name = directory.text()?.into();
+            let len = usize::try_from(directory.varint()?).map_err(|_| Damaged("a length"))?;
+            let end = start.checked_add(len).filter(|end| *end <= payload.len());
+            let end = end.ok_or(Damaged("a column"))?;
+            columns.insert(name, start..end);
+            start = end;
         }
         Ok(Self { first_id, head, columns, payload })
     }

@@ -1,0 +1,44 @@
+//! `/readyz` and `/health`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::Admin;
+
+/// Whether to send work here.
+pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> (StatusCode, String) {
+    let reasons = admin.readiness.reasons();
+    if reasons.is_empty() {
+        return (StatusCode::OK, "ready\n".to_owned());
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", reasons.join("; ")))
+}
+
+/// How it is.
+pub(super) async fn health(State(admin): State<Arc<Admin>>) -> (StatusCode, Json<Value>) {
+    let problems = admin.readiness.reasons();
+    let usage = admin.store.usage();
+    let (status, name) = match problems.is_empty() {
+        true => (StatusCode::OK, "healthy"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "degraded"),
+    };
+    let body = json!({
+        "status": name,
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_seconds": admin.started.elapsed().as_secs(),
+        "store": {
+            "staged_batches": usage.staged_batches,
+            "staged_events": usage.staged_rows,
+            "staged_bytes": usage.staged_bytes,
+            "segments": usage.segments,
+            "segment_events": usage.segment_rows,
+            "segment_bytes": usage.segment_bytes,
+        },
+        "problems": problems,
+    });
+    (status, Json(body))
+}

@@ -1,0 +1,29 @@
+//! `/metrics`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderName, header};
+
+use super::Admin;
+use super::memory::resident;
+use crate::metrics::Page;
+
+/// The page, with the gauges as they are at this moment.
+pub(super) async fn metrics(
+    State(admin): State<Arc<Admin>>,
+) -> ([(HeaderName, &'static str); 1], String) {
+    let (gauges, usage) = (admin.ingest.gauges(), admin.store.usage());
+    for (gauge, value) in [
+        (&gauges.staged_events, usage.staged_rows),
+        (&gauges.staged_bytes, usage.staged_bytes),
+        (&gauges.segments, usage.segments),
+        (&gauges.segment_bytes, usage.segment_bytes),
+        (&gauges.segment_events, usage.segment_rows),
+        (&gauges.resident, resident().unwrap_or_default()),
+    ] {
+        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+    }
+    gauges.uptime.set(admin.started.elapsed().as_secs_f64());
+    ([(header::CONTENT_TYPE, Page::MEDIA_TYPE)], admin.page.text())
+}

@@ -1,0 +1,125 @@
+//! Who calls, and what they may do.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, Uri, header};
+
+use super::Api;
+use super::problem::Problem;
+use super::secret::secret;
+use crate::gate::{Key, Refusal, Scope};
+use crate::ingest::now;
+
+/// Who calls, as far as the head of the request says.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    pub(super) peer: IpAddr,
+    /// The key, if one was named and there is such a key.
+    pub(super) key: Option<Arc<Key>>,
+    /// Whether one was named.
+    names_key: bool,
+    /// Whether the request is meant for this machine, as far as it says so.
+    is_for_loopback: bool,
+}
+
+/// A caller who may do what they ask for.
+#[derive(Clone, Debug)]
+pub(super) struct Allowed {
+    /// The wall: all that the caller sees is in this project.
+    pub(super) project: Arc<str>,
+    /// The public id of the key; empty without one.
+    pub(super) reader: Arc<str>,
+    pub(super) key: Option<Arc<Key>>,
+    peer: IpAddr,
+    scope: Scope,
+}
+
+impl Caller {
+    pub(super) fn new(api: &Api, peer: IpAddr, headers: &HeaderMap) -> Self {
+        let secret = secret(headers);
+        let key = secret.as_deref().and_then(|secret| api.gate.key_of(secret));
+        let host = headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default());
+        Self {
+            peer: peer.to_canonical(),
+            key,
+            names_key: secret.is_some(),
+            is_for_loopback: host.is_none_or(is_loopback),
+        }
+    }
+}
+
+impl Api {
+    /// Lets a caller do what needs `scope`.
+    ///
+    /// Without a key that is someone on this machine, where the configuration lets them in, or
+    /// anyone who wants to read, where it says that anyone may.
+    pub(super) fn allow(&self, caller: &Caller, scope: Scope) -> Result<Allowed, Problem> {
+        let Caller { peer, key, names_key, is_for_loopback } = caller;
+        let (peer, key) = (*peer, key.clone());
+        if let Some(key) = key {
+            self.gate.check(&key, scope, peer, now()).map_err(Problem::refused)?;
+            let (project, reader) = (key.project().into(), key.id().into());
+            return Ok(Allowed { project, reader, key: Some(key), peer, scope });
+        }
+        if *names_key {
+            return Err(Problem::refused(Refusal::key_unknown()));
+        }
+        let is_here = peer.is_loopback() && *is_for_loopback && !self.config.require_key;
+        let anyone = self.config.allow_anonymous && scope == Scope::ReadLogs;
+        if !(is_here && !self.config.requires_key()) && !anyone {
+            return Err(Problem::refused(Refusal::key_required()));
+        }
+        let (project, reader) = (DEFAULT_PROJECT.into(), "".into());
+        Ok(Allowed { project, reader, key: None, peer, scope })
+    }
+}
+
+impl Allowed {
+    /// Whether the caller still may, now.
+    pub(super) fn still(&self, api: &Api) -> Result<(), Refusal> {
+        let at = now();
+        api.gate.admit_peer(self.peer, at)?;
+        match &self.key {
+            Some(key) => api.gate.check(key, self.scope, self.peer, at),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets the caller see what is of the whole daemon.
+    pub(super) fn of_the_daemon(&self) -> Result<(), Problem> {
+        if self.governs() { Ok(()) } else { Err(Problem::other_project()) }
+    }
+
+    /// Whether the caller may see and change what is of all projects.
+    pub(super) fn governs(&self) -> bool {
+        *self.project == *DEFAULT_PROJECT
+    }
+}
+
+/// Whether a `Host` is a name of this machine. A page of another site, whose name was made to
+/// resolve to this machine, has that site's name here.
+fn is_loopback(host: &str) -> bool {
+    let Ok(uri) = host.parse::<Uri>() else { return false };
+    let host = uri.host().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// The project of callers without a key, and the one whose keys govern the daemon (SPEC §1).
+const DEFAULT_PROJECT: &str = "default";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_this_machine() {
+        for host in ["localhost", "LOCALHOST:8514", "127.0.0.1:8514", "127.9.9.9", "[::1]:8514"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["", "evil.example", "localhost.evil.example:8514", "192.0.2.1", "127.0.0.1.x"] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! `/v1/keys`: make, list, show, revoke.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderName, StatusCode, header};
+use axum::{Extension, Json};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::Api;
+use super::caller::{Allowed, Caller};
+use super::input::Input;
+use super::problem::Problem;
+use crate::gate::{GateError, KeyInfo, NewKey, Scope};
+use crate::ingest::now;
+
+/// A new key, with the secret that is shown this once.
+#[derive(Debug, Serialize)]
+pub(super) struct Created {
+    #[serde(flatten)]
+    info: KeyInfo,
+    secret: String,
+}
+
+/// Makes a key. It belongs to the caller's project, and has no right that the caller lacks.
+pub(super) async fn create(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    input: Input,
+) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<Created>), Problem> {
+    let allowed = api.allow(&caller, Scope::AdminProjects)?;
+    let new: NewKey = input.json(&api).await?;
+    let lacks = |scope| allowed.key.as_ref().is_some_and(|key| !key.info().scopes.contains(scope));
+    if !sees(&allowed, &new.project) || new.scopes.iter().any(lacks) {
+        return Err(Problem::other_project());
+    }
+    let (info, secret) = change(&api, move |api| api.gate.create_key(new, now())).await?;
+    let created = Created { info, secret: secret.reveal().to_owned() };
+    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(created)))
+}
+
+/// Lists keys, the oldest first.
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Value>, Problem> {
+    let allowed = api.allow(&caller, Scope::AdminProjects)?;
+    let mut keys = api.gate.keys();
+    keys.retain(|key| sees(&allowed, &key.project));
+    Ok(Json(json!({"keys": keys})))
+}
+
+/// Shows a key.
+pub(super) async fn show(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Json<KeyInfo>, Problem> {
+    Ok(Json(find(&api, &caller, &id)?))
+}
+
+/// Takes a key back.
+pub(super) async fn revoke(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Json<KeyInfo>, Problem> {
+    find(&api, &caller, &id)?;
+    Ok(Json(change(&api, move |api| api.gate.revoke_key(&id, now())).await?))
+}
+
+/// A key that the caller may see. One of another project is not there.
+fn find(api: &Api, caller: &Caller, id: &str) -> Result<KeyInfo, Problem> {
+    let allowed = api.allow(caller, Scope::AdminProjects)?;
+    let key = api.gate.key_by_id(id).filter(|key| sees(&allowed, key.project()));
+    let unknown = || Problem::from(GateError::UnknownKey(id.chars().take(MAX_SHOWN).collect()));
+    key.map(|key| key.info().clone()).ok_or_else(unknown)
+}
+
+fn sees(allowed: &Allowed, project: &str) -> bool {
+    allowed.governs() || *allowed.project == *project
+}
+
+/// Changes something of the gate, which is on disk when this returns.
+pub(super) async fn change<T: Send + 'static>(
+    api: &Arc<Api>,
+    change: impl FnOnce(&Api) -> Result<T, GateError> + Send + 'static,
+) -> Result<T, Problem> {
+    let api = Arc::clone(api);
+    let done = tokio::task::spawn_blocking(move || change(&api)).await;
+    Ok(done.map_err(|error| Problem::internal(&error))??)
+}
+
+/// Characters of an id that a problem repeats.
+const MAX_SHOWN: usize = 64;

@@ -1,0 +1,117 @@
+//! `/v1/allowlist` and `/v1/blocklist`: list, add, remove.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{MethodRouter, get};
+use axum::{Extension, Json};
+use ipnet::IpNet;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Api;
+use super::caller::Caller;
+use super::input::{Input, Params};
+use super::keys::change;
+use super::problem::Problem;
+use crate::gate::{ListEntry, ListKind, Scope, parse_net};
+use crate::ingest::now;
+use crate::time::Timestamp;
+
+/// What is put on a list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct NewEntry {
+    /// An address or a network.
+    net: String,
+    /// When it ends, in RFC 3339; or
+    expires_at: Option<String>,
+    /// how long it lasts, such as `12h`.
+    #[serde(with = "humantime_serde")]
+    expires_in: Option<Duration>,
+    note: String,
+}
+
+/// What is taken off one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    net: String,
+}
+
+/// The routes of a list.
+pub(super) fn routes(list: ListKind) -> MethodRouter<Arc<Api>> {
+    get(async move |State(api): State<Arc<Api>>, Extension(caller): Extension<Caller>| {
+        show(&api, &caller, list)
+    })
+    .post(
+        async move |State(api): State<Arc<Api>>,
+                    Extension(caller): Extension<Caller>,
+                    input: Input| { add(&api, &caller, list, input).await },
+    )
+    .delete(
+        async move |State(api): State<Arc<Api>>,
+                    Extension(caller): Extension<Caller>,
+                    Params(Entry { net }): Params<Entry>| {
+            remove(&api, &caller, list, &net).await
+        },
+    )
+}
+
+fn show(api: &Api, caller: &Caller, list: ListKind) -> Result<Json<Value>, Problem> {
+    api.allow(caller, Scope::AdminProjects)?.of_the_daemon()?;
+    let now = now();
+    let mut entries = api.gate.lists(list);
+    entries.retain(|entry| entry.is_live(now));
+    Ok(Json(json!({"entries": entries})))
+}
+
+async fn add(
+    api: &Arc<Api>,
+    caller: &Caller,
+    list: ListKind,
+    input: Input,
+) -> Result<(StatusCode, Json<ListEntry>), Problem> {
+    api.allow(caller, Scope::AdminProjects)?.of_the_daemon()?;
+    let NewEntry { net, expires_at, expires_in, note } = input.json(api).await?;
+    let net = network(&net)?;
+    let at = now();
+    let until = match (expires_at, expires_in) {
+        (Some(_), Some(_)) => {
+            let what = "expected one of expires_at and expires_in, but found both";
+            return Err(Problem::invalid("invalid_parameter", what));
+        }
+        (Some(text), None) => Some(Timestamp::parse_rfc3339(text.as_bytes()).ok_or_else(|| {
+            let what = format!("expected an RFC 3339 time, but found {text:?}");
+            Problem::invalid("invalid_time", what)
+        })?),
+        (None, Some(time)) => Some(at.plus(i64::try_from(time.as_micros()).unwrap_or(i64::MAX))),
+        (None, None) => None,
+    };
+    let add = move |api: &Api| api.gate.add_entry(list, net, until, &note, at);
+    Ok((StatusCode::CREATED, Json(change(api, add).await?)))
+}
+
+async fn remove(
+    api: &Arc<Api>,
+    caller: &Caller,
+    list: ListKind,
+    net: &str,
+) -> Result<Json<ListEntry>, Problem> {
+    api.allow(caller, Scope::AdminProjects)?.of_the_daemon()?;
+    let net = network(net)?;
+    Ok(Json(change(api, move |api| api.gate.remove_entry(list, net)).await?))
+}
+
+fn network(text: &str) -> Result<IpNet, Problem> {
+    parse_net(text).ok_or_else(|| {
+        let found: String = text.chars().take(MAX_SHOWN).collect();
+        let what = format!("expected an address or a network, but found {found:?}");
+        Problem::invalid("invalid_parameter", what).with("field", "net")
+    })
+}
+
+/// Characters of a network that a problem repeats.
+const MAX_SHOWN: usize = 64;

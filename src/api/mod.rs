@@ -1,0 +1,113 @@
+//! The REST API (SPEC §6), but for the intake of logs, which is a door of its own.
+//!
+//! ```text
+//!  [watch]: address ─▶ key ─▶ route ─▶ scope, project ─▶ body ─▶ store or gate ─▶ answer
+//!     └── notes what failed ◀── [problem] ◀──┴──────────────┴───────────┘
+//! ```
+//!
+//! # Invariants
+//!
+//! * *A key's project is the wall*: every query is asked of it, whatever its body says. What is
+//!   of the whole daemon (journals, lists, keys of other projects) is for project `default` alone.
+//! * *Every failure is a problem* (RFC 9457) with a stable `code`, and is noted in a journal.
+//! * *Queries are bounded*: in number, in time, in the rows of an answer.
+//! * *A 500 says nothing but an id*: what happened is in the log under that id.
+//!
+//! # Known quirks
+//!
+//! Without a key a caller on this machine may do anything, where the configuration lets loopback
+//! in. A web page in a browser on this machine is not such a caller: its requests name another
+//! `Host`, or are of a type that is not taken.
+
+mod caller;
+mod config;
+mod health;
+mod input;
+mod journals;
+mod keys;
+mod lists;
+mod parse;
+mod problem;
+mod query;
+mod rate;
+mod request;
+mod secret;
+mod slots;
+mod tail;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+pub use self::config::Config;
+pub use self::health::Health;
+
+use std::sync::Arc;
+
+use axum::routing::get;
+use axum::{Router, middleware, routing::post};
+use tokio_util::sync::CancellationToken;
+
+use self::rate::Rate;
+use self::slots::Slots;
+use crate::gate::Gate;
+use crate::ingest::{Ingest, Listener};
+use crate::query::CursorKey;
+use crate::store::Store;
+
+/// What every call needs.
+#[derive(Debug)]
+pub struct Api {
+    ingest: Arc<Ingest>,
+    store: Arc<Store>,
+    gate: Arc<Gate>,
+    /// Whose name refusals by address are noted under.
+    listener: Arc<Listener>,
+    config: Config,
+    cursor_key: CursorKey,
+    health: Health,
+    /// Ends what goes on for ever.
+    stop: CancellationToken,
+    slots: Slots,
+    rate: Rate,
+}
+
+impl Api {
+    /// The API over `store` and the gate of `ingest`. `listener` is the one that logs come in by
+    /// over HTTP; `stop` ends live tails.
+    pub fn new(
+        ingest: Arc<Ingest>,
+        store: Arc<Store>,
+        listener: Arc<Listener>,
+        config: Config,
+        cursor_key: CursorKey,
+        health: Health,
+        stop: CancellationToken,
+    ) -> Self {
+        let gate = Arc::clone(ingest.gate());
+        let slots = Slots::new(&config);
+        let rate = Rate::default();
+        Self {
+            ingest, store, gate, listener, config, cursor_key, health, stop, slots, rate,
+        }
+    }
+}
+
+/// All routes. Served with `ConnectInfo` of a `SocketAddr`: the address that the gate sees.
+pub fn router(api: Arc<Api>) -> Router {
+    let watch = middleware::from_fn_with_state(Arc::clone(&api), watch::watch);
+    Router::new()
+        .route("/v1/health", get(health::health))
+        .route("/v1/logs/query", post(query::query))
+        .route("/v1/logs/query/parse", post(parse::parse))
+        .route("/v1/logs/tail", get(tail::tail))
+        .route("/v1/blocked", get(journals::blocked))
+        .route("/v1/failed", get(journals::failed))
+        .route("/v1/keys", get(keys::list).post(keys::create))
+        .route("/v1/keys/{id}", get(keys::show).delete(keys::revoke))
+        .route("/v1/allowlist", lists::routes(crate::gate::ListKind::Allow))
+        .route("/v1/blocklist", lists::routes(crate::gate::ListKind::Block))
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(watch)
+        .with_state(api)
+}

@@ -1,0 +1,194 @@
+//! Why a call was not done, as `application/problem+json` (RFC 9457).
+//!
+//! Functions are named as one would say them. What the asker can mend is said in `detail`; what the
+//! gate refuses is the same for all reasons; what is our fault is an id and no word more.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+use tracing::error;
+
+use crate::gate::{GateError, Reason, Refusal};
+use crate::kql::{ParseError, TimeError};
+use crate::query::QueryError;
+
+/// Why a call was not done.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    /// Stable, for programs.
+    code: &'static str,
+    /// What was expected, and what was found.
+    detail: String,
+    /// Further members.
+    more: Map<String, Value>,
+    retry_after: Option<Duration>,
+    refusal: Option<Box<Refusal>>,
+}
+
+/// What is left with an answer for whoever notes it in a journal.
+#[derive(Clone, Debug)]
+pub(super) struct Noted {
+    pub(super) code: &'static str,
+    pub(super) detail: String,
+    /// Where the gate refused.
+    pub(super) refusal: Option<Refusal>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        let (detail, more) = (detail.into(), Map::new());
+        Self { status, code, detail, more, retry_after: None, refusal: None }
+    }
+
+    /// What was sent makes no sense.
+    pub(super) fn invalid(code: &'static str, detail: impl Display) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail.to_string())
+    }
+
+    /// The gate refused.
+    pub(super) fn refused(refusal: Refusal) -> Self {
+        let (status, code, detail) = match refusal.reason {
+            Reason::InvalidApiKey | Reason::ApiKeyRevoked | Reason::ApiKeyExpired => {
+                (StatusCode::UNAUTHORIZED, "unauthorized", "expected a valid API key")
+            }
+            Reason::RateLimitExceeded => {
+                (StatusCode::TOO_MANY_REQUESTS, "rate_limited", "over the rate limit")
+            }
+            _ => (StatusCode::FORBIDDEN, "forbidden", "this is not allowed"),
+        };
+        let limited = refusal.reason == Reason::RateLimitExceeded;
+        let retry_after = limited.then_some(Duration::from_secs(1));
+        Self { retry_after, refusal: Some(Box::new(refusal)), ..Self::new(status, code, detail) }
+    }
+
+    /// What is asked for belongs to another project.
+    pub(super) fn other_project() -> Self {
+        Self::refused(Refusal::fixed(Reason::ScopeMissing, "key:project"))
+    }
+
+    pub(super) fn not_found(detail: impl Display) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail.to_string())
+    }
+
+    pub(super) fn too_large(max: usize) -> Self {
+        let detail = format!("expected a body of at most {max} bytes, but found more");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+    }
+
+    pub(super) fn too_slow(limit: Duration) -> Self {
+        let detail = format!("expected the whole body within {limit:?}, but found less");
+        Self::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail)
+    }
+
+    pub(super) fn unsupported_media_type() -> Self {
+        let detail = "expected a body of type application/json, but found another";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+    }
+
+    /// As many are at it as may be.
+    pub(super) fn busy(what: &str) -> Self {
+        let detail = format!("too many {what} at once");
+        let retry_after = Some(Duration::from_secs(1));
+        Self { retry_after, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail) }
+    }
+
+    /// Our fault. What happened is in the log, under the id that the answer has.
+    pub(super) fn internal(what: &dyn Display) -> Self {
+        let id = format!("{:016x}", getrandom::u64().unwrap_or_default());
+        error!(%id, error = %what, "a call failed");
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Self::new(status, "internal", "something went wrong here").with("id", id)
+    }
+
+    /// Adds a member.
+    pub(super) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.more.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+/// The answer to an unknown path.
+pub(super) async fn not_found() -> Problem {
+    Problem::not_found("expected a path of the API, but found another")
+}
+
+/// The answer to a known path with another method.
+pub(super) async fn method_not_allowed() -> Problem {
+    let detail = "expected a method that this path has, but found another";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+}
+
+impl From<ParseError> for Problem {
+    fn from(error: ParseError) -> Self {
+        Self::invalid("invalid_query", &error)
+            .with("at", error.at)
+            .with("expected", error.expected)
+            .with("found", error.found)
+    }
+}
+
+impl From<TimeError> for Problem {
+    fn from(error: TimeError) -> Self {
+        Self::invalid("invalid_time", error)
+    }
+}
+
+impl From<QueryError> for Problem {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Time(error) => error.into(),
+            QueryError::Cursor(error) => Self::invalid("invalid_cursor", error),
+            _ => Self::invalid("invalid_parameter", error),
+        }
+    }
+}
+
+impl From<GateError> for Problem {
+    fn from(error: GateError) -> Self {
+        match error {
+            GateError::Invalid { field, .. } => {
+                Self::invalid("invalid_parameter", error).with("field", field)
+            }
+            GateError::UnknownKey(_) | GateError::NotListed(_) => Self::not_found(error),
+            GateError::Configured(_) => {
+                Self::new(StatusCode::CONFLICT, "configured", error.to_string())
+            }
+            GateError::Full { .. } => Self::new(StatusCode::CONFLICT, "full", error.to_string()),
+            _ => Self::internal(&error),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut body = json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason().unwrap_or_default(),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+            "code": self.code,
+        });
+        if let Some(body) = body.as_object_mut() {
+            body.extend(self.more);
+        }
+        let mut response = (self.status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if let Some(after) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        let refusal = self.refusal.map(|refusal| *refusal);
+        response.extensions_mut().insert(Noted { code: self.code, detail: self.detail, refusal });
+        response
+    }
+}
+
+const MEDIA_TYPE: &str = "application/problem+json";

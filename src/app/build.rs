@@ -1,0 +1,182 @@
+//! Makes the parts.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use crate::batch::Batcher;
+use crate::config::Config;
+use crate::db::Db;
+use crate::gate::{Gate, Reason};
+use crate::ingest::{Format, Ingest, Listener, now};
+use crate::metrics::{Gauges, Ledger, Page};
+use crate::net::{self, Door, Drops, ListenerConfig, Protocol, Transport};
+use crate::query::CursorKey;
+use crate::store::Store;
+
+/// The parts, ready to run.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) store: Arc<Store>,
+    pub(super) batcher: Arc<Batcher>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) ingest: Arc<Ingest>,
+    pub(super) page: Page,
+    pub(super) gauges: Gauges,
+    pub(super) doors: Vec<Door>,
+    pub(super) drops: Drops,
+    pub(super) addresses: BTreeMap<String, SocketAddr>,
+    /// The listener that calls of `POST /v1/logs/ingest` are booked under.
+    pub(super) http: Arc<Listener>,
+    /// What cursors of queries are signed with.
+    pub(super) cursor_key: CursorKey,
+}
+
+/// Opens the store and the sockets of senders; must be called inside a tokio runtime.
+///
+/// # Errors
+///
+/// The text says which part, and why.
+pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error + Send + Sync>> {
+    let db = Arc::new(Db::open(&config.data_dir, &config.store.engine)?);
+    let store = Arc::new(Store::open(Arc::clone(&db), config.store.clone())?);
+    let cursor_key = cursor_key(&db)?;
+    let gate = Arc::new(Gate::open(&config.gate, db, now())?);
+    print_bootstrap_key(&gate, &config.data_dir)?;
+    let ledger = Arc::new(Ledger::new(&REASONS, config.metrics.max_keys));
+    let (page, gauges) = Page::new(Arc::clone(&ledger))?;
+    let batcher = Arc::new(Batcher::new(&config.batch));
+    let ingest =
+        Ingest::new(Arc::clone(&gate), Arc::clone(&batcher), Arc::clone(&ledger), gauges.clone());
+    let (mut doors, mut drops, mut addresses) = (Vec::new(), Drops::default(), BTreeMap::new());
+    let mut problems = Vec::new();
+    for listener in &config.listener {
+        match net::bind(Arc::new(listener.clone()), Arc::new(described(listener, &ledger))) {
+            Ok(door) => {
+                addresses.insert(door.name().to_owned(), door.address()?);
+                start_series(&gauges, &door, listener);
+                if let Some(inode) = door.datagram_inode() {
+                    drops.watch(inode, door.name());
+                }
+                doors.push(door);
+            }
+            Err(error) => problems.push(error.to_string()),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems.join("\n").into()); // all of them at once
+    }
+    let http = Arc::new(Listener {
+        name: "http".into(),
+        protocol: "http/tcp".to_owned(),
+        format: Format::Json,
+        project: "default".into(),
+        require_key: config.api.requires_key(),
+        key: None,
+        zone_offset: 0,
+        keep_original: false,
+        datagrams: false,
+        account: ledger.listener("http"),
+    });
+    let ingest = Arc::new(ingest);
+    Ok(Parts {
+        store,
+        batcher,
+        ledger,
+        ingest,
+        page,
+        gauges,
+        doors,
+        drops,
+        addresses,
+        http,
+        cursor_key,
+    })
+}
+
+fn described(config: &ListenerConfig, ledger: &Ledger) -> Listener {
+    let protocol = match config.protocol {
+        Protocol::Syslog => "syslog",
+        Protocol::Logstash => "logstash",
+    };
+    let transport = match (config.transport, &config.tls) {
+        (Transport::Udp, _) => "udp",
+        (Transport::Tcp, None) => "tcp",
+        (Transport::Tcp, Some(_)) => "tls",
+    };
+    Listener {
+        name: config.name.as_str().into(),
+        protocol: format!("{protocol}/{transport}"),
+        format: config.format(),
+        project: config.project.as_str().into(),
+        require_key: config.requires_key(),
+        key: config.key.clone(),
+        zone_offset: config.zone_offset().unwrap_or(0),
+        keep_original: config.keep_original,
+        datagrams: config.transport == Transport::Udp,
+        account: ledger.listener(&config.name),
+    }
+}
+
+/// A rate over a series that is not there alerts nobody: all begin at zero.
+fn start_series(gauges: &Gauges, door: &Door, config: &ListenerConfig) {
+    let name = door.name();
+    if let Some(granted) = door.receive_buffer() {
+        let granted_i64 = i64::try_from(granted).unwrap_or(i64::MAX);
+        gauges.receive_buffer.with_label_values(&[name]).set(granted_i64);
+        gauges.kernel_dropped.with_label_values(&[name]).reset();
+        // Linux doubles what it is asked for, and reports that.
+        if (granted as u64) < config.receive_buffer.as_u64() {
+            tracing::warn!(
+                listener = name,
+                granted,
+                wanted = config.receive_buffer.as_u64(),
+                "the receive buffer is smaller than wanted: raise net.core.rmem_max"
+            );
+        }
+    } else {
+        gauges.connections.with_label_values(&[name]).set(0);
+        for (reason, _) in crate::frame::FrameErrors::default().iter() {
+            gauges.framing_errors.with_label_values(&[name, reason]).reset();
+        }
+    }
+    if config.tls.is_some() {
+        gauges.tls_failures.with_label_values(&[name]).reset();
+    }
+    for tag in crate::event::Tag::ALL {
+        gauges.parse_failures.with_label_values(&[name, tag.as_str()]).reset();
+    }
+}
+
+/// The secret of this store's cursors; made at the first start, so that they outlive a restart.
+fn cursor_key(db: &Db) -> Result<CursorKey, Box<dyn std::error::Error + Send + Sync>> {
+    if let Some(Ok(kept)) = db.meta_get(CURSOR_KEY)?.map(<[u8; 32]>::try_from) {
+        return Ok(CursorKey(kept));
+    }
+    let mut new = [0; 32];
+    getrandom::fill(&mut new)?;
+    db.meta_put(CURSOR_KEY, &new)?;
+    Ok(CursorKey(new))
+}
+
+/// On a store that has no key yet, makes one for the operator and shows it once.
+#[expect(clippy::print_stderr, reason = "a secret belongs on the terminal, and in no log")]
+fn print_bootstrap_key(gate: &Gate, data_dir: &Path) -> Result<(), crate::gate::GateError> {
+    if let Some(secret) = gate.bootstrap(now())? {
+        eprintln!(
+            "logtrace: a new store in {}. Its first key, with all rights, is shown only now:\n\n    {}\n",
+            data_dir.display(),
+            secret.reveal(),
+        );
+    }
+    Ok(())
+}
+
+/// Where the secret of cursors is kept.
+const CURSOR_KEY: &[u8] = b"query/cursor_key";
+
+/// Every reason code of the gate.
+static REASONS: LazyLock<Vec<&'static str>> =
+    LazyLock::new(|| Reason::ALL.iter().map(|reason| reason.as_str()).collect());
+

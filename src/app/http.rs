@@ -1,0 +1,63 @@
+//! The API and the admin port on their sockets.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::build::Parts;
+use super::serve::{Limits, serve};
+use crate::admin::{self, Admin, Readiness};
+use crate::api::{self, Api, Health};
+use crate::config::Config;
+use crate::net::http::{self, HttpConfig};
+
+/// Serves both on `tasks` until `stop`; calls that are under way then end.
+pub(super) fn serve_all(
+    parts: &Parts,
+    config: &Config,
+    [api_socket, admin_socket]: [TcpListener; 2],
+    readiness: &Readiness,
+    stop: &CancellationToken,
+    tasks: &TaskTracker,
+) {
+    let started = Instant::now();
+    let door = HttpConfig {
+        max_body: usize::try_from(config.api.max_body.as_u64()).unwrap_or(usize::MAX),
+        max_events: config.api.max_events,
+        body_timeout: config.api.body_timeout,
+    };
+    let logs = http::router(Arc::clone(&parts.ingest), Arc::clone(&parts.http), door);
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let problems = readiness.clone();
+    let api = Api::new(
+        Arc::clone(&parts.ingest),
+        Arc::clone(&parts.store),
+        Arc::clone(&parts.http),
+        config.api.clone(),
+        parts.cursor_key,
+        Health::new(started, workers, move || problems.reasons()),
+        stop.clone(),
+    );
+    let limits = Limits {
+        max_connections: config.api.max_connections,
+        header_timeout: config.api.header_timeout,
+    };
+    let router = api::router(Arc::new(api)).merge(logs);
+    tasks.spawn(serve(api_socket, router, limits, stop.clone()));
+
+    let admin = Admin::new(
+        Arc::clone(&parts.ingest),
+        Arc::clone(&parts.store),
+        parts.page.clone(),
+        readiness.clone(),
+        started,
+    );
+    let router = admin::router(Arc::new(admin));
+    tasks.spawn(serve(admin_socket, router, ADMIN, stop.clone()));
+}
+
+/// Limits of the admin port: a few scrapers and probes.
+const ADMIN: Limits = Limits { max_connections: 64, header_timeout: Duration::from_secs(10) };

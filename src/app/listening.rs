@@ -1,0 +1,33 @@
+//! Says where the daemon listens, in a file beside the store.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// `listening.json` in the data folder: names and addresses of all open sockets, for tools that
+/// start the daemon on port 0. Removed when the daemon ends.
+#[derive(Debug)]
+pub(super) struct Listening(PathBuf);
+
+impl Listening {
+    /// Writes the file, whole or not at all.
+    pub(super) fn write(
+        data_dir: &Path,
+        addresses: &BTreeMap<String, SocketAddr>,
+    ) -> io::Result<Self> {
+        let path = data_dir.join("listening.json");
+        let draft = data_dir.join("listening.json.new");
+        fs::write(&draft, serde_json::to_vec_pretty(addresses).map_err(io::Error::other)?)?;
+        fs::rename(&draft, &path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        // It may be gone already: nobody needs it any longer.
+        let _gone = fs::remove_file(&self.0).is_err();
+    }
+}

@@ -1,0 +1,21 @@
+//! Puts the parts together, runs them, and takes them apart again.
+//!
+//! ```text
+//!  build: db ─▶ store ─▶ gate ─▶ ledger ─▶ batcher ─▶ ingest ─▶ doors bound (ports are known)
+//!  run:   writer and sealer threads, doors, API, admin, journal flush
+//!  stop:  doors end ─▶ connections finish ─▶ journals flushed ─▶ writer syncs ─▶ sealer seals
+//! ```
+//!
+//! Only doors look at the order to stop. What is behind them ends because its input has ended, so
+//! that no stage can stop before the one that feeds it.
+
+mod build;
+mod disk;
+mod http;
+mod listening;
+mod logging;
+mod run;
+mod serve;
+mod signals;
+
+pub use self::run::{Failure, run};

@@ -1,0 +1,133 @@
+//! Runs the daemon from a checked configuration to its end.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tokio::net::TcpListener;
+use tokio::time::{interval, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, info, warn};
+
+use super::build::{Parts, build};
+use super::disk::Disk;
+use super::listening::Listening;
+use super::signals::Signals;
+use super::{http, logging};
+use crate::admin::Readiness;
+use crate::config::Config;
+use crate::ingest::Ingest;
+use crate::net::{self, Drops};
+
+/// Why the daemon ended other than by being told to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// A part could not be made.
+    #[error("{0}")]
+    Build(Box<dyn std::error::Error + Send + Sync>),
+    /// The system gave no threads or signals.
+    #[error("{0}")]
+    System(#[from] io::Error),
+    /// The store took no more: everything acknowledged is safe, and nothing more can be promised
+    /// before a restart.
+    #[error("the store failed and the daemon must be started again: {0}")]
+    Store(crate::store::Error),
+}
+
+/// Runs the daemon until a signal tells it to stop.
+///
+/// # Errors
+///
+/// It could not start, or the store failed.
+pub fn run(config: &Config) -> Result<(), Failure> {
+    logging::begin(&config.log).map_err(|error| Failure::Build(error.into()))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(daemon(config));
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+async fn daemon(config: &Config) -> Result<(), Failure> {
+    let mut signals = Signals::catch()?;
+    let readiness = Readiness::default();
+    let starting = readiness.hold("starting");
+    let mut parts = build(config).map_err(Failure::Build)?;
+    let sockets = http_sockets(config, &mut parts).await?;
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let (disk, mut failed) = Disk::start(&parts)?;
+    for door in std::mem::take(&mut parts.doors) {
+        net::serve(door, Arc::clone(&parts.ingest), &stop, &tasks);
+    }
+    http::serve_all(&parts, config, sockets, &readiness, &stop, &tasks);
+    let drops = std::mem::take(&mut parts.drops);
+    tasks.spawn(look_after(Arc::clone(&parts.ingest), drops, stop.clone()));
+
+    let _listening = Listening::write(&config.data_dir, &parts.addresses)?;
+    for (name, address) in &parts.addresses {
+        info!(%name, %address, "listening");
+    }
+    drop(starting);
+    notify(&[NotifyState::Ready]);
+    let failure = tokio::select! {
+        () = signals.stop() => None,
+        failure = &mut failed => failure.ok(),
+    };
+    notify(&[NotifyState::Stopping]);
+    let _stopping = readiness.hold("stopping");
+    info!("stopping");
+    stop.cancel();
+    tasks.close();
+    tokio::select! {
+        ended = timeout(config.shutdown.grace, tasks.wait()) => if ended.is_err() {
+            warn!(tasks = tasks.len(), "connections had not ended in time and were cut");
+        },
+        () = signals.stop() => warn!("told to stop again: connections are cut"),
+    }
+    match failure {
+        None => {
+            parts.ingest.flush_journal().await;
+            disk.stop(&parts).await.map_err(Failure::Store)
+        }
+        Some(error) => Err(Failure::Store(error)),
+    }
+}
+
+/// Opens the sockets of the API and of the admin port.
+async fn http_sockets(
+    config: &Config,
+    parts: &mut Parts,
+) -> Result<[TcpListener; 2], Failure> {
+    let mut bind = async |name: &str, at| {
+        let failed = |error| Failure::Build(format!("[{name}] listen: {at}: {error}").into());
+        let socket = TcpListener::bind(at).await.map_err(failed)?;
+        parts.addresses.insert(name.to_owned(), socket.local_addr()?);
+        Ok::<_, Failure>(socket)
+    };
+    Ok([bind("api", config.api.listen).await?, bind("admin", config.admin.listen).await?])
+}
+
+/// What is to be done every second.
+async fn look_after(ingest: Arc<Ingest>, mut drops: Drops, stop: CancellationToken) {
+    let mut second = interval(Duration::from_secs(1));
+    loop {
+        tokio::select! {
+            _ = second.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        drops.publish(&ingest.gauges().kernel_dropped);
+        ingest.flush_journal().await;
+        if let Err(error) = ingest.gate().sweep(crate::ingest::now()) {
+            warn!(%error, "cannot forget list entries that have expired");
+        }
+    }
+}
+
+/// Tells the service manager, where there is one.
+fn notify(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(false, state) {
+        debug!(%error, "cannot tell the service manager");
+    }
+}

@@ -1,0 +1,278 @@
+//! What may be typed.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A Logstash-compatible syslog collector that knows its senders by key and accounts for every
+/// message.
+#[derive(Debug, Parser)]
+#[command(name = "logtrace", version, args_conflicts_with_subcommands = true)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) daemon: DaemonArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the daemon; this is what happens without a command
+    Serve(DaemonArgs),
+    /// Say what is wrong with a configuration: file, line, key, what was expected
+    Check(DaemonArgs),
+    /// Show what would become of messages: from standard input, as JSON, an event a line
+    Parse(ParseArgs),
+    /// Show the trees of queries: from standard input, one a line
+    Kql {
+        /// Read Kibana's language alone
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Search the logs of a running daemon
+    Query(QueryArgs),
+    /// Follow the logs of a running daemon
+    Tail(TailArgs),
+    /// Make, list and revoke API keys
+    Keys(KeysArgs),
+    /// List, add and remove networks that are turned away
+    Blocklist(ListArgs),
+    /// List, add and remove networks that no block touches
+    Allowlist(ListArgs),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Default, Args)]
+pub(super) struct DaemonArgs {
+    /// Read the configuration from this file
+    #[arg(long, short, value_name = "FILE", env = "LOGTRACE_CONFIG")]
+    pub(super) config: Option<PathBuf>,
+    /// Keep everything in this folder; short for --set data_dir=DIR
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+    /// Set a value over the file and the environment; may be repeated
+    #[arg(long, value_name = "SECTION.KEY=VALUE")]
+    pub(super) set: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ParseArgs {
+    /// What senders speak
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) protocol: Protocol,
+    /// How messages are told apart; `none` takes each line as one. Default: auto for syslog, lf for
+    /// logstash
+    #[arg(long, value_enum)]
+    pub(super) framing: Option<Framing>,
+    /// When they arrived. Default: now
+    #[arg(long, value_name = "RFC3339")]
+    pub(super) received_at: Option<String>,
+    /// Where they came from
+    #[arg(long, value_name = "IP")]
+    pub(super) peer: Option<IpAddr>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Protocol {
+    /// RFC 5424, RFC 3164 and its real-life forms
+    #[default]
+    Syslog,
+    /// Logstash's JSON
+    Logstash,
+    /// Graylog's format, which is not read yet
+    Gelf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Framing {
+    /// Each message by itself; JSON values one after the other
+    Auto,
+    /// By octet counts
+    Octet,
+    /// By LF
+    Lf,
+    /// By NUL
+    Nul,
+    /// Each line just as it is
+    None,
+}
+
+/// Which daemon to talk to, and as whom.
+#[derive(Debug, Args)]
+pub(super) struct ServerArgs {
+    /// The daemon's API
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "LOGTRACE_SERVER",
+        default_value = "http://127.0.0.1:8514"
+    )]
+    pub(super) server: String,
+    /// The API key; better in LOGTRACE_KEY, where `ps` does not show it
+    #[arg(long, global = true, env = "LOGTRACE_KEY", hide_env_values = true)]
+    pub(super) key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct QueryArgs {
+    /// The query, in KQL; all events without one
+    #[arg(default_value = "")]
+    pub(super) filter: String,
+    /// The first time, such as -24h, 2026-06-15 or 2026-06-15T12:00:00Z
+    #[arg(long, allow_hyphen_values = true)]
+    pub(super) from: Option<String>,
+    /// The last time
+    #[arg(long, allow_hyphen_values = true)]
+    pub(super) to: Option<String>,
+    /// The most events
+    #[arg(long, default_value_t = 100)]
+    pub(super) limit: usize,
+    /// The fields to show, with commas between them
+    #[arg(long, value_delimiter = ',')]
+    pub(super) fields: Option<Vec<String>>,
+    /// Go on where an earlier answer ended
+    #[arg(long)]
+    pub(super) cursor: Option<String>,
+    /// Read a journal instead of logs
+    #[arg(long, value_enum)]
+    pub(super) journal: Option<Journal>,
+    /// The earliest first
+    #[arg(long)]
+    pub(super) oldest_first: bool,
+    /// Read Kibana's language alone
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Write JSON, an event a line
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TailArgs {
+    /// The query, in KQL; all events without one
+    #[arg(default_value = "")]
+    pub(super) filter: String,
+    /// The fields to show, with commas between them
+    #[arg(long)]
+    pub(super) fields: Option<String>,
+    /// Follow a journal instead of logs
+    #[arg(long, value_enum)]
+    pub(super) journal: Option<Journal>,
+    /// Read Kibana's language alone
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Write JSON, an event a line
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Journal {
+    /// Who was turned away
+    Blocked,
+    /// What failed
+    Failed,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct KeysArgs {
+    #[command(subcommand)]
+    pub(super) action: KeysAction,
+    /// Work on this data folder, which no daemon may hold, and not on a daemon
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(super) data: Option<PathBuf>,
+    /// Write JSON
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeysAction {
+    /// Make a key; its secret is shown only now
+    Create(NewKeyArgs),
+    /// List keys
+    List,
+    /// Take a key back, at once
+    Revoke {
+        /// The key's public id, such as `key_0123456789ab`
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NewKeyArgs {
+    /// What people call it
+    #[arg(long)]
+    pub(super) name: String,
+    /// The project
+    #[arg(long, default_value = "default")]
+    pub(super) project: String,
+    /// production, staging or development
+    #[arg(long, default_value = "production")]
+    pub(super) environment: String,
+    /// What it may do, with commas between them: write:logs, read:logs, write:alerts, read:audit,
+    /// admin:projects
+    #[arg(long = "scope", alias = "scopes", value_delimiter = ',', default_value = "write:logs")]
+    pub(super) scopes: Vec<String>,
+    /// Where it may be used from: networks, with commas between them. Default: anywhere
+    #[arg(long, value_delimiter = ',')]
+    pub(super) allow: Vec<String>,
+    /// How long it is good for, such as 30d; 365d at most. Default: 90d
+    #[arg(long)]
+    pub(super) lifetime: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    #[command(subcommand)]
+    pub(super) action: ListAction,
+    /// Write JSON
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ListAction {
+    /// Show the list
+    List,
+    /// Put a network on the list
+    Add {
+        /// An address or a network, such as 192.0.2.0/24
+        net: String,
+        /// How long it stays, such as 12h. Default: as configured for blocks, for good otherwise
+        #[arg(long)]
+        expires_in: Option<String>,
+        /// Why it is there
+        #[arg(long, default_value = "")]
+        note: String,
+    },
+    /// Take a network off the list
+    Remove {
+        /// The address or network
+        net: String,
+    },
+}
+
+impl Journal {
+    /// Its name in the API.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Blocked => "blocked",
+            Self::Failed => "failed",
+        }
+    }
+}

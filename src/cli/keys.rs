@@ -1,0 +1,117 @@
+//! `logtrace keys`, on a running daemon or on a data folder.
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value, json};
+
+use super::args::{KeysAction, KeysArgs, NewKeyArgs};
+use super::client::Client;
+use super::failure::Failure;
+use super::folder;
+use super::table::{cell, table};
+use crate::gate::NewKey;
+use crate::ingest::now;
+use crate::time::Timestamp;
+
+/// Does what is to be done with keys.
+pub(super) fn run(args: &KeysArgs) -> Result<(), Failure> {
+    let done = match &args.data {
+        Some(folder) => on_folder(&args.action, &folder::gate(folder)?)?,
+        None => on_daemon(&args.action, &Client::new(&args.server))?,
+    };
+    show(args, &done, &mut io::stdout().lock())
+}
+
+fn on_daemon(action: &KeysAction, daemon: &Client) -> Result<Value, Failure> {
+    match action {
+        KeysAction::Create(new) => daemon.post("/v1/keys", &wanted(new)),
+        KeysAction::List => daemon.get("/v1/keys"),
+        KeysAction::Revoke { id } => {
+            if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+                let text = format!("expected the id of a key, but found {id:?}");
+                return Err(Failure::Usage(text));
+            }
+            daemon.delete(&format!("/v1/keys/{id}"), &[])
+        }
+    }
+}
+
+/// The same, with the same answers as the API's.
+fn on_folder(action: &KeysAction, gate: &crate::gate::Gate) -> Result<Value, Failure> {
+    match action {
+        KeysAction::Create(new) => {
+            let new: NewKey = serde_json::from_value(wanted(new))
+                .map_err(|error| Failure::Usage(error.to_string()))?;
+            let (info, secret) = gate.create_key(new, now()).map_err(Failure::new)?;
+            let mut created = json!(info);
+            if let Some(created) = created.as_object_mut() {
+                created.insert("secret".to_owned(), secret.reveal().into());
+            }
+            Ok(created)
+        }
+        KeysAction::List => Ok(json!({"keys": gate.keys()})),
+        KeysAction::Revoke { id } => {
+            gate.revoke_key(id, now()).map(|info| json!(info)).map_err(Failure::new)
+        }
+    }
+}
+
+fn wanted(new: &NewKeyArgs) -> Value {
+    let NewKeyArgs { name, project, environment, scopes, allow, lifetime } = new;
+    json!({
+        "name": name,
+        "project": project,
+        "environment": environment,
+        "scopes": scopes,
+        "allow": allow,
+        "lifetime": lifetime,
+    })
+}
+
+fn show(args: &KeysArgs, done: &Value, output: &mut impl Write) -> Result<(), Failure> {
+    if args.json {
+        return Ok(writeln!(output, "{done}")?);
+    }
+    let text = |name: &str| done.get(name).map(cell).unwrap_or_default();
+    match &args.action {
+        KeysAction::Create(_) => {
+            writeln!(output, "{}", text("secret"))?;
+            output.flush()?;
+            let note = format!("{}: kept nowhere and shown only now", text("id"));
+            writeln!(io::stderr(), "logtrace: {note}")?;
+        }
+        KeysAction::List => {
+            let keys = done.get("keys").and_then(Value::as_array);
+            let keys = keys.into_iter().flatten().filter_map(Value::as_object).cloned();
+            let rows: Vec<_> = keys.map(with_state).collect();
+            writeln!(output, "{}", table(&COLUMNS, &rows))?;
+        }
+        KeysAction::Revoke { .. } => {
+            writeln!(output, "{} was revoked at {}", text("id"), text("revoked_at"))?;
+        }
+    }
+    Ok(())
+}
+
+/// A key with what can be said of it in a word.
+fn with_state(mut key: Map<String, Value>) -> Map<String, Value> {
+    let expires = key.get("expires_at").and_then(Value::as_str);
+    let expires = expires.and_then(|time| Timestamp::parse_rfc3339(time.as_bytes()));
+    let state = match key.get("revoked_at") {
+        Some(Value::String(_)) => "revoked",
+        _ if expires.is_some_and(|expires| expires <= now()) => "expired",
+        _ => "good",
+    };
+    key.insert("state".to_owned(), state.into());
+    key
+}
+
+const COLUMNS: [(&str, &str); 7] = [
+    ("id", "id"),
+    ("name", "name"),
+    ("project", "project"),
+    ("scopes", "scopes"),
+    ("secret", "masked"),
+    ("expires", "expires_at"),
+    ("state", "state"),
+];

@@ -1,0 +1,81 @@
+//! The command line (SPEC §13).
+//!
+//! | command                           | works on                                              |
+//! |-----------------------------------|-------------------------------------------------------|
+//! | `serve`, `check`                  | a configuration                                       |
+//! | `parse`, `kql`                    | standard input, line in and line out, in order        |
+//! | `query`, `tail`, `blocklist`, `allowlist` | a running daemon, over its API                |
+//! | `keys`                            | the same, or a data folder that no daemon holds       |
+//! | `completions`                     | nothing                                               |
+//!
+//! What people see has no control character in it, whatever senders wrote: [`visible`] makes them
+//! plain. `--json` is for programs and exact.
+
+mod args;
+mod client;
+mod daemon;
+mod failure;
+mod folder;
+mod keys;
+mod kql;
+mod lists;
+mod messages;
+mod parse;
+mod query;
+mod table;
+mod tail;
+#[cfg(test)]
+mod tests;
+mod visible;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use self::args::{Cli, Command};
+use self::failure::Failure;
+use self::visible::visible_lines;
+
+/// Does what the arguments of the process say.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; clap knows which stream each belongs on.
+            let code = u8::try_from(error.exit_code()).unwrap_or(Failure::USAGE);
+            return if error.print().is_ok() { code.into() } else { ExitCode::FAILURE };
+        }
+    };
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Some(text) = failure.text() {
+                // Where standard error is gone, the exit code says it alone.
+                let text = visible_lines(&text);
+                writeln!(io::stderr(), "logtrace: {text}").ok();
+            }
+            failure.code().into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        None => daemon::serve(&cli.daemon),
+        Some(Command::Serve(args)) => daemon::serve(&args),
+        Some(Command::Check(args)) => daemon::check(&args),
+        Some(Command::Parse(args)) => parse::run(&args),
+        Some(Command::Kql { strict }) => kql::run(strict),
+        Some(Command::Query(args)) => query::run(&args),
+        Some(Command::Tail(args)) => tail::run(&args),
+        Some(Command::Keys(args)) => keys::run(&args),
+        Some(Command::Blocklist(args)) => lists::run("blocklist", &args),
+        Some(Command::Allowlist(args)) => lists::run("allowlist", &args),
+        Some(Command::Completions { shell }) => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "logtrace", &mut text);
+            Ok(io::stdout().write_all(&text)?)
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Reads the configuration and refuses anything it does not understand.
+//!
+//! ```text
+//!  defaults ◀─ file ◀─ LOGTRACE_SECTION__KEY ◀─ --set section.key=value ──▶ Config ──check──▶ app
+//! ```
+//!
+//! Each part of the program owns the struct of its section; this module only composes them. Wrong
+//! types, units and spellings are found while reading, values that make no sense by `problems`, and
+//! all of the latter are reported at once, each as `path:line: key: expected …, but found …`.
+
+mod error;
+mod overrides;
+mod read;
+
+pub use self::error::{ConfigErrors, Problem};
+pub use self::read::load;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::net::{ListenerConfig, Protocol, Transport};
+use crate::{admin, api, batch, gate, store};
+
+/// The whole configuration.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where everything is kept. Default: "data", in the folder that the daemon is started in.
+    pub data_dir: PathBuf,
+    /// REST.
+    pub api: api::Config,
+    /// Health and metrics.
+    pub admin: admin::Config,
+    /// Who may pass.
+    pub gate: gate::Config,
+    /// When events are made durable.
+    pub batch: batch::Config,
+    /// How events are kept.
+    pub store: store::Config,
+    /// What the daemon says of itself.
+    pub log: Log,
+    /// How it ends.
+    pub shutdown: Shutdown,
+    /// What is shown of it.
+    pub metrics: Metrics,
+    /// The sockets that senders write to.
+    pub listener: Vec<ListenerConfig>,
+}
+
+/// Section `[log]`: what the daemon says of itself, on standard error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug` or `trace`, also by module: `info,logtrace::net=debug`.
+    /// Default: "info".
+    pub level: String,
+    /// `text` or `json`. Default: "text".
+    pub format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Section `[shutdown]`: how the daemon ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Shutdown {
+    /// How long connections have to end. What was accepted is stored in any case. Default: 10s.
+    /// Range: 0s to 10min.
+    #[serde(with = "humantime_serde")]
+    pub grace: Duration,
+}
+
+/// Section `[metrics]`: what is shown of the daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metrics {
+    /// Keys that have series of their own; the others share some. Default: 1000.
+    /// Range: 0 to 100000.
+    pub max_keys: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let listener = |name, protocol, transport, port| {
+            ListenerConfig::new(name, protocol, transport, local(port))
+        };
+        Self {
+            data_dir: PathBuf::from("data"),
+            api: api::Config::default(),
+            admin: admin::Config::default(),
+            gate: gate::Config::default(),
+            batch: batch::Config::default(),
+            store: store::Config::default(),
+            log: Log::default(),
+            shutdown: Shutdown::default(),
+            metrics: Metrics::default(),
+            listener: vec![
+                listener("syslog-tcp", Protocol::Syslog, Transport::Tcp, 5514),
+                listener("syslog-udp", Protocol::Syslog, Transport::Udp, 5514),
+                listener("logstash-tcp", Protocol::Logstash, Transport::Tcp, 5000),
+                listener("logstash-udp", Protocol::Logstash, Transport::Udp, 5000),
+            ],
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::default() }
+    }
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { grace: Duration::from_secs(10) }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { max_keys: 1000 }
+    }
+}
+
+impl Config {
+    /// Every value that makes no sense: its dotted key, and what was expected.
+    fn problems(&self) -> Vec<(String, String)> {
+        let mut problems = Vec::new();
+        let mut range = |key: &str, ok: bool, expected: &str, found: String| {
+            if !ok {
+                problems.push((key.to_owned(), format!("expected {expected}, but found {found}")));
+            }
+        };
+        let (mib, gib) = (bytesize::ByteSize::mib, bytesize::ByteSize::gib);
+        let (batch, store) = (&self.batch, &self.store);
+        let bytes = batch.max_bytes;
+        let ok = (bytesize::ByteSize::kib(64)..=mib(16)).contains(&bytes);
+        range("batch.max_bytes", ok, "64 KiB to 16 MiB", bytes.to_string());
+        let delay = batch.max_delay;
+        let found = humantime::format_duration(delay).to_string();
+        range("batch.max_delay", delay <= Duration::from_secs(1), "0s to 1s", found);
+        let seal = store.seal_bytes;
+        let ok = (mib(1)..=gib(1)).contains(&seal);
+        range("store.seal_bytes", ok, "1 MiB to 1 GiB", seal.to_string());
+        let after = store.seal_after;
+        let ok = (Duration::from_millis(100)..=Duration::from_secs(3600)).contains(&after);
+        let found = humantime::format_duration(after).to_string();
+        range("store.seal_after", ok, "100ms to 1h", found);
+        let kept = store.retention.default;
+        let day = Duration::from_secs(86_400);
+        let ok = (day..=36_500 * day).contains(&kept);
+        let found = humantime::format_duration(kept).to_string();
+        range("store.retention.default", ok, "1d to 36500d", found);
+        let keys = self.metrics.max_keys;
+        range("metrics.max_keys", keys <= 100_000, "0 to 100000", keys.to_string());
+        let grace = self.shutdown.grace;
+        let found = humantime::format_duration(grace).to_string();
+        range("shutdown.grace", grace <= Duration::from_secs(600), "0s to 10min", found);
+        for (key, what) in self.api.problems() {
+            problems.push((format!("api.{key}"), what));
+        }
+        for problem in self.gate.problems() {
+            problems.push((format!("gate.{}", problem.key), problem.what));
+        }
+        let mut names = std::collections::BTreeSet::new();
+        for (number, listener) in self.listener.iter().enumerate() {
+            for (key, what) in listener.problems() {
+                problems.push((format!("listener.{number}.{key}"), what));
+            }
+            if !names.insert(&listener.name) {
+                let what = format!("expected a name of its own, but found {:?} again", listener.name);
+                problems.push((format!("listener.{number}.name"), what));
+            }
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests;

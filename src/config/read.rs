@@ -1,0 +1,134 @@
+//! From a file, the environment and the command line to a checked configuration.
+
+use std::fs;
+use std::path::Path;
+
+use toml::Table;
+use toml::de::{DeTable, DeValue};
+
+use super::Config;
+use super::error::{ConfigErrors, Problem};
+use super::overrides::{Override, from_environment, from_option};
+
+/// Reads the configuration: the defaults, over them the file at `path` if there is to be one, over
+/// that the environment, over that `sets` (each `section.key=value`), over all `data` as the data
+/// folder.
+///
+/// # Errors
+///
+/// Everything that makes no sense, or the first thing that kept us from looking.
+pub fn load(
+    path: Option<&Path>,
+    data: Option<&Path>,
+    sets: &[String],
+) -> Result<Config, ConfigErrors> {
+    let text = match path {
+        None => String::new(),
+        Some(path) => fs::read_to_string(path).map_err(|error| {
+            ConfigErrors::one(Problem {
+                place: path.display().to_string(),
+                line: None,
+                key: None,
+                what: format!("expected a readable file, but {error}"),
+            })
+        })?,
+    };
+    let place = path.map_or_else(|| "default".to_owned(), |path| path.display().to_string());
+    let mut overrides = from_environment(std::env::vars());
+    for set in sets {
+        overrides.push(from_option(set).map_err(ConfigErrors::one)?);
+    }
+    if let Some(data) = data {
+        overrides.push(Override::new("--data", "data_dir", &data.display().to_string()));
+    }
+    parse(&text, &place, &overrides)
+}
+
+/// Reads `text`, which came from `place`, with `overrides` over it.
+pub(super) fn parse(
+    text: &str,
+    place: &str,
+    overrides: &[Override],
+) -> Result<Config, ConfigErrors> {
+    let mut config: Config =
+        toml::from_str(text).map_err(|error| ConfigErrors::one(wrong(text, place, &error)))?;
+    if !overrides.is_empty() {
+        // One after the other, so that the one which is wrong is named.
+        let mut table: Table =
+            toml::from_str(text).map_err(|error| ConfigErrors::one(wrong(text, place, &error)))?;
+        for over in overrides {
+            over.apply(&mut table).map_err(ConfigErrors::one)?;
+            config = table.clone().try_into().map_err(|error: toml::de::Error| {
+                ConfigErrors::one(over.problem(with_nearest(error.message())))
+            })?;
+        }
+    }
+    let problems = config.problems();
+    if problems.is_empty() {
+        return Ok(config);
+    }
+    let problems = problems.into_iter().map(|(key, what)| {
+        let over = overrides.iter().rfind(|over| over.key == key);
+        match over {
+            Some(over) => over.problem(what),
+            None => {
+                let line = line_of(text, &key);
+                Problem { place: place.to_owned(), line, key: Some(key), what }
+            }
+        }
+    });
+    Err(ConfigErrors { problems: problems.collect() })
+}
+
+/// A syntax or type error, with its line and key.
+fn wrong(text: &str, place: &str, error: &toml::de::Error) -> Problem {
+    let line = error.span().map(|span| line_at(text, span.start));
+    let on_line = line.and_then(|line| text.lines().nth(line - 1)?.split_once('='));
+    let key = on_line.map(|(key, _)| key.trim().to_owned()).filter(|key| !key.is_empty());
+    Problem { place: place.to_owned(), line, key, what: with_nearest(error.message()) }
+}
+
+/// The message, and the known name that an unknown one is most like.
+fn with_nearest(message: &str) -> String {
+    let message = message.replace('\n', ", ");
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let Some(unknown) = quoted.next().filter(|_| message.starts_with("unknown field")) else {
+        return message;
+    };
+    let alike = |name: &&str| strsim::damerau_levenshtein(unknown, name);
+    match quoted.min_by_key(alike).filter(|name| alike(name) <= unknown.len() / 2 + 1) {
+        Some(nearest) => {
+            format!("expected a known key, but found `{unknown}`: did you mean `{nearest}`?")
+        }
+        None => message,
+    }
+}
+
+/// The line that the dotted `key` is set on, if it is set.
+fn line_of(text: &str, key: &str) -> Option<usize> {
+    let document = DeTable::parse(text).ok()?;
+    let mut table = document.get_ref();
+    let mut at = None;
+    let mut path = key.split('.');
+    while let Some(part) = path.next() {
+        let Some((name, value)) = table.iter().find(|(name, _)| name.get_ref() == part) else {
+            // The section is there and the key is not: its default is to blame.
+            return at.map(|offset| line_at(text, offset));
+        };
+        at = Some(name.span().start);
+        let mut value = value;
+        if let DeValue::Array(items) = value.get_ref() {
+            let number: usize = path.next()?.parse().ok()?;
+            value = items.get(number)?;
+            at = Some(value.span().start);
+        }
+        if let DeValue::Table(inner) = value.get_ref() {
+            table = inner;
+        }
+    }
+    at.map(|offset| line_at(text, offset))
+}
+
+fn line_at(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+}

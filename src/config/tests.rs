@@ -1,0 +1,92 @@
+//! What is read, and what is refused with which words.
+
+use super::overrides::{from_environment, from_option};
+use super::read::parse;
+use super::*;
+
+fn errors(text: &str) -> String {
+    parse(text, "logtrace.toml", &[]).unwrap_err().to_string()
+}
+
+#[test]
+fn the_shipped_file_is_exactly_the_defaults() {
+    let shipped = include_str!("../../config/logtrace.toml");
+    assert_eq!(parse(shipped, "config/logtrace.toml", &[]).unwrap(), Config::default());
+    assert_eq!(parse("", "", &[]).unwrap(), Config::default());
+}
+
+#[test]
+fn the_shipped_file_spells_out_every_section() {
+    let shipped: toml::Table = toml::from_str(include_str!("../../config/logtrace.toml")).unwrap();
+    for section in ["api", "admin", "gate", "batch", "store", "log", "shutdown", "metrics"] {
+        assert!(shipped.get(section).is_some_and(toml::Value::is_table), "[{section}]");
+    }
+    assert_eq!(shipped["listener"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn cf_01_errors_name_the_line_the_key_and_the_nearest_name() {
+    let table = [
+        (
+            "[batch]\nmax_bites = 5\n",
+            "logtrace.toml:2: max_bites: expected a known key, but found `max_bites`: did you mean `max_bytes`?",
+        ),
+        (
+            "[batch]\n\nmax_delay = \"soon\"\n",
+            "logtrace.toml:3: max_delay: invalid value: string \"soon\", expected a duration",
+        ),
+        (
+            "[batch]\nmax_bytes = \"1 KiB\"\n[store]\nseal_after = \"1d\"",
+            "logtrace.toml:2: batch.max_bytes: expected 64 KiB to 16 MiB, but found 1.0 KiB\n\
+             logtrace.toml:4: store.seal_after: expected 100ms to 1h, but found 1day",
+        ),
+        (
+            "[[listener]]\nname = \"x\"\nprotocol = \"syslog\"\ntransport = \"tcp\"\n\
+             listen = \"0.0.0.0:514\"\nrequire_key = false",
+            "logtrace.toml:6: listener.0.require_key: expected allow_anonymous = true to let \
+             anyone write to 0.0.0.0:514, but found false",
+        ),
+        ("[batch", "logtrace.toml:1: unclosed table, expected `]`"),
+    ];
+    for (text, want) in table {
+        assert_eq!(errors(text), want, "{text}");
+    }
+}
+
+#[test]
+fn cf_01_sizes_that_are_no_sizes() {
+    for value in ["\"9999999 TiB\"", "-1", "\"\"", "[]", "1.5"] {
+        let text = format!("[batch]\nmax_bytes = {value}");
+        assert!(errors(&text).starts_with("logtrace.toml:2: "), "{}", errors(&text));
+    }
+}
+
+#[test]
+fn the_environment_and_options_override_the_file() {
+    let variables = [("LOGTRACE_BATCH__MAX_DELAY", "7ms"), ("LOGTRACE_KEY", "x"), ("PATH", "/")];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut overrides = from_environment(variables.into_iter());
+    overrides.push(from_option("log.level=debug").unwrap());
+    overrides.push(from_option("metrics.max_keys=5").unwrap());
+    let config = parse("[batch]\nmax_delay = \"1ms\"", "f", &overrides).unwrap();
+    assert_eq!(config.batch.max_delay, Duration::from_millis(7));
+    assert_eq!((config.log.level.as_str(), config.metrics.max_keys), ("debug", 5));
+}
+
+#[test]
+fn cf_01_an_override_that_is_wrong_is_named() {
+    let error = |option: &str| {
+        let over = from_option(option).unwrap();
+        parse("", "default", &[over]).unwrap_err().to_string()
+    };
+    assert_eq!(
+        error("batch.max_bites=5"),
+        "--set batch.max_bites=5: batch.max_bites: expected a known key, but found `max_bites`: \
+         did you mean `max_bytes`?",
+    );
+    assert_eq!(
+        error("metrics.max_keys=100001"),
+        "--set metrics.max_keys=100001: metrics.max_keys: expected 0 to 100000, but found 100001",
+    );
+    assert!(from_option("nothing").is_err());
+}

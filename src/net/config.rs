@@ -1,0 +1,267 @@
+//! `[[listener]]`: one configured socket.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use serde::{Deserialize, Serialize};
+
+use crate::frame::Framing;
+use crate::ingest::Format;
+
+/// One socket that senders write to.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListenerConfig {
+    /// Its name in metrics and journals. Range: 1 to 64 letters, digits, `-`, `_`, `.`.
+    pub name: String,
+    /// What senders speak: `syslog` or `logstash`.
+    pub protocol: Protocol,
+    /// How it comes: `tcp` or `udp`.
+    pub transport: Transport,
+    /// Where: an address and a port.
+    pub listen: SocketAddr,
+    /// How syslog messages are told apart on a stream. Default: "auto".
+    #[serde(default)]
+    pub framing: Framing,
+    /// How Logstash events are written: `json_lines`, `json` or `line`. Default: "json_lines".
+    #[serde(default)]
+    pub codec: Codec,
+    /// Whether a sender without a key is turned away. Default: false on loopback, else true.
+    pub require_key: Option<bool>,
+    /// Must be true for `require_key = false` on an address that others can reach. Default: false.
+    #[serde(default)]
+    pub allow_anonymous: bool,
+    /// The public id of the key of all senders who name none. Default: none.
+    pub key: Option<String>,
+    /// The project of senders without a key. Default: "default".
+    #[serde(default = "default_project")]
+    pub project: String,
+    /// The zone of times that name none: `Z`, `+hh:mm` or `-hh:mm`. Default: "Z".
+    #[serde(default = "default_timezone")]
+    pub timezone: String,
+    /// Whether all events keep the raw message as `event.original`. Default: false.
+    #[serde(default)]
+    pub keep_original: bool,
+    /// A longer message is cut once and marked. Default: 256 KiB. Range: 1 KiB to 16 MiB.
+    #[serde(default = "default_max_message")]
+    pub max_message: ByteSize,
+    /// Connections open at the same time; others wait to be accepted. Default: 16384.
+    #[serde(default = "default_max_connections")]
+    pub max_connections: u32,
+    /// A connection that says nothing for so long is closed. Default: never.
+    #[serde(default, with = "humantime_serde")]
+    pub idle_timeout: Option<Duration>,
+    /// A TLS handshake must be done in this time. Default: 10s.
+    #[serde(default = "default_handshake_timeout", with = "humantime_serde")]
+    pub handshake_timeout: Duration,
+    /// The receive buffer asked of the kernel for datagrams. Default: 16 MiB.
+    #[serde(default = "default_receive_buffer")]
+    pub receive_buffer: ByteSize,
+    /// TLS, where there is to be any.
+    pub tls: Option<TlsConfig>,
+}
+
+/// Certificates of a listener: PEM files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The certificate, and those that vouch for it.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Who vouches for clients. Default: clients show no certificate.
+    pub client_ca: Option<PathBuf>,
+    /// Whether a client without a certificate is refused. Default: false.
+    #[serde(default)]
+    pub require_client_cert: bool,
+}
+
+/// What senders speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// RFC 5424 and RFC 3164.
+    Syslog,
+    /// Logstash's tcp and udp outputs.
+    Logstash,
+}
+
+/// How bytes come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// A stream.
+    Tcp,
+    /// Datagrams.
+    Udp,
+}
+
+/// How Logstash events are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Codec {
+    /// A JSON value on each line.
+    #[default]
+    JsonLines,
+    /// JSON values one after the other.
+    Json,
+    /// Text lines.
+    Line,
+}
+
+impl ListenerConfig {
+    /// A listener with the defaults of everything else.
+    pub fn new(name: &str, protocol: Protocol, transport: Transport, listen: SocketAddr) -> Self {
+        Self {
+            name: name.to_owned(),
+            protocol,
+            transport,
+            listen,
+            framing: Framing::default(),
+            codec: Codec::default(),
+            require_key: None,
+            allow_anonymous: false,
+            key: None,
+            project: default_project(),
+            timezone: default_timezone(),
+            keep_original: false,
+            max_message: default_max_message(),
+            max_connections: default_max_connections(),
+            idle_timeout: None,
+            handshake_timeout: default_handshake_timeout(),
+            receive_buffer: default_receive_buffer(),
+            tls: None,
+        }
+    }
+
+    /// Whether a sender without a key is turned away.
+    pub fn requires_key(&self) -> bool {
+        self.require_key.unwrap_or(!self.listen.ip().is_loopback())
+    }
+
+    /// How its messages are read.
+    pub fn format(&self) -> Format {
+        match (self.protocol, self.codec) {
+            (Protocol::Syslog, _) => Format::Syslog,
+            (Protocol::Logstash, Codec::Line) => Format::Line,
+            (Protocol::Logstash, Codec::Json | Codec::JsonLines) => Format::Json,
+        }
+    }
+
+    /// The longest message, in bytes.
+    pub(super) fn max_len(&self) -> usize {
+        usize::try_from(self.max_message.as_u64()).unwrap_or(usize::MAX)
+    }
+
+    /// Seconds east of UTC of times that name no zone.
+    pub fn zone_offset(&self) -> Option<i32> {
+        let sign = match self.timezone.as_bytes() {
+            b"Z" | b"UTC" => return Some(0),
+            [b'+', ..] => 1,
+            [b'-', ..] => -1,
+            _ => return None,
+        };
+        let (hours, minutes) = self.timezone.get(1..)?.split_once(':')?;
+        let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
+        let in_range = (0..=14).contains(&hours) && (0..60).contains(&minutes);
+        in_range.then_some(sign * (hours * 3600 + minutes * 60))
+    }
+
+    /// Every setting that makes no sense: its key, and what was expected.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        let named = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if self.name.is_empty() || self.name.len() > 64 || !self.name.bytes().all(named) {
+            let what = "expected 1 to 64 letters, digits, \"-\", \"_\" or \".\"";
+            problems.push(("name", format!("{what}, but found {:?}", self.name)));
+        }
+        if self.project.is_empty() || self.project.starts_with('_') {
+            let what = "expected a name that does not begin with \"_\"";
+            problems.push(("project", format!("{what}, but found {:?}", self.project)));
+        }
+        if self.zone_offset().is_none() {
+            let what = "expected \"Z\", \"+hh:mm\" or \"-hh:mm\"";
+            problems.push(("timezone", format!("{what}, but found {:?}", self.timezone)));
+        }
+        if !(ByteSize::kib(1)..=ByteSize::mib(16)).contains(&self.max_message) {
+            let found = self.max_message;
+            problems.push(("max_message", format!("expected 1 KiB to 16 MiB, but found {found}")));
+        }
+        if self.max_connections == 0 {
+            problems.push(("max_connections", "expected 1 or more, but found 0".to_owned()));
+        }
+        if self.tls.is_some() && self.transport == Transport::Udp {
+            let what = "expected no certificate on a listener of datagrams, but found one";
+            problems.push(("tls", what.to_owned()));
+        }
+        if let Some(TlsConfig { client_ca: None, require_client_cert: true, .. }) = &self.tls {
+            let what = "expected client_ca beside require_client_cert = true, but found none";
+            problems.push(("tls.client_ca", what.to_owned()));
+        }
+        if !self.requires_key() && !self.allow_anonymous && !self.listen.ip().is_loopback() {
+            let what = "expected allow_anonymous = true to let anyone write to";
+            problems.push(("require_key", format!("{what} {}, but found false", self.listen)));
+        }
+        problems
+    }
+}
+
+fn default_project() -> String {
+    "default".to_owned()
+}
+
+fn default_timezone() -> String {
+    "Z".to_owned()
+}
+
+fn default_max_message() -> ByteSize {
+    ByteSize::kib(256)
+}
+
+fn default_max_connections() -> u32 {
+    16_384
+}
+
+fn default_handshake_timeout() -> Duration {
+    Duration::from_secs(10)
+}
+
+fn default_receive_buffer() -> ByteSize {
+    ByteSize::mib(16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listener(listen: &str) -> ListenerConfig {
+        ListenerConfig::new("x", Protocol::Syslog, Transport::Tcp, listen.parse().unwrap())
+    }
+
+    #[test]
+    fn au_10_a_public_address_requires_a_key_unless_told_in_so_many_words() {
+        assert!(listener("0.0.0.0:5514").requires_key());
+        assert!(!listener("127.0.0.1:5514").requires_key());
+        let mut open = listener("0.0.0.0:5514");
+        open.require_key = Some(false);
+        assert_eq!(open.problems().first().map(|(key, _)| *key), Some("require_key"));
+        open.allow_anonymous = true;
+        assert_eq!(open.problems(), []);
+    }
+
+    #[test]
+    fn zones() {
+        let zone = |text: &str| {
+            let mut config = listener("127.0.0.1:0");
+            config.timezone = text.to_owned();
+            config.zone_offset()
+        };
+        assert_eq!(zone("Z"), Some(0));
+        assert_eq!(zone("+05:30"), Some(19_800));
+        assert_eq!(zone("-03:00"), Some(-10_800));
+        assert_eq!(zone("Europe/Berlin"), None);
+        assert_eq!(zone("+99:00"), None);
+    }
+}

@@ -1,0 +1,115 @@
+//! Takes the logs of a call, and answers when they are durable.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::Door;
+use super::attempt::Attempt;
+use super::body;
+use super::problem::{Blame, Problem, list};
+use super::secret::secret;
+use crate::event::AuthMethod;
+use crate::gate::{Reason, Refusal};
+use crate::ingest::{CallOutcome, Session};
+use crate::parse::json::BodyError;
+
+/// Takes the logs of `request`.
+pub(super) async fn take(
+    door: &Door,
+    attempt: &mut Attempt,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (head, body) = request.into_parts();
+    let secret = secret(&head.headers);
+    let mut session = admit(door, attempt, secret.as_deref())?;
+    let encoding = body::encoding(&head.headers)?;
+    let content = body::read(door, attempt, encoding, &head.headers, body).await?;
+    let taken = door.ingest.logs(&mut session, &content.bytes, door.config.max_events).await;
+    drop(content);
+    let outcome = taken.map_err(|error| {
+        let (status, code) = match error {
+            BodyError::TooMany { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_many_events"),
+            _ => (StatusCode::BAD_REQUEST, "invalid_body"),
+        };
+        Problem::new(status, code, error.to_string()).blamed(Blame::Booked)
+    })?;
+    answer(door, attempt, outcome).await
+}
+
+/// Whether the call may go on to send its body.
+fn admit(door: &Door, attempt: &mut Attempt, secret: Option<&[u8]>) -> Result<Session, Problem> {
+    let noted = |refusal: Refusal| {
+        let problem = Problem::refused(&refusal);
+        problem.blamed(Blame::GateNoted(refusal))
+    };
+    let connection = door.ingest.admit(&door.listener, attempt.peer).map_err(noted)?;
+    let listener = Arc::clone(&door.listener);
+    let mut session = Session::new(listener, attempt.peer, Some(connection));
+    if let Some(secret) = secret {
+        session.bind_secret(secret, AuthMethod::Http);
+        let key = door.ingest.gate().key_of(secret);
+        attempt.key(key.as_ref().map(|key| key.info().masked.as_str()));
+    }
+    match door.ingest.admit_call(&mut session) {
+        Ok(sender) => attempt.key(sender.masked()),
+        // The logs themselves may name a key; those that do not are refused one by one.
+        Err(refusal) if refusal.reason == Reason::InvalidApiKey && secret.is_none() => {}
+        Err(refusal) => return Err(Problem::refused(&refusal)),
+    }
+    Ok(session)
+}
+
+async fn answer(
+    door: &Door,
+    attempt: &mut Attempt,
+    outcome: CallOutcome,
+) -> Result<Response, Problem> {
+    let CallOutcome { accepted, rejected, refused, wait, ticket } = outcome;
+    let blocked: u64 = refused.iter().map(|(_, count)| count).sum();
+    let malformed = (rejected.len() as u64).saturating_sub(blocked);
+    // Where limits spoke too, that is what the sender can do something about: come again.
+    let limited = |(refusal, _): &&(Refusal, u64)| refusal.reason == Reason::RateLimitExceeded;
+    let refusal = refused.iter().find(limited).or_else(|| refused.first());
+    let why = rejected.first().map(|first| first.why.clone()).unwrap_or_default();
+    if accepted == 0 && !rejected.is_empty() {
+        return Err(match refusal {
+            Some((refusal, _)) => {
+                note_malformed(door, attempt, malformed, NO_EVENT.to_owned(), 0);
+                let problem = Problem::none_accepted(refusal, rejected);
+                if wait.is_zero() { problem } else { problem.retry(wait) }
+            }
+            None => {
+                // One entry stands for all of them, and the answer makes it.
+                note_malformed(door, attempt, malformed - 1, why.clone(), 0);
+                Problem::no_logs(why, rejected)
+            }
+        });
+    }
+    ticket.durable().await.map_err(|_| Problem::not_stored())?;
+    let why = if refusal.is_some() { NO_EVENT.to_owned() } else { why };
+    note_malformed(door, attempt, malformed, why, accepted);
+    if !wait.is_zero() {
+        tokio::time::sleep(wait.min(MAX_HOLD)).await;
+    }
+    let body = json!({"accepted": accepted, "rejected": list(&rejected)});
+    Ok((StatusCode::ACCEPTED, Json(body)).into_response())
+}
+
+fn note_malformed(door: &Door, attempt: &Attempt, count: u64, why: String, accepted: u64) {
+    if count > 0 {
+        attempt.clone().note_rejected(door, count, why, accepted);
+    }
+}
+
+/// What the journal says of a log that is no event, where others were refused beside it.
+const NO_EVENT: &str = "expected an object with a field to keep, but found something else";
+
+/// How long an answer is held back at most. A sender who is over its limit by more is told to wait
+/// again by the next one.
+const MAX_HOLD: Duration = Duration::from_secs(30);

@@ -1,0 +1,142 @@
+//! Why a call was not done, as `application/problem+json` (RFC 9457).
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::attempt::failure;
+use crate::gate::{Reason, Refusal};
+use crate::ingest::Rejected;
+use crate::metrics::Failure;
+
+/// Why a call was not done.
+#[derive(Debug)]
+pub(super) struct Problem {
+    pub(super) status: StatusCode,
+    /// Stable, for programs.
+    pub(super) code: &'static str,
+    /// What was expected, and what was found.
+    pub(super) detail: String,
+    pub(super) blame: Blame,
+    retry_after: Option<Duration>,
+    rejected: Vec<Rejected>,
+}
+
+/// What remains to be booked and noted of a problem.
+#[derive(Debug)]
+pub(super) enum Blame {
+    /// The gate refused the call.
+    Gate(Refusal),
+    /// The same, and a journal has it already.
+    GateNoted(Refusal),
+    /// The call failed.
+    Call(Failure),
+    /// It failed, and the ledger has it already.
+    Booked,
+    /// Nothing: ledger and journal have it.
+    Noted,
+}
+
+impl Problem {
+    /// The call failed before its body was taken.
+    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        let blame = Blame::Call(failure(status));
+        let detail = detail.into();
+        Self { status, code, detail, blame, retry_after: None, rejected: Vec::new() }
+    }
+
+    /// The gate refused; the answer is the same for all reasons of a status.
+    pub(super) fn refused(refusal: &Refusal) -> Self {
+        let (status, code, detail) = match refusal.reason {
+            Reason::InvalidApiKey | Reason::ApiKeyRevoked | Reason::ApiKeyExpired => {
+                (StatusCode::UNAUTHORIZED, "unauthorized", "expected a valid API key")
+            }
+            Reason::RateLimitExceeded => {
+                (StatusCode::TOO_MANY_REQUESTS, "rate_limited", "over the rate limit")
+            }
+            _ => (StatusCode::FORBIDDEN, "forbidden", "this is not allowed"),
+        };
+        let limited = refusal.reason == Reason::RateLimitExceeded;
+        let retry_after = limited.then_some(Duration::from_secs(1));
+        let blame = Blame::Gate(refusal.clone());
+        Self { blame, retry_after, ..Self::new(status, code, detail) }
+    }
+
+    /// Every log was refused; those refusals are booked.
+    pub(super) fn none_accepted(refusal: &Refusal, rejected: Vec<Rejected>) -> Self {
+        Self { blame: Blame::Noted, rejected, ..Self::refused(refusal) }
+    }
+
+    /// What a log is to be.
+    pub(super) fn invalid_logs(detail: String) -> Self {
+        let blame = Blame::Booked;
+        Self { blame, ..Self::new(StatusCode::BAD_REQUEST, "invalid_logs", detail) }
+    }
+
+    /// No log was an event.
+    pub(super) fn no_logs(detail: String, rejected: Vec<Rejected>) -> Self {
+        Self { rejected, ..Self::invalid_logs(detail) }
+    }
+
+    /// The store did not take what was accepted.
+    pub(super) fn not_stored() -> Self {
+        let detail = "the logs could not be stored";
+        let blame = Blame::Booked;
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Self { blame, ..Self::new(status, "not_stored", detail).retry(Duration::from_secs(5)) }
+    }
+
+    pub(super) fn method_not_allowed() -> Self {
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        Self::new(status, "method_not_allowed", "expected POST, but found another method")
+    }
+
+    /// Says when to come again.
+    pub(super) fn retry(self, after: Duration) -> Self {
+        Self { retry_after: Some(after), ..self }
+    }
+
+    /// Says what is left to do of it.
+    pub(super) fn blamed(self, blame: Blame) -> Self {
+        Self { blame, ..self }
+    }
+
+    pub(super) fn into_response(self) -> Response {
+        let mut body = json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason().unwrap_or_default(),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+            "code": self.code,
+        });
+        if let (Some(body), false) = (body.as_object_mut(), self.rejected.is_empty()) {
+            body.insert("rejected".to_owned(), list(&self.rejected));
+        }
+        let mut response = (self.status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if let Some(after) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(after)));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// The logs that were not accepted.
+pub(super) fn list(rejected: &[Rejected]) -> Value {
+    let one = |one: &Rejected| json!({"index": one.index, "error": one.why});
+    rejected.iter().map(one).collect()
+}
+
+/// Whole seconds, one at the least.
+fn seconds(duration: Duration) -> u64 {
+    (duration.as_secs() + u64::from(duration.subsec_nanos() > 0)).max(1)
+}
+
+const MEDIA_TYPE: &str = "application/problem+json";

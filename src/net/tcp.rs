@@ -1,0 +1,139 @@
+//! Accepts connections.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::IntGauge;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+use super::config::ListenerConfig;
+use super::stream::Stream;
+use super::tls;
+use crate::gate::Connection;
+use crate::ingest::{Ingest, Listener, Session};
+use crate::journal::Failed;
+
+/// What a listener of streams hands to each of its connections.
+#[derive(Clone)]
+pub(super) struct Acceptor {
+    pub(super) ingest: Arc<Ingest>,
+    pub(super) listener: Arc<Listener>,
+    pub(super) config: Arc<ListenerConfig>,
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) stop: CancellationToken,
+    pub(super) tasks: TaskTracker,
+}
+
+/// Counts an open connection on the metrics page.
+struct Gauged(IntGauge);
+
+impl Acceptor {
+    /// Accepts until the stop. Nothing that a peer or the system does ends it before.
+    pub(super) async fn run(self, socket: TcpListener) {
+        let max = usize::try_from(self.config.max_connections).unwrap_or(usize::MAX);
+        let slots = Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS)));
+        loop {
+            let next = async {
+                let slot = Arc::clone(&slots).acquire_owned().await.expect("never closed");
+                (slot, socket.accept().await)
+            };
+            let (slot, accepted) = tokio::select! {
+                next = next => next,
+                () = self.stop.cancelled() => return,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.admit(stream, peer, slot),
+                // Out of descriptors, or the peer is gone already: no reason to end, and without
+                // the pause the first would spin.
+                Err(error) => {
+                    warn!(listener = %self.listener.name, %error, "cannot accept");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Serves a connection, if its address may come in.
+    fn admit(&self, socket: TcpStream, peer: SocketAddr, slot: OwnedSemaphorePermit) {
+        let Ok(connection) = self.ingest.admit(&self.listener, peer.ip()) else {
+            return debug!(%peer, "refused");
+        };
+        let acceptor = self.clone();
+        self.tasks.spawn(async move {
+            let _open = Gauged::new(&acceptor);
+            acceptor.serve(socket, peer, connection).await;
+            debug!(%peer, "closed");
+            drop(slot);
+        });
+    }
+
+    async fn serve(&self, socket: TcpStream, peer: SocketAddr, connection: Connection) {
+        keep_alive(&socket);
+        let session = Session::new(Arc::clone(&self.listener), peer.ip(), Some(connection));
+        let stream = Stream::new(self, session);
+        let Some(tls) = &self.tls else {
+            return stream.run(socket).await;
+        };
+        let handshake = timeout(self.config.handshake_timeout, tls.accept(socket));
+        let handshake = tokio::select! {
+            handshake = handshake => handshake,
+            () = self.stop.cancelled() => return,
+        };
+        match handshake {
+            Ok(Ok(socket)) => stream.run(socket).await,
+            Ok(Err(error)) => self.note_handshake(peer, tls::explain(&error)),
+            Err(_) => {
+                let what = "expected a TLS handshake in time, but it did not end".to_owned();
+                self.note_handshake(peer, what);
+            }
+        }
+    }
+
+    fn note_handshake(&self, peer: SocketAddr, message: String) {
+        self.ingest.gauges().tls_failures.with_label_values(&[&*self.listener.name]).inc();
+        let failed = Failed {
+            call: self.listener.call(peer.ip(), None),
+            code: "TLS_HANDSHAKE",
+            message,
+            ..Failed::default()
+        };
+        self.ingest.note_failure(1, failed);
+    }
+}
+
+impl Gauged {
+    fn new(acceptor: &Acceptor) -> Self {
+        let connections = &acceptor.ingest.gauges().connections;
+        let gauge = connections.with_label_values(&[&*acceptor.listener.name]);
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Gauged {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Finds out about peers that went without a word.
+fn keep_alive(socket: &TcpStream) {
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(15))
+        .with_retries(4);
+    if let Err(error) = SockRef::from(socket).set_tcp_keepalive(&keepalive) {
+        debug!(%error, "cannot keep alive");
+    }
+}
+
+/// How long to wait after a failed accept.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -1,0 +1,53 @@
+//! Answers queries from the store.
+//!
+//! ```text
+//!  Request ─▶ Plan ─▶ sources, best first ─▶ [prune] ─▶ [select] ─▶ [top] ─▶ [render] ─▶ Page
+//!                     staged and sealed      catalog    bitmap     limit    the rest of
+//!                                            alone      of rows    rows     their columns
+//! ```
+//!
+//! A plan is asked of one source at a time: a staged batch, or a block of a segment. What the
+//! catalog knows of a block decides first, and often alone; then only the columns that a condition
+//! needs are read, the cheap ones first, and each is asked only of rows that are still in question.
+//! It is over once no source that is left can hold a row better than the worst that was found.
+//!
+//! # Invariants
+//!
+//! * *The project is a wall*: rows of others are out before the filter is asked anything, so no
+//!   filter can bring them back.
+//! * *What is asked is what is shown*: a query finds an event exactly if it matches the object that
+//!   [`run`] shows of it. There are two exceptions, both against surprises: `@version`, the same in
+//!   all, is found by its full name only, and `event.original_base64` not at all.
+//! * *Staged or sealed makes no difference*, neither does a seal in between two pages: time and id
+//!   of a row never change, and they are its place in the order.
+//! * *Damage is partial, never an error and never silence*; so is time that ran out.
+//! * *Memory is bounded*: one source at a time, `limit` places, and [`MAX_LIMIT`] rows of a bounded
+//!   size in all.
+//!
+//! Why is there no field `project`? It is the same in all that can be found, and the name belongs
+//! to the senders.
+
+mod bitmap;
+mod cursor;
+mod page;
+mod place;
+mod plan;
+mod projection;
+mod prune;
+mod question;
+mod render;
+mod request;
+mod search;
+mod select;
+mod tail;
+mod top;
+
+pub use self::cursor::{CursorError, CursorKey};
+pub use self::page::run;
+pub use self::request::{
+    Budget, DEFAULT_LIMIT, MAX_FIELDS, MAX_LIMIT, Meta, Order, Page, QueryError, Request,
+};
+pub use self::tail::{Fresh, Tail};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! One page of an answer: the first rows of all sources, found without reading more than needed.
+
+use std::cell::Cell;
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use super::cursor::{Cursor, CursorError};
+use super::plan::Plan;
+use super::projection::Projection;
+use super::render::Renderer;
+use super::request::{Order, Page, QueryError, Request};
+use super::search::{Search, Tally};
+use super::top::{Pick, Top};
+use crate::kql::Prepared;
+use crate::store::{Source, Store};
+use crate::time::Timestamp;
+
+/// Answers `request` from what is staged and sealed at this moment.
+///
+/// Damage and a spent budget make the answer partial; they are no errors. An answer holds fewer
+/// rows than asked for, and a cursor, where rows are so large that all would not fit in memory.
+///
+/// # Errors
+///
+/// When there is something wrong with the request itself.
+pub fn run(store: &Store, request: &Request) -> Result<Page, QueryError> {
+    let started = Instant::now();
+    request.check()?;
+    let prepared = Prepared::new(&request.filter, request.now)?;
+    let plan = Plan::new(&prepared);
+    let after = continued(store, request)?;
+    let sources = sources(store, request, after);
+    let mut search = Search {
+        store,
+        plan: &plan,
+        project: &request.project,
+        budget: &request.budget,
+        tally: Tally::default(),
+    };
+    let mut top = Top::new(request.limit);
+    let is_spent = collect(&mut search, &sources, request, after, &mut top).is_break();
+    let (picks, has_more) = top.finish();
+    let mut tally = search.tally;
+    let renderer = Renderer {
+        store,
+        sources: &sources,
+        projection: Projection::new(request.fields.as_deref()),
+        budget: &request.budget,
+        max_bytes: MAX_BYTES,
+    };
+    let (shown, covered) = renderer.show(&picks, &mut tally);
+    let last = picks.get(..covered).and_then(|picks| picks.last());
+    let goes_on = (has_more || covered < picks.len()) && !is_spent;
+    let next = last.filter(|_| goes_on).map(|pick| {
+        let (time, id) = request.order.time_and_id(pick.key);
+        Cursor { time, id, issued: request.now.as_micros() }.to_text(request)
+    });
+    let logs: Vec<_> = shown.into_iter().map(|(_, row)| row).collect();
+    let mut meta = tally.into_meta();
+    meta.count = logs.len();
+    meta.next_cursor = next;
+    meta.took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(Page { logs, meta })
+}
+
+/// Asks the sources, best first, until no other can have a row that belongs in `top`. Breaks when
+/// the budget is spent.
+fn collect(
+    search: &mut Search<'_>,
+    sources: &[Source],
+    request: &Request,
+    after: Option<(i64, i64)>,
+    top: &mut Top,
+) -> ControlFlow<()> {
+    let order = request.order;
+    let (from, to) = (request.from.as_micros(), request.to.as_micros());
+    for (number, source) in sources.iter().enumerate() {
+        let bar = top.bar();
+        if bar.is_some_and(|bar| first_key(order, source) > bar) {
+            top.leave();
+            break;
+        }
+        let left_out = Cell::new(false);
+        let admit = |time: i64, id: i64| {
+            let key = order.key(time, id);
+            let is_asked = (from..=to).contains(&time) && after.is_none_or(|after| key > after);
+            let has_room = bar.is_none_or(|bar| key < bar);
+            left_out.set(left_out.get() || is_asked && !has_room);
+            is_asked && has_room
+        };
+        let each = |time, id, row| top.push(Pick { key: order.key(time, id), source: number, row });
+        search.ask(source, admit, each)?;
+        if left_out.get() {
+            top.leave();
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+/// Everything that may hold a row of the answer, best first.
+fn sources(store: &Store, request: &Request, after: Option<(i64, i64)>) -> Vec<Source> {
+    let (mut from, mut to) = (request.from.as_micros(), request.to.as_micros());
+    let after = after.map(|key| request.order.time_and_id(key).0);
+    match request.order {
+        Order::NewestFirst => to = after.map_or(to, |after| to.min(after)),
+        Order::OldestFirst => from = after.map_or(from, |after| from.max(after)),
+    }
+    let mut sources = store.sources(&request.project, from, to);
+    sources.sort_by_key(|source| first_key(request.order, source));
+    sources
+}
+
+/// The lowest key that a row of `source` may have.
+fn first_key(order: Order, source: &Source) -> (i64, i64) {
+    let (oldest, newest) = source.times();
+    match order {
+        Order::NewestFirst => (order.key(newest, 0).0, i64::MIN),
+        Order::OldestFirst => (oldest, i64::MIN),
+    }
+}
+
+/// The key of the row that the page before ended with.
+fn continued(store: &Store, request: &Request) -> Result<Option<(i64, i64)>, CursorError> {
+    let Some(text) = &request.cursor else { return Ok(None) };
+    let cursor = Cursor::parse(text, request)?;
+    let kept = store.config().retention.of(&request.project).as_micros();
+    let kept = i64::try_from(kept).unwrap_or(i64::MAX);
+    let issued = Timestamp::from_micros(cursor.issued);
+    if issued.plus(kept) < request.now {
+        return Err(CursorError::TooOld(issued));
+    }
+    Ok(Some(request.order.key(cursor.time, cursor.id)))
+}
+
+/// The memory that the rows of an answer may take, in bytes, roughly.
+const MAX_BYTES: usize = 16 << 20;

@@ -1,0 +1,278 @@
+//! Asks a plan of one opened source: only the columns that it needs are read, and only rows that
+//! can still matter are asked.
+
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+
+use super::bitmap::Bitmap;
+use super::place::{Computed, OriginField, Place, VERSION, id_text, peer_text};
+use super::plan::Plan;
+use super::prune::{Catalog, Verdict};
+use super::question::{Ask, Question};
+use super::request::Budget;
+use crate::event::ValueRef;
+use crate::kql::Field;
+use crate::store::{self, Column, Origin, Run, View};
+use crate::time::Timestamp;
+
+/// An opened source that is being asked.
+#[derive(Debug)]
+pub(super) struct Selector<'v> {
+    view: &'v View<'v>,
+    catalog: Option<Catalog<'v>>,
+    budget: &'v Budget,
+    columns: FxHashMap<Box<str>, Option<Rc<Column>>>,
+    bytes: u64,
+}
+
+/// Why a source was not asked to the end.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// It cannot be read.
+    Unreadable(store::Error),
+    /// There is no time left for any.
+    Spent,
+}
+
+impl From<store::Error> for Stop {
+    fn from(error: store::Error) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
+impl<'v> Selector<'v> {
+    pub(super) fn new(
+        view: &'v View<'v>,
+        catalog: Option<Catalog<'v>>,
+        budget: &'v Budget,
+    ) -> Self {
+        Self { view, catalog, budget, columns: FxHashMap::default(), bytes: 0 }
+    }
+
+    /// The bytes of the values that were looked at.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The rows of `within` that match.
+    pub(super) fn select(&mut self, plan: &Plan<'_>, within: &Bitmap) -> Result<Bitmap, Stop> {
+        match plan {
+            Plan::All => Ok(within.clone()),
+            Plan::None => Ok(self.none()),
+            Plan::And(parts) => {
+                let mut found = within.clone();
+                for part in parts {
+                    if found.is_empty() {
+                        break;
+                    }
+                    found = self.select(part, &found)?;
+                }
+                Ok(found)
+            }
+            Plan::Or(parts) => {
+                let (mut found, mut left) = (self.none(), within.clone());
+                for part in parts {
+                    if left.is_empty() {
+                        break;
+                    }
+                    let more = self.select(part, &left)?;
+                    found.union(&more);
+                    left.subtract(&more);
+                }
+                Ok(found)
+            }
+            Plan::Not(part) => {
+                let mut found = within.clone();
+                found.subtract(&self.select(part, within)?);
+                Ok(found)
+            }
+            Plan::Ask(ask) => self.ask(*ask, within),
+        }
+    }
+
+    fn ask(&mut self, ask: Ask<'_>, within: &Bitmap) -> Result<Bitmap, Stop> {
+        let names = match ask.field() {
+            Some(Field::Name(_)) => Vec::new(),
+            _ => self.view.names(),
+        };
+        let mut questions = ask.questions(&names);
+        if let Some(catalog) = self.catalog {
+            for index in (0..questions.len()).rev() {
+                let Some((question, place)) = questions.get(index) else { continue };
+                match catalog.question(question, *place) {
+                    Verdict::All => return Ok(within.clone()),
+                    Verdict::None => drop(questions.swap_remove(index)),
+                    Verdict::Some => {}
+                }
+            }
+        }
+        let (mut found, mut left) = (self.none(), within.clone());
+        for (question, place) in &questions {
+            if self.budget.is_spent() {
+                return Err(Stop::Spent);
+            }
+            let more = self.question(question, *place, &left)?;
+            found.union(&more);
+            left.subtract(&more);
+            if left.is_empty() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The rows of `within` whose values in one field match.
+    fn question(
+        &mut self,
+        question: &Question<'_>,
+        place: Place<'_>,
+        within: &Bitmap,
+    ) -> Result<Bitmap, Stop> {
+        let mut found = self.none();
+        match place {
+            Place::Column(name) => {
+                if let Some(column) = self.column(name)? {
+                    self.bytes += matching(&column, within, |v| question.matches(v), &mut found);
+                }
+            }
+            Place::Computed(computed) => return self.computed(question, computed, within),
+            _ if question.is_never() => {}
+            Place::Id => self.rows(within, self.view.ids(), &mut found, |id| {
+                question.is_presence() || question.matches_text(&id_text(id))
+            }),
+            Place::Time => self.rows(within, self.view.times(), &mut found, |micros| {
+                question.matches_time(Timestamp::from_micros(micros))
+            }),
+            Place::Version if question.matches_text(VERSION) => return Ok(within.clone()),
+            Place::Version => {}
+            Place::Origin(OriginField::ReceivedAt) => self.runs(within, &mut found, |run, _| {
+                question.matches_time(Timestamp::from_micros(run.received_at))
+            }),
+            Place::Origin(field) => self.runs(within, &mut found, |_, origin| {
+                field.text(origin, |text| question.matches_text(text)).unwrap_or(false)
+            }),
+        }
+        Ok(found)
+    }
+
+    /// The rows of `within` that match by the first of a field's columns that has a say.
+    fn computed(
+        &mut self,
+        question: &Question<'_>,
+        computed: Computed,
+        within: &Bitmap,
+    ) -> Result<Bitmap, Stop> {
+        let (mut found, mut left) = (self.none(), within.clone());
+        for (name, via) in computed.steps() {
+            if left.is_empty() {
+                return Ok(found);
+            }
+            let Some(column) = self.column(name)? else { continue };
+            let test =
+                |value: ValueRef<'_>| via.read(value).is_some_and(|value| question.matches(value));
+            self.bytes += matching(&column, &left, test, &mut found);
+            let mut decided = self.none();
+            column.select(|value| via.read(value).is_some(), |row| decided.insert(row));
+            left.subtract(&decided);
+        }
+        if computed == Computed::HostName && !question.is_never() {
+            self.runs(&left, &mut found, |_, origin| {
+                origin.peer.is_some_and(|peer| question.matches_text(&peer_text(peer)))
+            });
+        }
+        Ok(found)
+    }
+
+    /// Adds the rows of `within` whose number in `values` passes `test`.
+    fn rows(
+        &self,
+        within: &Bitmap,
+        values: &[i64],
+        found: &mut Bitmap,
+        test: impl Fn(i64) -> bool,
+    ) {
+        for row in within.iter() {
+            if values.get(row as usize).is_some_and(|value| test(*value)) {
+                found.insert(row);
+            }
+        }
+    }
+
+    /// Adds the rows of `within` that are in a run that passes `test`.
+    fn runs(&self, within: &Bitmap, found: &mut Bitmap, test: impl Fn(Run, &Origin) -> bool) {
+        each_run(self.view, |run, origin, rows| {
+            if test(run, origin) {
+                within.within(rows).for_each(|row| found.insert(row));
+            }
+        });
+    }
+
+    /// A column, read once for all who ask.
+    fn column(&mut self, name: &str) -> Result<Option<Rc<Column>>, Stop> {
+        if let Some(column) = self.columns.get(name) {
+            return Ok(column.clone());
+        }
+        let column = self.view.column(name)?.map(Rc::new);
+        self.columns.insert(name.into(), column.clone());
+        Ok(column)
+    }
+
+    fn none(&self) -> Bitmap {
+        Bitmap::none(self.view.rows())
+    }
+}
+
+/// Calls `each` with every run of `view`, its origin and its rows.
+pub(super) fn each_run<'v>(
+    view: &'v View<'_>,
+    mut each: impl FnMut(Run, &'v Origin, std::ops::Range<u32>),
+) {
+    let mut first = 0_u32;
+    for run in view.runs() {
+        let next = first.saturating_add(run.rows);
+        if let Some(origin) = view.origin(*run) {
+            each(*run, origin, first..next);
+        }
+        first = next;
+    }
+}
+
+/// Adds the rows of `within` whose value passes `test`; returns the bytes that were looked at.
+fn matching(
+    column: &Column,
+    within: &Bitmap,
+    test: impl Fn(ValueRef<'_>) -> bool,
+    found: &mut Bitmap,
+) -> u64 {
+    let mut bytes = 0;
+    let mut test = |value: ValueRef<'_>| {
+        bytes += value.bytes.len() as u64;
+        test(value)
+    };
+    let is_dictionary = column.dictionary().is_some();
+    if is_dictionary {
+        let mut keep = |row| {
+            if within.contains(row) {
+                found.insert(row);
+            }
+        };
+        column.select(&mut test, &mut keep);
+    } else if within.len() * FEW < column.len() {
+        for row in within.iter() {
+            if column.at(row).is_some_and(&mut test) {
+                found.insert(row);
+            }
+        }
+    } else {
+        column.for_each(|row, value| {
+            if within.contains(row) && test(value) {
+                found.insert(row);
+            }
+        });
+    }
+    bytes
+}
+
+/// Rows are looked up one by one where they are fewer than this part of a column.
+const FEW: usize = 8;

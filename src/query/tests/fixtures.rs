@@ -1,0 +1,131 @@
+//! A store in a folder of its own, and requests to it.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::db::{Db, Family, Options, Write};
+use crate::event::{AuthMethod, Event, Known, Value as FieldValue};
+use crate::kql::{Syntax, parse};
+use crate::query::{CursorKey, Page, Request, run};
+use crate::store::{Config, Origin, Rows, Store};
+use crate::time::Timestamp;
+
+/// A store that is gone with its folder.
+pub(super) struct TestStore {
+    store: Store,
+    db: Arc<Db>,
+    _folder: tempfile::TempDir,
+}
+
+impl TestStore {
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Arc::new(Db::open(folder.path(), &Options::default()).unwrap());
+        Self { store: open(&db), db, _folder: folder }
+    }
+
+    pub(super) fn reopen(&mut self) {
+        self.store = open(&self.db);
+    }
+
+    /// Writes `chunk`, or nothing, where a chunk of the first block of a segment was; column 0 is
+    /// the head of the block.
+    pub(super) fn damage(&self, segment: u64, column: u16, chunk: Option<&[u8]>) {
+        let key = [&segment.to_be_bytes()[..], &column.to_be_bytes(), &[0; 4]].concat();
+        let mut write = Write::default();
+        match chunk {
+            Some(chunk) => write.put(Family::Segments, key, chunk),
+            None => write.delete(Family::Segments, key),
+        }
+        self.db.commit(&write).unwrap();
+    }
+
+    /// Stages simple events of one project: each a time and a message.
+    pub(super) fn stage_messages(&self, project: &str, events: &[(i64, &str)]) {
+        let mut rows = Rows::default();
+        rows.begin(&origin(project), NOW.as_micros());
+        for (time, message) in events {
+            let timestamp = Some(Timestamp::from_micros(*time));
+            let mut event = Event { timestamp, ..Event::default() };
+            event.set(Known::Message, FieldValue::Text((*message).into()));
+            rows.push(&event);
+        }
+        self.stage([&rows]).unwrap();
+    }
+}
+
+impl Deref for TestStore {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+fn open(db: &Arc<Db>) -> Store {
+    Store::open(Arc::clone(db), Config::default()).unwrap()
+}
+
+pub(super) fn origin(project: &str) -> Arc<Origin> {
+    Arc::new(Origin {
+        project: project.into(),
+        listener: "syslog-tcp".into(),
+        peer: Some("192.0.2.7".parse().unwrap()),
+        key: Some("key_1".into()),
+        auth: Some(AuthMethod::Prefix),
+    })
+}
+
+/// A request for the events of project `p`.
+pub(super) fn request(filter: &str) -> Request {
+    let filter = parse(filter, Syntax::Lenient).unwrap().query;
+    Request::new("p".into(), filter, CursorKey([1; 32]), NOW)
+}
+
+/// What `request` finds, all of it.
+pub(super) fn answer(store: &Store, request: &Request) -> Page {
+    let page = run(store, request).unwrap();
+    assert!(!page.meta.partial, "{:?}", page.meta.partial_reasons);
+    assert_eq!(page.meta.count, page.logs.len());
+    page
+}
+
+/// Follows the cursors of `request` to the end; calls `between` after each page.
+pub(super) fn pages(
+    store: &Store,
+    request: &Request,
+    mut between: impl FnMut(usize),
+) -> Vec<Map<String, Value>> {
+    let (mut request, mut logs) = (request.clone(), Vec::new());
+    for number in 0..1_000 {
+        let page = answer(store, &request);
+        logs.extend(page.logs);
+        request.cursor = page.meta.next_cursor;
+        if request.cursor.is_none() {
+            return logs;
+        }
+        between(number);
+    }
+    panic!("the pages have no end");
+}
+
+/// One field of each event, as text.
+pub(super) fn texts(logs: &[Map<String, Value>], name: &str) -> Vec<String> {
+    let text = |log: &Map<String, Value>| match log.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => "-".to_owned(),
+    };
+    logs.iter().map(text).collect()
+}
+
+/// What orders events.
+pub(super) fn time_and_id(log: &Map<String, Value>) -> (Timestamp, String) {
+    let text = |name: &str| log[name].as_str().unwrap().to_owned();
+    (Timestamp::parse_rfc3339(text("@timestamp").as_bytes()).unwrap(), text("_id"))
+}
+
+/// 2026-06-15T12:00:00Z.
+pub(super) const NOW: Timestamp = Timestamp::from_micros(1_781_524_800_000_000);

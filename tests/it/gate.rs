@@ -1,0 +1,217 @@
+//! Who may pass, on every way in, and what is said of who may not.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::support::{Daemon, wait_for};
+
+const UNKNOWN: &str = "lt_live_00000000000000000000000000000000";
+
+#[test]
+fn a_key_is_carried_in_every_way_and_stored_in_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    let (id, secret) = daemon.create_key(&json!({"name": "agent", "scopes": ["write:logs"]}));
+    let ways = [
+        ("keyed", "structured_data", format!("<13>1 - h a - - [lt@32473 key=\"{secret}\"] way0\n")),
+        ("keyed", "structured_data", format!("<13>1 - h a - - [{secret}@41058 tag=\"t\"] way1\n")),
+        ("keyed", "structured_data", format!("<13>1 - h a - - [logdna@48950 key=\"{secret}\"] way2\n")),
+        ("keyed", "structured_data", format!("<13>1 - h a - - [logtail@11993 source_token=\"{secret}\"] way3\n")),
+        ("keyed", "structured_data", format!("<13>1 - h a - - [honeybadger@61642 api_key=\"{secret}\"] way4\n")),
+        ("keyed", "prefix", format!("{secret} <13>1 - h a - - - way5\n")),
+        ("keyed", "prefix", format!("[{secret}] <13>1 - h a - - - way6\n")),
+        ("keyed", "hello", format!("AUTH {secret}\n<13>1 - h a - - - way7\n")),
+        ("json", "json_field", format!("{{\"api_key\":\"{secret}\",\"message\":\"way8\"}}\n")),
+        ("json", "json_field", format!("{{\"fields\":{{\"token\":\"{secret}\"}},\"message\":\"way9\"}}\n")),
+    ];
+    for (number, (listener, method, line)) in ways.iter().enumerate() {
+        daemon.send(listener, line.as_bytes());
+        let event = daemon.find(&format!("message:way{number}"));
+        assert_eq!((&event["auth.method"], &event["key"]), (&json!(method), &json!(id)), "{event}");
+    }
+    let log = json!({"logs": [{"message": "way10"}]});
+    let (status, _) = daemon.call("POST", "/v1/logs/ingest", Some(&secret), Some(&log));
+    assert_eq!(status, 202);
+    assert_eq!(daemon.find("message:way10")["auth.method"], "http");
+    // In a message that does not parse, cut inside the key, and in plain text.
+    daemon.send("tcp", format!("<999>{secret} way11\n").as_bytes());
+    daemon.send("tcp", format!("<13>1 - h a - - - way12 is {secret} in the text\n").as_bytes());
+    daemon.send("json", format!("{{\"message\":\"way13\",\"list\":[\"{secret}\"]}}\n").as_bytes());
+    daemon.send("json", format!("{{\"api_key\":\"{}", &secret[..30]).as_bytes());
+    daemon.settle("json", 4);
+    let (listing, _) = daemon.call("GET", "/v1/keys", None, None);
+    assert_eq!(listing, 200);
+    assert!(daemon.stop().success());
+    au_07_is_nowhere(folder.path(), &secret);
+}
+
+/// Looks for the digits of a secret in every file of a stopped daemon. What is compressed is looked
+/// at by the queries above: no event shows one.
+fn au_07_is_nowhere(folder: &Path, secret: &str) {
+    let digits = &secret.as_bytes()["lt_live_".len()..];
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else {
+                let bytes = fs::read(&entry).unwrap();
+                let found = bytes.windows(digits.len()).any(|window| window == digits);
+                assert!(!found, "a secret in {}", entry.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn sy_13_no_answer_shows_a_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    let (_, secret) = daemon.create_key(&json!({"name": "agent", "scopes": ["write:logs"]}));
+    let lines = [
+        format!("<13>1 - h a - - [lt@32473 key=\"{secret}\"] one {secret}\n"),
+        format!("<13>1 - h {secret} - - - two\n"),
+        format!("<13>{secret} three\n"),
+        format!("{secret}\n"),
+    ];
+    lines.iter().for_each(|line| daemon.send("tcp", line.as_bytes()));
+    daemon.settle("tcp", 4);
+    for journal in [None, Some("blocked"), Some("failed")] {
+        let answer = format!("{:?}", daemon.query_with(&json!({"from": "-1d", "journal": journal})));
+        assert!(!answer.contains(&secret[8..]), "{journal:?}: {answer}");
+    }
+    assert!(!daemon.said().contains(&secret[8..]));
+}
+
+#[test]
+fn refusals_have_their_reason_in_the_journal_and_none_in_the_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    let (id, revoked) = daemon.create_key(&json!({"name": "old", "scopes": ["write:logs"]}));
+    let (status, _) = daemon.call("DELETE", &format!("/v1/keys/{id}"), None, None);
+    assert!(matches!(status, 200 | 204));
+    let (_, reader) = daemon.create_key(&json!({"name": "reader", "scopes": ["read:logs"]}));
+    let (_, elsewhere) = daemon
+        .create_key(&json!({"name": "far", "scopes": ["write:logs"], "allow": ["192.0.2.0/24"]}));
+    let log = json!({"logs": [{"message": "never stored"}]});
+    let mut answers = Vec::new();
+    for (reason, key) in [
+        ("INVALID_API_KEY", UNKNOWN),
+        ("API_KEY_REVOKED", &revoked),
+        ("SCOPE_MISSING", &reader),
+        ("IP_NOT_ALLOWED", &elsewhere),
+    ] {
+        daemon.send("keyed", format!("<13>1 - h a - - [lt@1 key=\"{key}\"] never stored\n").as_bytes());
+        let entry = daemon.find_in("blocked", &format!("reason:{reason} and endpoint:keyed"));
+        assert_eq!(entry["source.ip"], "127.0.0.1");
+        assert!(entry["threat_score"].as_u64().unwrap() <= 100);
+        assert_eq!(entry["fingerprint"].as_str().unwrap().len(), 16);
+        assert!(entry["rule"].is_string() && entry["count"].is_number(), "{entry}");
+        let (status, answer) = daemon.call("POST", "/v1/logs/ingest", Some(key), Some(&log));
+        assert!(matches!(status, 401 | 403), "{status}");
+        assert!(!answer.to_string().contains(reason), "{answer}");
+        answers.push(answer["detail"].clone());
+    }
+    // A listener that wants a key, and none: refused, and the connection is told nothing.
+    let mut stream = daemon.connect("keyed");
+    stream.write_all(b"<13>1 - h a - - - never stored\n").unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert!(answer.is_empty());
+    daemon.find_in("blocked", "rule:\"key:required\"");
+    assert_eq!(daemon.query("\"never stored\""), [json!(null); 0]);
+}
+
+#[test]
+fn au_03_a_revoked_key_is_refused_on_open_connections() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    let (id, secret) = daemon.create_key(&json!({"name": "agent", "scopes": ["write:logs"]}));
+    let mut stream = daemon.connect("keyed");
+    stream.write_all(format!("AUTH {secret}\n<13>1 - h a - - - before\n").as_bytes()).unwrap();
+    daemon.find("message:before");
+    daemon.call("DELETE", &format!("/v1/keys/{id}"), None, None);
+    stream.write_all(b"<13>1 - h a - - - after\n").unwrap();
+    daemon.find_in("blocked", "reason:API_KEY_REVOKED");
+    daemon.settle("keyed", 2);
+    assert!(daemon.query("message:after").is_empty());
+    assert_eq!(daemon.query("message:before").len(), 1);
+}
+
+#[test]
+fn a_blocked_address_is_turned_away_before_anything_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    // Loopback can never be blocked: another of its addresses stands for a stranger in no list, so
+    // the block is of the API's own making and refused.
+    let daemon = Daemon::start(folder.path(), "");
+    let (status, answer) =
+        daemon.call("POST", "/v1/blocklist", None, Some(&json!({"net": "127.0.0.0/8"})));
+    assert!((400..500).contains(&status), "{answer}");
+    let (status, answer) =
+        daemon.call("POST", "/v1/blocklist", None, Some(&json!({"net": "192.0.2.0/24", "note": "test"})));
+    assert_eq!(status, 201, "{answer}");
+    let (status, answer) = daemon.call("GET", "/v1/blocklist", None, None);
+    assert_eq!(status, 200);
+    assert!(answer.to_string().contains("192.0.2.0/24"), "{answer}");
+}
+
+#[test]
+fn over_its_limit_a_key_is_cut_or_paced_as_its_policy_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    let limited = |policy: &str| {
+        json!({
+            "name": policy, "scopes": ["write:logs"], "policy": policy,
+            "limits": {"events_per_second": 100, "burst": "1s"},
+        })
+    };
+    let lines = |key: &str, count: usize| {
+        let line = |n| format!("<13>1 - h a - - [lt@1 key=\"{key}\"] {n}\n");
+        (0..count).map(line).collect::<String>()
+    };
+    let (id, dropped) = daemon.create_key(&limited("drop"));
+    daemon.send("keyed", lines(&dropped, 1000).as_bytes());
+    daemon.settle("keyed", 1000);
+    let ledger = daemon.metrics().ledger("keyed");
+    // The burst passes, and what the rate gives back while the thousand are read.
+    assert!((100..200).contains(&ledger.stored), "{ledger:?}");
+    let series = format!("logtrace_key_blocked_total{{key=\"{id}\",reason=\"RATE_LIMIT_EXCEEDED\"}}");
+    assert_eq!(daemon.metrics().get(&series), ledger.blocked);
+    daemon.find_in("blocked", "reason:RATE_LIMIT_EXCEEDED and rule:\"limit:key:events\"");
+    let (_, paced) = daemon.create_key(&limited("pace"));
+    daemon.send("keyed", lines(&paced, 250).as_bytes());
+    daemon.settle("keyed", 1250);
+    let after = daemon.metrics().ledger("keyed");
+    assert_eq!(after.stored - ledger.stored, 250, "pace loses nothing: {after:?}");
+}
+
+#[test]
+fn qy_11_the_project_is_a_wall() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    let key = |project: &str| {
+        daemon
+            .create_key(&json!({"name": "k", "project": project, "scopes": ["write:logs", "read:logs"]}))
+            .1
+    };
+    let (ours, theirs) = (key("ours"), key("theirs"));
+    let log = |text: &str| json!({"logs": [{"message": text}]});
+    daemon.call("POST", "/v1/logs/ingest", Some(&ours), Some(&log("our secret")));
+    daemon.call("POST", "/v1/logs/ingest", Some(&theirs), Some(&log("their secret")));
+    for filter in ["secret", "not ours", "project:*", "secret or project:theirs", "key:*", "*"] {
+        let query = json!({"filter": filter, "from": "-1h"});
+        let (status, answer) = daemon.call("POST", "/v1/logs/query", Some(&ours), Some(&query));
+        assert_eq!(status, 200, "{answer}");
+        assert!(!answer.to_string().contains("their secret"), "{filter}: {answer}");
+    }
+    let found = wait_for("our own", || {
+        let query = json!({"filter": "secret", "from": "-1h"});
+        let (_, answer) = daemon.call("POST", "/v1/logs/query", Some(&ours), Some(&query));
+        answer["logs"].as_array().cloned().filter(|logs| !logs.is_empty())
+    });
+    assert_eq!(found.len(), 1);
+}

@@ -1,0 +1,244 @@
+//! A daemon of its own for each test.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Write;
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use super::certificates;
+use super::metrics::Metrics;
+use super::wait::wait_for;
+
+/// The daemon, on free ports of the loopback. Killed when it is dropped.
+pub(crate) struct Daemon {
+    child: Child,
+    log: std::path::PathBuf,
+    addresses: BTreeMap<String, String>,
+}
+
+impl Daemon {
+    /// Starts one that keeps everything in `folder`, with the listeners of [`LISTENERS`] and, in
+    /// front of them, the lines of `config`. `FOLDER` stands for the folder.
+    #[track_caller]
+    pub(crate) fn start(folder: &Path, config: &str) -> Self {
+        Self::with_listeners(folder, config, LISTENERS)
+    }
+
+    /// Starts one with listeners of its own.
+    #[track_caller]
+    pub(crate) fn with_listeners(folder: &Path, config: &str, listeners: &str) -> Self {
+        if !folder.join("server.pem").exists() {
+            certificates::write(folder);
+        }
+        let file = folder.join("logtrace.toml");
+        let text = format!("{HEAD}{config}\n{listeners}");
+        fs::write(&file, text.replace("FOLDER", folder.to_str().unwrap())).unwrap();
+        let log = folder.join("daemon.log");
+        let said = File::options().create(true).append(true).open(&log).unwrap();
+        let listening = folder.join("data/listening.json");
+        let _of_a_killed_one = fs::remove_file(&listening).is_ok();
+        let child = Command::new(env!("CARGO_BIN_EXE_logtrace"))
+            .arg("serve")
+            .arg("--config")
+            .arg(&file)
+            .stderr(said)
+            .spawn()
+            .unwrap();
+        let mut daemon = Self { child, log, addresses: BTreeMap::new() };
+        daemon.addresses = wait_for("the daemon", || {
+            let ended = daemon.child.try_wait().unwrap();
+            assert!(ended.is_none(), "the daemon ended: {ended:?}\n{}", daemon.said());
+            serde_json::from_slice(&fs::read(&listening).ok()?).ok()
+        });
+        daemon
+    }
+
+    /// `127.0.0.1:PORT` of a listener, of `api` or of `admin`.
+    pub(crate) fn address(&self, listener: &str) -> &str {
+        &self.addresses[listener]
+    }
+
+    /// What it wrote to its log, in this folder, so far.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// A connection to a listener.
+    pub(crate) fn connect(&self, listener: &str) -> TcpStream {
+        TcpStream::connect(self.address(listener)).unwrap()
+    }
+
+    /// Sends `bytes` over a connection of their own.
+    pub(crate) fn send(&self, listener: &str, bytes: &[u8]) {
+        self.connect(listener).write_all(bytes).unwrap();
+    }
+
+    /// The metrics page.
+    pub(crate) fn metrics(&self) -> Metrics {
+        let url = format!("http://{}/metrics", self.address("admin"));
+        Metrics::parse(&ureq::get(url).call().unwrap().body_mut().read_to_string().unwrap())
+    }
+
+    /// Calls the API; status and body, whatever they are.
+    pub(crate) fn call(
+        &self,
+        method: &str,
+        path: &str,
+        key: Option<&str>,
+        body: Option<&Value>,
+    ) -> (u16, Value) {
+        let agent: ureq::Agent =
+            ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let url = format!("http://{}{path}", self.address("api"));
+        let mut request = ureq::http::Request::builder().method(method).uri(url);
+        if let Some(key) = key {
+            request = request.header("Authorization", format!("Bearer {key}"));
+        }
+        let answer = match body {
+            Some(body) => {
+                let request = request.header("Content-Type", "application/json");
+                agent.run(request.body(body.to_string()).unwrap())
+            }
+            None => agent.run(request.body(String::new()).unwrap()),
+        };
+        let mut answer = answer.unwrap();
+        let status = answer.status().as_u16();
+        let text = answer.body_mut().read_to_string().unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    /// The newest events that `filter` finds.
+    #[track_caller]
+    pub(crate) fn query(&self, filter: &str) -> Vec<Value> {
+        self.query_with(&json!({"filter": filter, "from": "-3650d", "to": "now+3650d", "limit": 10_000}))
+    }
+
+    /// The events that a query finds.
+    #[track_caller]
+    pub(crate) fn query_with(&self, query: &Value) -> Vec<Value> {
+        let (status, answer) = self.call("POST", "/v1/logs/query", None, Some(query));
+        assert_eq!(status, 200, "{answer}");
+        answer["logs"].as_array().unwrap().clone()
+    }
+
+    /// Waits for the one event that `filter` finds.
+    #[track_caller]
+    pub(crate) fn find(&self, filter: &str) -> Value {
+        let mut found = wait_for(filter, || Some(self.query(filter)).filter(|logs| !logs.is_empty()));
+        assert_eq!(found.len(), 1, "{filter}: {found:#?}");
+        found.remove(0)
+    }
+
+    /// Waits for an entry of a journal that `filter` finds.
+    #[track_caller]
+    pub(crate) fn find_in(&self, journal: &str, filter: &str) -> Value {
+        let query = json!({"filter": filter, "journal": journal, "from": "-1h"});
+        wait_for(&format!("{filter} in {journal}"), || self.query_with(&query).into_iter().next())
+    }
+
+    /// Waits until a listener has received `messages` and none is in flight.
+    #[track_caller]
+    pub(crate) fn settle(&self, listener: &str, messages: u64) {
+        wait_for(&format!("{messages} messages at {listener}"), || {
+            let ledger = self.metrics().ledger(listener);
+            ledger.assert_adds_up();
+            assert!(ledger.received <= messages, "{ledger:?}");
+            (ledger.received == messages && ledger.in_flight == 0).then_some(())
+        });
+    }
+
+    /// Makes a key; its public id and its secret.
+    #[track_caller]
+    pub(crate) fn create_key(&self, key: &Value) -> (String, String) {
+        let (status, answer) = self.call("POST", "/v1/keys", None, Some(key));
+        assert_eq!(status, 201, "{answer}");
+        let text = |name: &str| answer[name].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
+        (text("id"), text("secret"))
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Tells it to stop, and waits for the end.
+    #[track_caller]
+    pub(crate) fn stop(mut self) -> ExitStatus {
+        kill_process(self.pid(), Signal::TERM).unwrap();
+        wait_for("the end of the daemon", || self.child.try_wait().unwrap())
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            let _gone = self.child.kill().is_err();
+            let _reaped = self.child.wait().is_ok();
+        }
+    }
+}
+
+const HEAD: &str = r#"
+data_dir = "FOLDER/data"
+api.listen = "127.0.0.1:0"
+admin.listen = "127.0.0.1:0"
+"#;
+
+/// One listener for each way in.
+pub(crate) const LISTENERS: &str = r#"
+[[listener]]
+name = "tcp"
+protocol = "syslog"
+transport = "tcp"
+listen = "127.0.0.1:0"
+
+[[listener]]
+name = "counted"
+protocol = "syslog"
+transport = "tcp"
+listen = "127.0.0.1:0"
+framing = "octet"
+
+[[listener]]
+name = "udp"
+protocol = "syslog"
+transport = "udp"
+listen = "127.0.0.1:0"
+
+[[listener]]
+name = "tls"
+protocol = "syslog"
+transport = "tcp"
+listen = "127.0.0.1:0"
+tls = { cert = "FOLDER/server.pem", key = "FOLDER/server.key" }
+
+[[listener]]
+name = "keyed"
+protocol = "syslog"
+transport = "tcp"
+listen = "127.0.0.1:0"
+require_key = true
+
+[[listener]]
+name = "json"
+protocol = "logstash"
+transport = "tcp"
+listen = "127.0.0.1:0"
+
+[[listener]]
+name = "json-udp"
+protocol = "logstash"
+transport = "udp"
+listen = "127.0.0.1:0"
+"#;

@@ -1,0 +1,14 @@
+//! What tests that start the real daemon have in common.
+
+#![cfg(test)]
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
+
+mod certificates;
+mod daemon;
+mod metrics;
+mod wait;
+
+pub(crate) use self::certificates::write as write_certificates;
+pub(crate) use self::daemon::{Daemon, LISTENERS};
+pub(crate) use self::metrics::Metrics;
+pub(crate) use self::wait::wait_for;
