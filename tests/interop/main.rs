@@ -1,0 +1,34 @@
+//! The daemon with real clients: what each of them sends is found again, with the right fields.
+//!
+//! A test starts the daemon that was built, on free ports and in a folder of its own, runs a
+//! program that people use, unchanged, and asks the daemon's API what came of it. The programs are
+//! fetched by `tests/interop/install`, which `make test` calls; without one a test fails and says
+//! so.
+//!
+//! | client                                   | file            |
+//! |------------------------------------------|-----------------|
+//! | rsyslog                                  | [`rsyslog`]     |
+//! | syslog-ng                                | [`syslog_ng`]   |
+//! | logger, of util-linux                    | [`logger`]      |
+//! | Python: `SysLogHandler`, logstash-async  | [`python`]      |
+//! | Node.js: winston-logstash, pino-socket   | [`node`]        |
+//! | curl                                     | [`curl`]        |
+//! | openssl                                  | [`openssl`]     |
+//! | Prometheus                               | [`prometheus`]  |
+
+#![cfg(test)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod curl;
+mod daemon;
+mod event;
+mod logger;
+mod node;
+mod openssl;
+mod program;
+mod prometheus;
+mod python;
+mod rsyslog;
+mod syslog_ng;

@@ -1,0 +1,105 @@
+//! The units in `systemd/`, judged by systemd's own tools, and what they count on in the daemon.
+
+#![cfg(test)]
+
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// The most that `systemd-analyze security` may find exposed, of 10, in tenths.
+const MAX_EXPOSURE: u32 = 15;
+
+/// Longer than any start or stop takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn cf_10_the_service_is_confined() {
+    let mut command = Command::new("systemd-analyze");
+    command.args(["security", "--offline=true", "--no-pager"]);
+    command.arg(format!("--threshold={MAX_EXPOSURE}")).arg(units().join("logtrace.service"));
+    let output = run(command);
+    let page = String::from_utf8_lossy(&output.stdout);
+    let overall = page.lines().last().unwrap_or_default();
+    println!("{overall}");
+    assert!(output.status.success(), "{page}{}", String::from_utf8_lossy(&output.stderr));
+    let figure = overall.split_once("logtrace.service: ").map(|(_, figure)| figure);
+    let figure: f64 = figure.and_then(|text| text.split(' ').next()?.parse().ok()).unwrap();
+    assert!(figure * 10.0 <= f64::from(MAX_EXPOSURE), "{page}");
+}
+
+/// In a folder where the program that the service starts is the one that was built.
+#[test]
+fn the_units_are_understood() {
+    let folder = tempfile::tempdir().unwrap();
+    for unit in ["logtrace.service", "logtrace.socket"] {
+        let text = fs::read_to_string(units().join(unit)).unwrap();
+        let text = text.replace("/usr/bin/logtrace", env!("CARGO_BIN_EXE_logtrace"));
+        fs::write(folder.path().join(unit), text).unwrap();
+    }
+    let mut command = Command::new("systemd-analyze");
+    command.args(["verify", "--man=no", "--recursive-errors=no"]);
+    command.args(["logtrace.service", "logtrace.socket"].map(|unit| folder.path().join(unit)));
+    let output = run(command);
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    let ours: Vec<_> = complaints.lines().filter(|line| line.contains("logtrace")).collect();
+    assert!(output.status.success() && ours.is_empty(), "{complaints}");
+}
+
+/// `Type=notify`: it says when it is ready, that it stops, and ends with 0.
+#[test]
+fn the_daemon_tells_the_service_manager() {
+    let folder = tempfile::tempdir().unwrap();
+    let manager = UnixDatagram::bind(folder.path().join("notify")).unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let config = folder.path().join("logtrace.toml");
+    let sections = ["api", "admin"].map(|name| format!("[{name}]\nlisten = \"127.0.0.1:0\"\n"));
+    fs::write(&config, format!("listener = []\n{}", sections.concat())).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_logtrace"));
+    command.arg("serve").arg("--config").arg(config);
+    command.arg("--data").arg(folder.path().join("data"));
+    command.env("NOTIFY_SOCKET", folder.path().join("notify"));
+    let mut daemon = command.spawn().unwrap();
+    let said = |wanted: &str| {
+        let mut buf = [0; 512];
+        let len = manager.recv(&mut buf).unwrap_or_else(|error| panic!("no {wanted}: {error}"));
+        let text = String::from_utf8_lossy(&buf[..len]).into_owned();
+        assert!(text.lines().any(|line| line == wanted), "expected {wanted}, but found {text}");
+    };
+    said("READY=1");
+    kill_process(Pid::from_child(&daemon), Signal::TERM).unwrap();
+    said("STOPPING=1");
+    assert_eq!(daemon.wait().unwrap().code(), Some(0));
+}
+
+/// `RestartPreventExitStatus=78`: it is not started again and again with what it cannot read.
+#[test]
+fn a_wrong_configuration_is_not_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("logtrace.toml");
+    fs::write(&config, "[api]\nlisen = \"127.0.0.1:0\"\n").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_logtrace"));
+    command.arg("serve").arg("--config").arg(&config);
+    let output = run(command);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(78), "{errors}");
+    let place = format!("{}:2", config.display());
+    assert!(errors.contains(&place) && errors.contains("lisen"), "{errors}");
+    let service = fs::read_to_string(units().join("logtrace.service")).unwrap();
+    assert!(service.lines().any(|line| line == "RestartPreventExitStatus=78"));
+}
+
+fn run(mut command: Command) -> Output {
+    let output = command.output();
+    output.unwrap_or_else(|error| {
+        let name = command.get_program().display();
+        panic!("cannot start {name}, {error}: run `make test`, which installs it")
+    })
+}
+
+fn units() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("systemd")
+}
