@@ -59,6 +59,8 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/readyz", get(health::ready))
         .route("/health", get(health::health))
         .route("/metrics", get(metrics::metrics))
-        .fallback(async || (StatusCode::NOT_FOUND, "expected /livez, /readyz, /health or /metrics\n"))
+        .fallback(async || {
+            (StatusCode::NOT_FOUND, "expected /livez, /readyz, /health or /metrics\n")
+        })
         .with_state(admin)
 }

@@ -56,7 +56,7 @@ mod tests {
         let readiness = Readiness::default();
         assert!(readiness.reasons().is_empty());
         let first = readiness.hold("opening the store");
-        let second = readiness.clone().hold("the disk is full");
+        let second = readiness.hold("the disk is full");
         assert_eq!(readiness.reasons(), ["opening the store", "the disk is full"]);
         drop(first);
         assert_eq!(readiness.reasons(), ["the disk is full"]);

@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 
 use super::Api;
 use super::problem::Problem;
-use super::secret::secret;
 use crate::gate::{Key, Refusal, Scope};
 use crate::ingest::now;
+use crate::parse::http_secret;
 
 /// Who calls, as far as the head of the request says.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ pub(super) struct Allowed {
 
 impl Caller {
     pub(super) fn new(api: &Api, peer: IpAddr, headers: &HeaderMap) -> Self {
-        let secret = secret(headers);
+        let secret = http_secret(|name| headers.get(name).map(HeaderValue::as_bytes));
         let key = secret.as_deref().and_then(|secret| api.gate.key_of(secret));
         let host = headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default());
         Self {
@@ -65,9 +65,9 @@ impl Api {
         if *names_key {
             return Err(Problem::refused(Refusal::key_unknown()));
         }
-        let is_here = peer.is_loopback() && *is_for_loopback && !self.config.require_key;
+        let is_here = peer.is_loopback() && *is_for_loopback && !self.config.requires_key();
         let anyone = self.config.allow_anonymous && scope == Scope::ReadLogs;
-        if !(is_here && !self.config.requires_key()) && !anyone {
+        if !is_here && !anyone {
             return Err(Problem::refused(Refusal::key_required()));
         }
         let (project, reader) = (DEFAULT_PROJECT.into(), "".into());
@@ -118,7 +118,8 @@ mod tests {
         for host in ["localhost", "LOCALHOST:8514", "127.0.0.1:8514", "127.9.9.9", "[::1]:8514"] {
             assert!(is_loopback(host), "{host}");
         }
-        for host in ["", "evil.example", "localhost.evil.example:8514", "192.0.2.1", "127.0.0.1.x"] {
+        for host in ["", "evil.example", "localhost.evil.example:8514", "192.0.2.1", "127.0.0.1.x"]
+        {
             assert!(!is_loopback(host), "{host}");
         }
     }

@@ -36,7 +36,13 @@ impl Input {
             }
             Problem::invalid("invalid_body", "expected a body as announced, but found another")
         })?;
-        serde_json::from_slice(&body.to_bytes()).map_err(|error| {
+        let body = body.to_bytes();
+        // serde reads an array as an object without names.
+        if !body.trim_ascii_start().starts_with(b"{") {
+            let what = "expected an object, but found something else";
+            return Err(Problem::invalid("invalid_body", what));
+        }
+        serde_json::from_slice(&body).map_err(|error| {
             let problem = Problem::invalid("invalid_body", &error);
             problem.with("line", error.line()).with("column", error.column())
         })

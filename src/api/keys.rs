@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -28,7 +29,7 @@ pub(super) async fn create(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
     input: Input,
-) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<Created>), Problem> {
+) -> Result<(StatusCode, Json<Created>), Problem> {
     let allowed = api.allow(&caller, Scope::AdminProjects)?;
     let new: NewKey = input.json(&api).await?;
     let lacks = |scope| allowed.key.as_ref().is_some_and(|key| !key.info().scopes.contains(scope));
@@ -37,7 +38,7 @@ pub(super) async fn create(
     }
     let (info, secret) = change(&api, move |api| api.gate.create_key(new, now())).await?;
     let created = Created { info, secret: secret.reveal().to_owned() };
-    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(created)))
+    Ok((StatusCode::CREATED, Json(created)))
 }
 
 /// Lists keys, the oldest first.
@@ -55,25 +56,31 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<KeyInfo>, Problem> {
-    Ok(Json(find(&api, &caller, &id)?))
+    Ok(Json(find(&api, &caller, id)?))
 }
 
 /// Takes a key back.
 pub(super) async fn revoke(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<KeyInfo>, Problem> {
-    find(&api, &caller, &id)?;
+    let id = find(&api, &caller, id)?.id;
     Ok(Json(change(&api, move |api| api.gate.revoke_key(&id, now())).await?))
 }
 
 /// A key that the caller may see. One of another project is not there.
-fn find(api: &Api, caller: &Caller, id: &str) -> Result<KeyInfo, Problem> {
+fn find(
+    api: &Api,
+    caller: &Caller,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<KeyInfo, Problem> {
     let allowed = api.allow(caller, Scope::AdminProjects)?;
-    let key = api.gate.key_by_id(id).filter(|key| sees(&allowed, key.project()));
+    // What is no text is no id either.
+    let id = id.map(|Path(id)| id).unwrap_or_default();
+    let key = api.gate.key_by_id(&id).filter(|key| sees(&allowed, key.project()));
     let unknown = || Problem::from(GateError::UnknownKey(id.chars().take(MAX_SHOWN).collect()));
     key.map(|key| key.info().clone()).ok_or_else(unknown)
 }

@@ -31,7 +31,6 @@ mod problem;
 mod query;
 mod rate;
 mod request;
-mod secret;
 mod slots;
 mod tail;
 #[cfg(test)]
@@ -86,9 +85,7 @@ impl Api {
         let gate = Arc::clone(ingest.gate());
         let slots = Slots::new(&config);
         let rate = Rate::default();
-        Self {
-            ingest, store, gate, listener, config, cursor_key, health, stop, slots, rate,
-        }
+        Self { ingest, store, gate, listener, config, cursor_key, health, stop, slots, rate }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use axum::body::HttpBody;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header;
+use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -31,8 +31,12 @@ pub(super) async fn watch(
     let caller = Caller::new(&api, peer.ip(), request.headers());
     let call = describe(&request, &caller);
     request.extensions_mut().insert(caller);
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
     drop(connection);
+    // No answer is for anyone but who asked, or to be taken for anything but what it says.
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Some(noted) = response.extensions().get::<Noted>() {
         note(&api, call, noted.clone(), &response, began);
     }

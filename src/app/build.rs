@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
+use super::listening::Listening;
 use crate::batch::Batcher;
 use crate::config::Config;
 use crate::db::Db;
 use crate::gate::{Gate, Reason};
 use crate::ingest::{Format, Ingest, Listener, now};
 use crate::metrics::{Gauges, Ledger, Page};
-use crate::net::{self, Door, Drops, ListenerConfig, Protocol, Transport};
+use crate::net::{self, Door, Drops, Inherited, ListenerConfig, Protocol, Transport};
 use crate::query::CursorKey;
 use crate::store::Store;
 
@@ -40,6 +41,7 @@ pub(super) struct Parts {
 /// The text says which part, and why.
 pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error + Send + Sync>> {
     let db = Arc::new(Db::open(&config.data_dir, &config.store.engine)?);
+    Listening::forget(&config.data_dir);
     let store = Arc::new(Store::open(Arc::clone(&db), config.store.clone())?);
     let cursor_key = cursor_key(&db)?;
     let gate = Arc::new(Gate::open(&config.gate, db, now())?);
@@ -50,9 +52,11 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
     let ingest =
         Ingest::new(Arc::clone(&gate), Arc::clone(&batcher), Arc::clone(&ledger), gauges.clone());
     let (mut doors, mut drops, mut addresses) = (Vec::new(), Drops::default(), BTreeMap::new());
+    let mut inherited = Inherited::take()?;
     let mut problems = Vec::new();
     for listener in &config.listener {
-        match net::bind(Arc::new(listener.clone()), Arc::new(described(listener, &ledger))) {
+        let described = Arc::new(described(listener, &ledger));
+        match net::bind(Arc::new(listener.clone()), described, &mut inherited) {
             Ok(door) => {
                 addresses.insert(door.name().to_owned(), door.address()?);
                 start_series(&gauges, &door, listener);
@@ -64,6 +68,7 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
             Err(error) => problems.push(error.to_string()),
         }
     }
+    inherited.warn_of_unused();
     if !problems.is_empty() {
         return Err(problems.join("\n").into()); // all of them at once
     }
@@ -179,4 +184,3 @@ const CURSOR_KEY: &[u8] = b"query/cursor_key";
 /// Every reason code of the gate.
 static REASONS: LazyLock<Vec<&'static str>> =
     LazyLock::new(|| Reason::ALL.iter().map(|reason| reason.as_str()).collect());
-

@@ -4,10 +4,12 @@ use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use tokio::sync::oneshot;
-use tracing::error;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
 
 use super::build::Parts;
+use super::run::Failure;
+use crate::admin::Readiness;
 use crate::batch::{Commit, SealerStop, run_sealer, run_writer};
 use crate::ingest::now;
 use crate::store::Error;
@@ -18,14 +20,26 @@ pub(super) struct Disk {
     writer: JoinHandle<()>,
     sealer: JoinHandle<()>,
     sealer_stop: Arc<SealerStop>,
-    stopped: oneshot::Receiver<()>,
+}
+
+/// Says so when a thread ends in a panic: the daemon must not live on without it.
+struct Watch(&'static str, mpsc::Sender<Failure>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            tell(&self.1, Failure::Thread(self.0));
+        }
+    }
 }
 
 impl Disk {
-    /// Starts both. The receiver hears of it when the store fails.
-    pub(super) fn start(parts: &Parts) -> io::Result<(Self, oneshot::Receiver<Error>)> {
-        let (tell_failed, failed) = oneshot::channel();
-        let (tell_stopped, stopped) = oneshot::channel();
+    /// Starts both. The receiver hears of it when the store fails, or a thread does.
+    pub(super) fn start(
+        parts: &Parts,
+        readiness: &Readiness,
+    ) -> io::Result<(Self, mpsc::Receiver<Failure>)> {
+        let (failures, failed) = mpsc::channel(2);
         let writer = {
             let (batcher, store) = (Arc::clone(&parts.batcher), Arc::clone(&parts.store));
             let (ledger, gauges) = (Arc::clone(&parts.ledger), parts.gauges.clone());
@@ -36,43 +50,61 @@ impl Disk {
                 gauges.commits.inc();
                 gauges.commit_seconds.inc_by(commit.took.as_secs_f64());
             };
-            named("writer", move || match run_writer(&batcher, &store, report) {
-                Ok(()) => drop(tell_stopped.send(())),
-                Err(error) => drop(tell_failed.send(error)),
+            let watch = Watch("writer", failures.clone());
+            named("writer", move || {
+                if let Err(error) = run_writer(&batcher, &store, report) {
+                    tell(&watch.1, Failure::Store(error));
+                }
             })?
         };
         let sealer_stop = Arc::new(SealerStop::default());
         let sealer = {
             let (store, stop) = (Arc::clone(&parts.store), Arc::clone(&sealer_stop));
-            named("sealer", move || run_sealer(&store, &stop, now))?
+            let trouble = of_sealing(readiness.clone());
+            let watch = Watch("sealer", failures);
+            named("sealer", move || {
+                run_sealer(&store, &stop, now, trouble);
+                drop(watch);
+            })?
         };
-        Ok((Self { writer, sealer, sealer_stop, stopped }, failed))
+        Ok((Self { writer, sealer, sealer_stop }, failed))
     }
 
     /// Lets the writer write what is there, then the sealer seal it.
-    pub(super) async fn stop(self, parts: &Parts) -> Result<(), Error> {
+    pub(super) async fn stop(self, parts: &Parts) {
         parts.batcher.stop();
-        // It ends without a word only when the store failed, which it has logged.
-        let _ended = self.stopped.await.is_ok();
+        join(self.writer).await;
         self.sealer_stop.stop();
-        let threads = [("writer", self.writer), ("sealer", self.sealer)];
-        let joined = tokio::task::spawn_blocking(|| {
-            threads.into_iter().for_each(|(name, thread)| {
-                if thread.join().is_err() {
-                    error!(name, "a thread of the store ended in a panic");
-                }
-            });
-        });
-        if joined.await.is_err() {
-            error!("cannot wait for the threads of the store");
-        }
-        Ok(())
+        join(self.sealer).await;
     }
 }
 
-fn named(
-    name: &str,
-    body: impl FnOnce() + Send + 'static,
-) -> io::Result<JoinHandle<()>> {
+/// Keeps the daemon from being called ready while what is staged cannot be sealed.
+fn of_sealing(readiness: Readiness) -> impl FnMut(Option<&Error>) {
+    let mut held = None;
+    move |error| match (error, &held) {
+        (Some(error), None) => {
+            warn!(%error, "cannot seal; what is staged stays so, and it is tried again");
+            held = Some(readiness.hold("what is staged cannot be sealed"));
+        }
+        (None, Some(_)) => {
+            info!("sealing again");
+            held = None;
+        }
+        _ => {}
+    }
+}
+
+/// Waits for a thread; one that panicked has told so already.
+async fn join(thread: JoinHandle<()>) {
+    let _told = tokio::task::spawn_blocking(move || thread.join()).await.is_ok();
+}
+
+/// Tells of a failure, unless one was told before.
+fn tell(failures: &mpsc::Sender<Failure>, failure: Failure) {
+    let _told_before = failures.try_send(failure).is_err();
+}
+
+fn named(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name(name.to_owned()).spawn(body)
 }

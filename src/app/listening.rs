@@ -12,18 +12,25 @@ use std::path::{Path, PathBuf};
 pub(super) struct Listening(PathBuf);
 
 impl Listening {
+    /// Removes what a daemon left that was killed.
+    pub(super) fn forget(data_dir: &Path) {
+        let _none = fs::remove_file(data_dir.join(FILE)).is_err();
+    }
+
     /// Writes the file, whole or not at all.
     pub(super) fn write(
         data_dir: &Path,
         addresses: &BTreeMap<String, SocketAddr>,
     ) -> io::Result<Self> {
-        let path = data_dir.join("listening.json");
+        let path = data_dir.join(FILE);
         let draft = data_dir.join("listening.json.new");
         fs::write(&draft, serde_json::to_vec_pretty(addresses).map_err(io::Error::other)?)?;
         fs::rename(&draft, &path)?;
         Ok(Self(path))
     }
 }
+
+const FILE: &str = "listening.json";
 
 impl Drop for Listening {
     fn drop(&mut self) {

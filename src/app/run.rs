@@ -35,6 +35,9 @@ pub enum Failure {
     /// before a restart.
     #[error("the store failed and the daemon must be started again: {0}")]
     Store(crate::store::Error),
+    /// A thread of the store ended in a panic.
+    #[error("the {0} ended in a panic and the daemon must be started again")]
+    Thread(&'static str),
 }
 
 /// Runs the daemon until a signal tells it to stop.
@@ -57,7 +60,7 @@ async fn daemon(config: &Config) -> Result<(), Failure> {
     let mut parts = build(config).map_err(Failure::Build)?;
     let sockets = http_sockets(config, &mut parts).await?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let (disk, mut failed) = Disk::start(&parts)?;
+    let (disk, mut failed) = Disk::start(&parts, &readiness)?;
     for door in std::mem::take(&mut parts.doors) {
         net::serve(door, Arc::clone(&parts.ingest), &stop, &tasks);
     }
@@ -73,7 +76,7 @@ async fn daemon(config: &Config) -> Result<(), Failure> {
     notify(&[NotifyState::Ready]);
     let failure = tokio::select! {
         () = signals.stop() => None,
-        failure = &mut failed => failure.ok(),
+        failure = failed.recv() => failure,
     };
     notify(&[NotifyState::Stopping]);
     let _stopping = readiness.hold("stopping");
@@ -88,18 +91,18 @@ async fn daemon(config: &Config) -> Result<(), Failure> {
     }
     match failure {
         None => {
-            parts.ingest.flush_journal().await;
-            disk.stop(&parts).await.map_err(Failure::Store)
+            if timeout(JOURNAL, parts.ingest.flush_journal()).await.is_err() {
+                warn!("the last notes of the journals found no room and are lost");
+            }
+            disk.stop(&parts).await;
+            failed.try_recv().map_or(Ok(()), Err)
         }
-        Some(error) => Err(Failure::Store(error)),
+        Some(failure) => Err(failure),
     }
 }
 
 /// Opens the sockets of the API and of the admin port.
-async fn http_sockets(
-    config: &Config,
-    parts: &mut Parts,
-) -> Result<[TcpListener; 2], Failure> {
+async fn http_sockets(config: &Config, parts: &mut Parts) -> Result<[TcpListener; 2], Failure> {
     let mut bind = async |name: &str, at| {
         let failed = |error| Failure::Build(format!("[{name}] listen: {at}: {error}").into());
         let socket = TcpListener::bind(at).await.map_err(failed)?;
@@ -124,6 +127,9 @@ async fn look_after(ingest: Arc<Ingest>, mut drops: Drops, stop: CancellationTok
         }
     }
 }
+
+/// How long the last notes of the journals may wait for room.
+const JOURNAL: Duration = Duration::from_secs(2);
 
 /// Tells the service manager, where there is one.
 fn notify(state: &[NotifyState<'_>]) {

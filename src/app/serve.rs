@@ -125,3 +125,113 @@ const MAX_HEADERS: usize = 100;
 
 /// How long to wait when the machine has no descriptors or memory left.
 const PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::{get, post};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    const LIMITS: Limits = Limits { max_connections: 4, header_timeout: Duration::from_millis(50) };
+
+    /// A server, where it is, and how it is told to stop.
+    async fn server() -> (SocketAddr, CancellationToken, TaskTracker) {
+        let router = Router::new()
+            .route("/", get(async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string()))
+            .route("/echo", post(async |body: String| body));
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (at, stop) = (socket.local_addr().unwrap(), CancellationToken::new());
+        let tasks = TaskTracker::new();
+        tasks.spawn(serve(socket, router, LIMITS, stop.clone()));
+        tasks.close();
+        (at, stop, tasks)
+    }
+
+    /// What is answered to `bytes` until the server closes the connection.
+    async fn talk(at: SocketAddr, bytes: &str) -> (SocketAddr, String) {
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        stream.write_all(bytes.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // A server that closes with bytes unread may reset the connection behind its answer.
+        stream.read_to_end(&mut answer).await.ok();
+        (stream.local_addr().unwrap(), String::from_utf8(answer).unwrap())
+    }
+
+    #[tokio::test]
+    async fn callers_are_known_by_their_address() {
+        let (at, _stop, _tasks) = server().await;
+        let (peer, answer) =
+            talk(at, "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.ends_with(&peer.to_string()), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn ht_01_heads_that_do_not_end_are_not_waited_for() {
+        let (at, _stop, _tasks) = server().await;
+        for bytes in ["", "G", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nhost: x\r\n"] {
+            // More of them than there may be, so those behind wait for the first to end.
+            let silent = (0..8).map(|_| talk(at, bytes));
+            futures_util::future::join_all(silent).await;
+        }
+        // A connection that was good once is not idle for ever either.
+        let (_, answer) = talk(at, "GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn ht_02_lengths_that_contradict_each_other_end_the_connection() {
+        let (at, _stop, _tasks) = server().await;
+        let refused = [
+            "content-length: -1\r\n",
+            "content-length: +1\r\n",
+            "content-length: 1\r\ncontent-length: 2\r\n",
+            "content-length: 1, 2\r\n",
+            "content-length: 99999999999999999999\r\n",
+            "transfer-encoding: gzip\r\n",
+            "host: y\r\n folded: z\r\ncontent-length: 1\r\n",
+            "content-length : 1\r\n",
+        ];
+        for head in refused {
+            let (_, answer) = talk(at, &format!("POST /echo HTTP/1.1\r\n{head}\r\na")).await;
+            assert!(answer.starts_with("HTTP/1.1 400"), "{head}: {answer}");
+            assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{head}: {answer}");
+        }
+        // What follows a body in chunks is not taken for a request.
+        for head in ["", "content-length: 4\r\n"] {
+            let head = format!("{head}transfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n");
+            let next = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+            let (_, answer) = talk(at, &format!("POST /echo HTTP/1.1\r\n{head}{next}")).await;
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
+        }
+        let (_, answer) =
+            talk(at, "POST /echo HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nz\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn ht_07_long_heads_are_refused() {
+        let (at, _stop, _tasks) = server().await;
+        let long = "a".repeat(100_000);
+        for head in
+            [format!("GET /{long} HTTP/1.1\r\n"), format!("GET / HTTP/1.1\r\na: {long}\r\n")]
+        {
+            let (_, answer) = talk(at, &head).await;
+            assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+        }
+        let many = "a: b\r\n".repeat(101);
+        let (_, answer) = talk(at, &format!("GET / HTTP/1.1\r\n{many}\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_stop_ends_idle_connections() {
+        let (at, stop, tasks) = server().await;
+        let idle = TcpStream::connect(at).await.unwrap();
+        stop.cancel();
+        tasks.wait().await;
+        drop(idle);
+        assert!(TcpStream::connect(at).await.is_err());
+    }
+}

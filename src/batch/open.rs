@@ -1,5 +1,6 @@
 //! The open batches that readers fill.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
@@ -18,6 +19,9 @@ pub struct Batcher {
     wake: Condvar,
     /// Told when the writer took the open batches.
     room: Notify,
+    /// No batch takes anything any longer. Set before the writer takes them for the last time, and
+    /// read under the lock of a batch: what is in one by then is written.
+    stopped: AtomicBool,
     max_bytes: usize,
     pub(super) max_delay: Duration,
     /// Batches that were written and are empty again.
@@ -58,6 +62,7 @@ impl Batcher {
             demand: Mutex::default(),
             wake: Condvar::new(),
             room: Notify::new(),
+            stopped: AtomicBool::new(false),
             max_bytes: usize::try_from(config.max_bytes.as_u64()).unwrap_or(usize::MAX),
             max_delay: config.max_delay,
             spare: Mutex::default(),
@@ -86,19 +91,15 @@ impl Batcher {
         }
     }
 
-    /// [`append`](Self::append) for threads that may block.
-    pub fn append_blocking<T>(&self, fill: impl FnOnce(&mut Rows) -> T) -> (T, Ticket) {
-        let mut fill = Some(fill);
-        loop {
-            if let Some(done) = self.try_append(&mut fill) {
-                return done;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
+    /// Whether [`stop`](Self::stop) was called.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
     }
 
-    /// Lets the writer end once it has written what is there.
+    /// Lets the writer end once it has written what is there. Whoever appends from now on waits for
+    /// ever: nothing can be promised any longer.
     pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
         self.demand.lock().stop = true;
         self.wake.notify_one();
     }
@@ -114,8 +115,15 @@ impl Batcher {
             .find(|open| !self.is_full(open))
             // All that have room are in use: wait for one, if only for the time of a read.
             .or_else(|| self.shards.iter().map(Mutex::lock).find(|open| !self.is_full(open)))?;
+        if self.stopped.load(Ordering::Acquire) {
+            return None; // the writer has taken the last batch, or is about to
+        }
         let was_empty = open.rows.is_empty();
         let result = fill.take().expect("called until it succeeds once")(&mut open.rows);
+        if open.rows.is_empty() {
+            // What was put in was taken out again: nothing may be left that counts as full.
+            open.rows.clear();
+        }
         let ticket = open.answer.ticket();
         let (full, some) = (self.is_full(&open), !open.rows.is_empty());
         drop(open);
@@ -130,7 +138,7 @@ impl Batcher {
     }
 
     fn is_full(&self, open: &Open) -> bool {
-        open.rows.bytes() >= self.max_bytes || open.rows.too_wide()
+        open.rows.bytes() >= self.max_bytes || open.rows.is_full()
     }
 
     /// Waits until there is something to write: from `not_before` on, or as soon as a batch is
@@ -181,4 +189,4 @@ impl Default for Open {
 }
 
 /// More than there are threads that fill them, so that a reader seldom waits for another.
-const SHARDS: usize = 4;
+const SHARDS: usize = 3;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use tracing::{info, warn};
 
-use crate::store::Store;
+use crate::store::{Error, Store};
 use crate::time::Timestamp;
 
 /// How the sealer is told to end.
@@ -23,27 +23,37 @@ impl SealerStop {
     }
 
     /// Waits; says whether to go on.
-    fn sleep(&self) -> bool {
+    fn sleep(&self, pause: Duration) -> bool {
         let mut stop = self.stop.lock();
         if !*stop {
-            let _timed_out = self.wake.wait_for(&mut stop, TICK).timed_out();
+            let _timed_out = self.wake.wait_for(&mut stop, pause).timed_out();
         }
         !*stop
     }
 }
 
-/// Seals and expires until [`SealerStop::stop`], then seals once more. `now` reads the clock.
-pub fn run_sealer(store: &Store, stats: &SealerStop, now: impl Fn() -> Timestamp) {
+/// Seals and expires until [`SealerStop::stop`], then seals once more. `now` reads the clock;
+/// `trouble` hears of a seal that failed, and of the next one that did not.
+pub fn run_sealer(
+    store: &Store,
+    stop: &SealerStop,
+    now: impl Fn() -> Timestamp,
+    mut trouble: impl FnMut(Option<&Error>),
+) {
     let (mut sealed_at, mut expired_at) = (Instant::now(), None::<Instant>);
-    while stats.sleep() {
-        let usage = store.usage();
-        let config = store.config();
-        let due = usage.staged_bytes >= config.seal_bytes.as_u64()
-            || (usage.staged_rows > 0 && sealed_at.elapsed() >= config.seal_after);
-        if due {
-            seal(store);
+    let mut failed = false;
+    while stop.sleep(if failed { PAUSE } else { TICK }) {
+        let (bytes, config) = (store.staged_bytes(), store.config());
+        let waited = bytes > 0 && sealed_at.elapsed() >= config.seal_after;
+        if bytes >= config.seal_bytes.as_u64() || waited {
+            // What is staged stays staged, durable and searchable, until a seal succeeds.
+            let result = store.seal();
+            if result.is_err() || failed {
+                trouble(result.as_ref().err());
+            }
+            failed = result.is_err();
             sealed_at = Instant::now();
-        } else if usage.staged_rows == 0 {
+        } else if bytes == 0 {
             sealed_at = Instant::now();
         }
         if expired_at.is_none_or(|at| at.elapsed() >= EXPIRE_EVERY) {
@@ -55,18 +65,16 @@ pub fn run_sealer(store: &Store, stats: &SealerStop, now: impl Fn() -> Timestamp
             expired_at = Some(Instant::now());
         }
     }
-    seal(store);
-}
-
-fn seal(store: &Store) {
     if let Err(error) = store.seal() {
-        // What is staged stays staged, durable and searchable; the next round tries again.
-        warn!(%error, "cannot seal");
+        warn!(%error, "cannot seal; what is staged stays so until the next start");
     }
 }
 
 /// How often it looks whether there is something to do.
 const TICK: Duration = Duration::from_millis(20);
+
+/// How long it waits after a failed seal.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// How often retention is enforced.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);

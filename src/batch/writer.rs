@@ -34,7 +34,8 @@ pub fn run_writer(
     loop {
         let wake = batcher.wait(last_commit + batcher.max_delay);
         // The sealer must keep up; meanwhile open batches fill, and then readers wait.
-        while wake == Wake::Take && store.usage().staged_bytes > MAX_UNSEALED * seal_bytes(store) {
+        let behind = || store.staged_bytes() > MAX_UNSEALED * store.config().seal_bytes.as_u64();
+        while !batcher.is_stopped() && behind() {
             std::thread::sleep(Duration::from_millis(1));
         }
         last_commit = Instant::now();
@@ -70,10 +71,6 @@ fn commit(
         batcher.give_back(rows);
     }
     result
-}
-
-fn seal_bytes(store: &Store) -> u64 {
-    store.config().seal_bytes.as_u64()
 }
 
 /// Bytes that may be staged, in multiples of what is sealed at once.

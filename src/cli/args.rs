@@ -52,7 +52,7 @@ pub(super) struct DaemonArgs {
     /// Read the configuration from this file
     #[arg(long, short, value_name = "FILE", env = "LOGTRACE_CONFIG")]
     pub(super) config: Option<PathBuf>,
-    /// Keep everything in this folder; short for --set data_dir=DIR
+    /// Keep everything in this folder; short for `--set data_dir=DIR`
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
     /// Set a value over the file and the environment; may be repeated
@@ -114,7 +114,7 @@ pub(super) struct ServerArgs {
         default_value = "http://127.0.0.1:8514"
     )]
     pub(super) server: String,
-    /// The API key; better in LOGTRACE_KEY, where `ps` does not show it
+    /// The API key; better in `LOGTRACE_KEY`, where `ps` does not show it
     #[arg(long, global = true, env = "LOGTRACE_KEY", hide_env_values = true)]
     pub(super) key: Option<String>,
 }

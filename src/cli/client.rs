@@ -28,7 +28,7 @@ impl Client {
         Self {
             agent: config.build().into(),
             server: args.server.trim_end_matches('/').to_owned(),
-            key: args.key.clone(),
+            key: args.key.clone().filter(|key| !key.is_empty()),
         }
     }
 
@@ -82,7 +82,8 @@ impl Client {
         if status.is_success() {
             return Ok(answer);
         }
-        let problem: Result<Value, _> = answer.body_mut().with_config().limit(MAX_PROBLEM).read_json();
+        let problem: Result<Value, _> =
+            answer.body_mut().with_config().limit(MAX_PROBLEM).read_json();
         let member = |name| problem.as_ref().ok().and_then(|problem| problem.get(name)?.as_str());
         let detail = member("detail").unwrap_or("no API of logtrace answers there");
         let code = member("code").map(|code| format!(" {code}")).unwrap_or_default();

@@ -115,3 +115,42 @@ const COLUMNS: [(&str, &str); 7] = [
     ("expires", "expires_at"),
     ("state", "state"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{self, Db};
+    use crate::ids;
+
+    #[test]
+    fn keys_are_made_on_a_data_folder_that_nobody_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = folder::gate(folder.path()).unwrap_err().text().unwrap();
+        assert!(refused.ends_with("expected the data folder of a daemon, but found none"));
+        let held = Db::open(folder.path(), &db::Options::default()).unwrap();
+        let refused = folder::gate(folder.path()).unwrap_err();
+        assert!(refused.text().unwrap().contains("held by process"), "{refused:?}");
+        drop(held);
+
+        let gate = folder::gate(folder.path()).unwrap();
+        let new = NewKeyArgs {
+            name: "x".to_owned(),
+            project: "shop".to_owned(),
+            environment: "staging".to_owned(),
+            scopes: vec!["read:logs".to_owned()],
+            allow: vec!["10.0.0.0/8".to_owned()],
+            lifetime: Some("1d".to_owned()),
+        };
+        let made = on_folder(&KeysAction::Create(new), &gate).unwrap();
+        let secret = made["secret"].as_str().unwrap();
+        assert!(ids::is_secret(secret.as_bytes()) && secret.starts_with("lt_test_"));
+        let listed = on_folder(&KeysAction::List, &gate).unwrap();
+        assert_eq!(listed["keys"].as_array().unwrap().len(), 1);
+        assert!(!listed.to_string().contains(secret));
+        let id = made["id"].as_str().unwrap().to_owned();
+        let gone = on_folder(&KeysAction::Revoke { id }, &gate).unwrap();
+        assert_eq!(with_state(gone.as_object().unwrap().clone())["state"], "revoked");
+        let id = "nope".to_owned();
+        assert_eq!(on_folder(&KeysAction::Revoke { id }, &gate).unwrap_err().code(), 1);
+    }
+}

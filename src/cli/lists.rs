@@ -22,12 +22,7 @@ pub(super) fn run(list: &str, args: &ListArgs) -> Result<(), Failure> {
     show(list, args, &done, &mut io::stdout().lock())
 }
 
-fn show(
-    list: &str,
-    args: &ListArgs,
-    done: &Value,
-    output: &mut impl Write,
-) -> Result<(), Failure> {
+fn show(list: &str, args: &ListArgs, done: &Value, output: &mut impl Write) -> Result<(), Failure> {
     if args.json {
         return Ok(writeln!(output, "{done}")?);
     }

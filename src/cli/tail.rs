@@ -47,7 +47,8 @@ pub(super) fn follow(
                 name => writeln!(notes, "logtrace: {}: {}", visible(name), visible(&data))?,
             }
             output.flush()?;
-            (name.clear(), data.clear());
+            name.clear();
+            data.clear();
         }
     }
     Err(Failure::new("the daemon has closed the connection"))
@@ -86,7 +87,10 @@ fn shown(data: &str) -> String {
         return named.join(" ");
     }
     // Without a message, what was asked for is in other fields.
-    log.iter().map(|(name, value)| format!("{}={}", visible(name), cell(value))).collect::<Vec<_>>().join(" ")
+    log.iter()
+        .map(|(name, value)| format!("{}={}", visible(name), cell(value)))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// The longest line that a daemon sends, in bytes.

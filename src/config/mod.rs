@@ -10,6 +10,7 @@
 
 mod error;
 mod overrides;
+mod problems;
 mod read;
 
 pub use self::error::{ConfigErrors, Problem};
@@ -132,60 +133,6 @@ impl Default for Shutdown {
 impl Default for Metrics {
     fn default() -> Self {
         Self { max_keys: 1000 }
-    }
-}
-
-impl Config {
-    /// Every value that makes no sense: its dotted key, and what was expected.
-    fn problems(&self) -> Vec<(String, String)> {
-        let mut problems = Vec::new();
-        let mut range = |key: &str, ok: bool, expected: &str, found: String| {
-            if !ok {
-                problems.push((key.to_owned(), format!("expected {expected}, but found {found}")));
-            }
-        };
-        let (mib, gib) = (bytesize::ByteSize::mib, bytesize::ByteSize::gib);
-        let (batch, store) = (&self.batch, &self.store);
-        let bytes = batch.max_bytes;
-        let ok = (bytesize::ByteSize::kib(64)..=mib(16)).contains(&bytes);
-        range("batch.max_bytes", ok, "64 KiB to 16 MiB", bytes.to_string());
-        let delay = batch.max_delay;
-        let found = humantime::format_duration(delay).to_string();
-        range("batch.max_delay", delay <= Duration::from_secs(1), "0s to 1s", found);
-        let seal = store.seal_bytes;
-        let ok = (mib(1)..=gib(1)).contains(&seal);
-        range("store.seal_bytes", ok, "1 MiB to 1 GiB", seal.to_string());
-        let after = store.seal_after;
-        let ok = (Duration::from_millis(100)..=Duration::from_secs(3600)).contains(&after);
-        let found = humantime::format_duration(after).to_string();
-        range("store.seal_after", ok, "100ms to 1h", found);
-        let kept = store.retention.default;
-        let day = Duration::from_secs(86_400);
-        let ok = (day..=36_500 * day).contains(&kept);
-        let found = humantime::format_duration(kept).to_string();
-        range("store.retention.default", ok, "1d to 36500d", found);
-        let keys = self.metrics.max_keys;
-        range("metrics.max_keys", keys <= 100_000, "0 to 100000", keys.to_string());
-        let grace = self.shutdown.grace;
-        let found = humantime::format_duration(grace).to_string();
-        range("shutdown.grace", grace <= Duration::from_secs(600), "0s to 10min", found);
-        for (key, what) in self.api.problems() {
-            problems.push((format!("api.{key}"), what));
-        }
-        for problem in self.gate.problems() {
-            problems.push((format!("gate.{}", problem.key), problem.what));
-        }
-        let mut names = std::collections::BTreeSet::new();
-        for (number, listener) in self.listener.iter().enumerate() {
-            for (key, what) in listener.problems() {
-                problems.push((format!("listener.{number}.{key}"), what));
-            }
-            if !names.insert(&listener.name) {
-                let what = format!("expected a name of its own, but found {:?} again", listener.name);
-                problems.push((format!("listener.{number}.name"), what));
-            }
-        }
-        problems
     }
 }
 

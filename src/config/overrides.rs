@@ -14,9 +14,7 @@ pub(super) struct Override {
 
 /// What variables of the form `LOGTRACE_SECTION__KEY` say, and `LOGTRACE_DATA_DIR`. Others that
 /// begin alike, such as `LOGTRACE_SERVER`, are not the configuration's.
-pub(super) fn from_environment(
-    variables: impl Iterator<Item = (String, String)>,
-) -> Vec<Override> {
+pub(super) fn from_environment(variables: impl Iterator<Item = (String, String)>) -> Vec<Override> {
     let mut overrides: Vec<Override> = variables
         .filter_map(|(name, value)| {
             let key = name.strip_prefix("LOGTRACE_")?;
@@ -72,12 +70,7 @@ impl Override {
     }
 
     pub(super) fn problem(&self, what: String) -> Problem {
-        Problem {
-            place: self.place.clone(),
-            line: None,
-            key: Some(self.key.clone()),
-            what,
-        }
+        Problem { place: self.place.clone(), line: None, key: Some(self.key.clone()), what }
     }
 }
 

@@ -20,7 +20,8 @@ pub(super) fn examine(path: &Path) -> Result<bool, Error> {
                 Some(found) if found > FORMAT => {
                     Err(Error::Newer { path: marker, known: FORMAT, found })
                 }
-                Some(_) if path.join("db").join("CURRENT").exists() => Ok(false),
+                // An empty marker is one that a power cut met while it was being written.
+                _ if path.join("db").join("CURRENT").exists() => Ok(false),
                 _ => Err(Error::Missing(path.to_owned())),
             }
         }
@@ -31,26 +32,30 @@ pub(super) fn examine(path: &Path) -> Result<bool, Error> {
             let others = fs::read_dir(path)
                 .map_err(|error| Error::File { path: path.to_owned(), error })?
                 .flatten()
-                .any(|entry| entry.path() != db);
+                .any(|entry| entry.path() != db && entry.file_name() != "lost+found");
             if others && !begun { Err(Error::NotAStore(path.to_owned())) } else { Ok(true) }
         }
         Err(error) => Err(Error::File { path: marker, error }),
     }
 }
 
-/// Writes the marker, synced, and this process's id.
+/// Writes the marker, synced, where it does not stand already, and this process's id.
 pub(super) fn write(path: &Path) -> Result<(), Error> {
-    let put = |name: &str, text: String| {
-        let file = path.join(name);
-        fs::write(&file, text)
-            .and_then(|()| fs::File::open(&file)?.sync_all())
-            .map_err(|error| Error::File { path: file, error })
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |error| Error::File { path, error }
     };
-    put(MARKER, format!("format {FORMAT}\n"))?;
-    put(PID, format!("{}\n", std::process::id()))?;
-    fs::File::open(path)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|error| Error::File { path: path.to_owned(), error })
+    let (marker, draft) = (path.join(MARKER), path.join(DRAFT));
+    let text = format!("format {FORMAT}\n");
+    if fs::read_to_string(&marker).ok().as_ref() != Some(&text) {
+        fs::write(&draft, &text)
+            .and_then(|()| fs::File::open(&draft)?.sync_all())
+            .and_then(|()| fs::rename(&draft, &marker))
+            .and_then(|()| fs::File::open(path)?.sync_all())
+            .map_err(failed(&marker))?;
+    }
+    let pid = path.join(PID);
+    fs::write(&pid, format!("{}\n", std::process::id())).map_err(failed(&pid))
 }
 
 /// Says who holds the store, where that is why it did not open.
@@ -65,4 +70,5 @@ pub(super) fn explain(path: &Path, error: rocksdb::Error) -> Error {
 }
 
 const MARKER: &str = "LOGTRACE";
+const DRAFT: &str = "LOGTRACE.new";
 const PID: &str = "logtrace.pid";

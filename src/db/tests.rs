@@ -1,3 +1,5 @@
+//! The disk at arm's length, on a real folder.
+
 use super::*;
 
 fn open(path: &Path) -> Result<Db, Error> {

@@ -30,11 +30,13 @@ pub enum Known {
     Tags,
     /// The length, in bytes, of a message that was cut.
     OriginalLength,
+    /// Fields for which there was no column left, a JSON object (see `store::Rows`).
+    More,
 }
 
 impl Known {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Message,
         Self::Priority,
         Self::Hostname,
@@ -48,6 +50,7 @@ impl Known {
         Self::Original,
         Self::Tags,
         Self::OriginalLength,
+        Self::More,
     ];
 
     /// The dotted name, as queried and shown (SPEC §2.2; ECS).
@@ -66,6 +69,7 @@ impl Known {
             Self::Original => "event.original",
             Self::Tags => "tags",
             Self::OriginalLength => "event.original_length",
+            Self::More => "event.more",
         }
     }
 

@@ -17,6 +17,7 @@
 //! | Logstash `json`               | [`JsonValues`]       | RFC 8259, values one after the other      |
 //! | any datagram                  | [`datagram()`]       | RFC 5426 §3.1                             |
 //! | HTTP bodies                   | [`inflate()`]        | RFC 9110 §8.4.1, RFC 8878                 |
+//! | streams from a proxy          | [`proxy()`]          | PROXY protocol, versions 1 and 2          |
 //!
 //! The caller owns the buffer: it reads into it, calls `next` until that wants more, and drops
 //! from the front what each [`Step`] says was consumed.
@@ -46,6 +47,7 @@ mod inflate;
 mod json_scan;
 mod json_values;
 mod oversize;
+mod proxy;
 #[cfg(test)]
 mod tests;
 
@@ -54,6 +56,7 @@ pub use self::errors::FrameErrors;
 pub use self::frames::Frames;
 pub use self::inflate::{Encoding, InflateError, inflate};
 pub use self::json_values::JsonValues;
+pub use self::proxy::{MAX_PROXY, Proxy, proxy};
 
 use serde::Deserialize;
 

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::Ingest;
-use super::intake::Intake;
+use super::intake::{Intake, Source};
 use super::session::Session;
 use crate::batch::Ticket;
 use crate::event::Event;
 use crate::gate::Refusal;
+use crate::ids;
 use crate::metrics::Failure;
 use crate::parse::json::{BodyError, JsonError, ingest_body};
 use crate::store::Rows;
@@ -53,15 +54,16 @@ impl Ingest {
             self.refresh(session, intake.at());
             let cx = intake.context(&session.listener);
             let mut rejected = Vec::new();
-            let mut passed = Vec::new();
-            let mut share = body.len() as u64;
+            let (suspects, mut share) = (ids::suspects(body), body.len() as u64);
             let mut spare = std::mem::take(&mut session.spare).recycle();
             let mut each = |index: usize, log: Result<&mut Event<'_>, JsonError>| match log {
                 Ok(event) => {
                     let bytes = std::mem::take(&mut share);
-                    if intake.event(session, event, body, None, bytes) {
-                        passed.push(index);
-                    } else {
+                    let place = Some(index);
+                    // A secret may be any log's: none of them is known to be the one taken out.
+                    let suspects = if suspects > 0 { usize::MAX } else { 0 };
+                    let source = Source { raw: body, suspects, bytes, original_len: None, place };
+                    if !intake.event(session, event, source) {
                         rejected.push(Rejected { index, why: NOT_ACCEPTED.to_owned() });
                     }
                 }
@@ -81,9 +83,7 @@ impl Ingest {
                 return Err(error);
             }
             let (wait, accepted) = intake.finish(session);
-            // Limits let the first ones pass: what is over them are the last ones of the list.
-            let over =
-                passed.split_off(usize::try_from(accepted).unwrap_or(usize::MAX).min(passed.len()));
+            let over = std::mem::take(&mut intake.over);
             rejected.extend(over.into_iter().map(|index| Rejected { index, why: OVER.to_owned() }));
             rejected.sort_by_key(|rejected| rejected.index);
             Ok((accepted, rejected, intake.refused, wait))

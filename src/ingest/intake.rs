@@ -7,13 +7,13 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 
 use super::listener::{Format, Listener};
-use super::scrub::scrub;
+use super::scrub::{scrub, taken};
 use super::sender::Sender;
 use super::session::Session;
 use super::{Ingest, now};
 use crate::batch::Ticket;
 use crate::event::{Event, Known, Tag, Value};
-use crate::frame::{Frames, JsonValues, Step, datagram};
+use crate::frame::{Frames, Framing, JsonValues, Step, datagram};
 use crate::gate::{Reason, Refusal};
 use crate::ids;
 use crate::journal::Failed;
@@ -56,6 +56,8 @@ pub(super) struct Intake<'a> {
     pub(super) accepted: u64,
     /// Why messages were refused, and how many.
     pub(super) refused: Vec<(Refusal, u64)>,
+    /// The places of those that were over a limit.
+    pub(super) over: Vec<usize>,
 }
 
 /// Messages in a row of one sender, charged together.
@@ -63,6 +65,23 @@ struct Run {
     sender: Sender,
     first_row: usize,
     bytes: u64,
+    /// The places of its messages in their list, where they came in one.
+    places: Vec<usize>,
+}
+
+/// What an event was parsed from.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    /// The message, or the body that it came in with others.
+    pub(super) raw: &'a [u8],
+    /// Secrets that seem to be in there.
+    pub(super) suspects: usize,
+    /// Bytes that it is charged for.
+    pub(super) bytes: u64,
+    /// The length that it had before it was cut.
+    pub(super) original_len: Option<u64>,
+    /// Its place in the list that it came in.
+    pub(super) place: Option<usize>,
 }
 
 impl Ingest {
@@ -80,7 +99,7 @@ impl Ingest {
             let mut intake = Intake::new(self, rows);
             self.refresh(session, intake.at);
             let (mut consumed, mut drained) = (0, false);
-            while !drained && intake.rows.bytes() < max && !intake.rows.too_wide() {
+            while !drained && intake.rows.bytes() < max && !intake.rows.is_full() {
                 let rest = buffer.get(consumed..).unwrap_or_default();
                 match decoder.next(rest, eof) {
                     Step::More { consumed: more } => {
@@ -118,12 +137,7 @@ impl Ingest {
                 let session = sessions.entry(*peer).or_insert_with(new);
                 let mut intake = Intake::new(self, rows);
                 self.refresh(session, at);
-                let (bytes, original_len) = datagram(bytes, max_len);
-                if bytes.is_empty() {
-                    listener.account.fail(Failure::Empty, 1, 0);
-                    continue;
-                }
-                intake.message(session, bytes, original_len);
+                intake.datagram(session, bytes, max_len);
                 intake.finish(session);
             }
         };
@@ -141,6 +155,31 @@ impl<'a> Intake<'a> {
             wait: Duration::ZERO,
             accepted: 0,
             refused: Vec::new(),
+            over: Vec::new(),
+        }
+    }
+
+    /// Takes one datagram: a message, or of Logstash's as many as its codec finds in it.
+    fn datagram(&mut self, session: &mut Session, bytes: &[u8], max_len: usize) {
+        let mut decoder = match session.listener.format {
+            Format::Json => Decoder::Json(Box::new(JsonValues::new(max_len))),
+            Format::Line => Decoder::Frames(Box::new(Frames::new(Framing::Lf, max_len))),
+            Format::Syslog => {
+                let (bytes, original_len) = datagram(bytes, max_len);
+                return match bytes {
+                    [] => session.listener.account.fail(Failure::Empty, 1, 0),
+                    _ => self.message(session, bytes, original_len),
+                };
+            }
+        };
+        let (mut rest, mut found) = (bytes, false);
+        while let Step::Message { bytes, consumed, original_len } = decoder.next(rest, true) {
+            self.message(session, bytes, original_len);
+            rest = rest.get(consumed..).unwrap_or_default();
+            found = true;
+        }
+        if !found {
+            session.listener.account.fail(Failure::Empty, 1, bytes.len() as u64);
         }
     }
 
@@ -155,27 +194,29 @@ impl<'a> Intake<'a> {
         }
         let cx = self.context(&session.listener);
         let mut event = std::mem::take(&mut session.spare).recycle();
-        let len = original_len.unwrap_or(raw.len() as u64);
+        let bytes = original_len.unwrap_or(raw.len() as u64);
+        let suspects = ids::suspects(raw);
+        let mut source = Source { raw, suspects, bytes, original_len, place: None };
         match session.listener.format {
             Format::Syslog => {
                 parse::syslog(raw, &cx, &mut event);
-                self.event(session, &mut event, raw, original_len, len);
+                self.event(session, &mut event, source);
             }
             Format::Line => {
                 parse::line(raw, &cx, &mut event);
-                self.event(session, &mut event, raw, original_len, len);
+                self.event(session, &mut event, source);
             }
             Format::Json => {
-                let mut share = len;
                 let mut each = |event: &mut Event<'_>| {
-                    self.event(session, event, raw, original_len, share);
-                    share = 0; // the events of one line have its bytes once
+                    self.event(session, event, source);
+                    source.bytes = 0; // the events of one line have its bytes once
                 };
                 // What is no JSON came as an event with a tag, which says so.
                 let _tagged = parse::json::json(raw, &cx, &mut event, &mut each).is_err();
             }
         }
-        session.spare = event.recycle();
+        let small = event.fields.capacity() <= MAX_SPARE;
+        session.spare = if small { event.recycle() } else { Event::default() };
     }
 
     /// Takes one parsed event; says whether its sender may pass.
@@ -183,9 +224,7 @@ impl<'a> Intake<'a> {
         &mut self,
         session: &mut Session,
         event: &mut Event<'_>,
-        raw: &[u8],
-        original_len: Option<u64>,
-        bytes: u64,
+        source: Source<'_>,
     ) -> bool {
         let verdict = self.ingest.verdict(session, event.credential.as_ref(), self.at);
         let same = match (verdict, &self.run) {
@@ -197,24 +236,25 @@ impl<'a> Intake<'a> {
                 Ok(sender) => {
                     self.end_run(session);
                     let first_row = self.rows.len();
-                    self.run = Some(Run { sender, first_row, bytes: 0 });
+                    self.run = Some(Run { sender, first_row, bytes: 0, places: Vec::new() });
                 }
                 Err(refusal) => {
-                    self.refuse(session, &refusal, None, 1, bytes);
+                    self.refuse(session, &refusal, None, 1, source.bytes);
                     return false;
                 }
             }
         }
-        if let Some(len) = original_len {
+        if let Some(len) = source.original_len {
             event.tag(Tag::Truncated);
             event.set(Known::OriginalLength, Value::Number(len.to_string().into()));
         }
-        scrub(event, raw);
+        scrub(event, source.suspects > taken(event));
         if !event.tags.is_empty() {
-            self.note_tags(session, event, raw);
+            self.note_tags(session, event, source.raw);
         }
         if let Some(run) = &mut self.run {
-            run.bytes += bytes;
+            run.bytes += source.bytes;
+            run.places.extend(source.place);
             self.rows.begin(&run.sender.origin, self.at.as_micros());
             self.rows.push(event);
         }
@@ -243,7 +283,7 @@ impl<'a> Intake<'a> {
 
     /// Charges the run to its sender, takes out again what is over the limit, and books the rest.
     fn end_run(&mut self, session: &Session) {
-        let Some(Run { sender, first_row, bytes }) = self.run.take() else { return };
+        let Some(Run { sender, first_row, bytes, places }) = self.run.take() else { return };
         let events = (self.rows.len() - first_row) as u64;
         if events == 0 {
             return;
@@ -263,7 +303,9 @@ impl<'a> Intake<'a> {
         }
         self.accepted += admitted;
         if admitted < events {
-            self.rows.truncate(first_row + usize::try_from(admitted).unwrap_or(usize::MAX));
+            let kept = usize::try_from(admitted).unwrap_or(usize::MAX);
+            self.rows.truncate(first_row + kept);
+            self.over.extend(places.iter().skip(kept));
             let refusal = charge.refusal.unwrap_or_else(Refusal::key_required);
             self.refuse(
                 session,
@@ -343,6 +385,9 @@ fn is_failure(tag: Tag) -> bool {
 
 /// Bytes of a message that did not parse which its note in the journal shows.
 const SAMPLE: usize = 256;
+
+/// Fields that an event kept for its memory may have room for; one with more was an exception.
+const MAX_SPARE: usize = 64;
 
 /// Sources of datagrams that are remembered at the same time.
 const MAX_PEERS: usize = 16_384;

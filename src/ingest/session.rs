@@ -118,7 +118,9 @@ impl Ingest {
             Ok(Sender { key: Some(key), .. }) => {
                 self.gate.check(key, Scope::WriteLogs, session.peer, at).is_err()
             }
-            _ => false,
+            // A limit of connections may have room by now.
+            Err(refusal) => refusal.reason == Reason::RateLimitExceeded,
+            Ok(_) => false,
         };
         if session.generation != Some(generation) {
             (session.plain, session.last) = (None, None);

@@ -111,7 +111,7 @@ impl Ledger {
             return Arc::clone(account);
         }
         let mut accounts = of.write();
-        let name = if accounts.len() < max { name } else { OTHER };
+        let name = if accounts.len() < max || accounts.contains_key(name) { name } else { OTHER };
         let new = || Arc::new(Account::new(self.reasons.len()));
         Arc::clone(accounts.entry(name.into()).or_insert_with(new))
     }
@@ -164,7 +164,7 @@ impl Account {
 
     fn settle(&self, n: u64, stored: bool) {
         let counts = &mut *self.0.lock();
-        counts.in_flight -= n;
+        counts.in_flight = counts.in_flight.saturating_sub(n);
         if stored {
             counts.stored += n;
         } else if let Some(failed) = counts.failed.get_mut(Failure::Store as usize) {

@@ -4,8 +4,11 @@
 //! value printed here is public. No label is ever made from input: its values are the names of
 //! listeners, ids of keys up to a configured number, and closed sets of reasons.
 
+mod accounts;
+mod gauges;
 mod ledger;
 mod page;
 
+pub use self::gauges::Gauges;
 pub use self::ledger::{Account, Counts, Failure, Ledger};
-pub use self::page::{Gauges, Page};
+pub use self::page::Page;

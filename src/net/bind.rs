@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio_rustls::TlsAcceptor;
 
 use super::config::{ListenerConfig, Transport};
+use super::inherit::Inherited;
 use super::tls::{self, TlsError};
 use crate::ingest::Listener;
 
@@ -62,25 +63,27 @@ pub enum BindError {
     },
 }
 
-/// Opens the socket of `config`; must be called inside a tokio runtime.
+/// Opens the socket of `config`, or takes the one that was handed over for its address; must be
+/// called inside a tokio runtime.
 ///
 /// # Errors
 ///
 /// The address is taken or not ours, or the certificates cannot be used.
-pub fn bind(config: Arc<ListenerConfig>, listener: Arc<Listener>) -> Result<Door, BindError> {
-    let failed = |error| BindError::Socket {
-        name: config.name.clone(),
-        listen: config.listen,
-        error,
-    };
+pub fn bind(
+    config: Arc<ListenerConfig>,
+    listener: Arc<Listener>,
+    inherited: &mut Inherited,
+) -> Result<Door, BindError> {
+    let failed =
+        |error| BindError::Socket { name: config.name.clone(), listen: config.listen, error };
     let bound = match config.transport {
         Transport::Tcp => {
             let tls = config.tls.as_ref().map(tls::acceptor).transpose();
             let tls = tls.map_err(|error| BindError::Tls { name: config.name.clone(), error })?;
-            Bound::Tcp { socket: tcp(config.listen).map_err(failed)?, tls }
+            Bound::Tcp { socket: tcp(config.listen, inherited).map_err(failed)?, tls }
         }
         Transport::Udp => {
-            let (socket, state) = udp(&config).map_err(failed)?;
+            let (socket, state) = udp(&config, inherited).map_err(failed)?;
             Bound::Udp { socket, state }
         }
     };
@@ -122,7 +125,11 @@ impl Door {
     }
 }
 
-fn tcp(listen: SocketAddr) -> io::Result<TcpListener> {
+fn tcp(listen: SocketAddr, inherited: &mut Inherited) -> io::Result<TcpListener> {
+    if let Some(socket) = inherited.stream(listen) {
+        socket.set_nonblocking(true)?;
+        return TcpListener::from_std(socket);
+    }
     let socket = Socket::new(Domain::for_address(listen), Type::STREAM, Some(IpProtocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
@@ -131,14 +138,24 @@ fn tcp(listen: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-fn udp(config: &ListenerConfig) -> io::Result<(UdpSocket, UdpSocketState)> {
-    let domain = Domain::for_address(config.listen);
-    let socket = Socket::new(domain, Type::DGRAM, Some(IpProtocol::UDP))?;
+fn udp(
+    config: &ListenerConfig,
+    inherited: &mut Inherited,
+) -> io::Result<(UdpSocket, UdpSocketState)> {
+    let (socket, handed_over) = match inherited.datagram(config.listen) {
+        Some(socket) => (Socket::from(socket), true),
+        None => {
+            let domain = Domain::for_address(config.listen);
+            (Socket::new(domain, Type::DGRAM, Some(IpProtocol::UDP))?, false)
+        }
+    };
     socket.set_nonblocking(true)?;
     let wanted = usize::try_from(config.receive_buffer.as_u64()).unwrap_or(usize::MAX);
     // The kernel grants what net.core.rmem_max allows; what it granted is on the metrics page.
     socket.set_recv_buffer_size(wanted)?;
-    socket.bind(&config.listen.into())?;
+    if !handed_over {
+        socket.bind(&config.listen.into())?;
+    }
     let socket = UdpSocket::from_std(socket.into())?;
     let state = UdpSocketState::new((&socket).into())?;
     Ok((socket, state))

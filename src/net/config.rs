@@ -1,13 +1,16 @@
 //! `[[listener]]`: one configured socket.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use ipnet::IpNet;
+use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
 use crate::frame::Framing;
+use crate::gate::parse_net;
 use crate::ingest::Format;
 
 /// One socket that senders write to.
@@ -25,7 +28,8 @@ pub struct ListenerConfig {
     /// How syslog messages are told apart on a stream. Default: "auto".
     #[serde(default)]
     pub framing: Framing,
-    /// How Logstash events are written: `json_lines`, `json` or `line`. Default: "json_lines".
+    /// How Logstash events are written: `json_lines`, `json` or `line`.
+    /// Default: `"json_lines"`.
     #[serde(default)]
     pub codec: Codec,
     /// Whether a sender without a key is turned away. Default: false on loopback, else true.
@@ -53,7 +57,7 @@ pub struct ListenerConfig {
     /// A connection that says nothing for so long is closed. Default: never.
     #[serde(default, with = "humantime_serde")]
     pub idle_timeout: Option<Duration>,
-    /// A TLS handshake must be done in this time. Default: 10s.
+    /// A TLS handshake must be done in this time, and before it a PROXY header. Default: 10s.
     #[serde(default = "default_handshake_timeout", with = "humantime_serde")]
     pub handshake_timeout: Duration,
     /// The receive buffer asked of the kernel for datagrams. Default: 16 MiB.
@@ -61,6 +65,8 @@ pub struct ListenerConfig {
     pub receive_buffer: ByteSize,
     /// TLS, where there is to be any.
     pub tls: Option<TlsConfig>,
+    /// Proxies that say for whom they connect. Default: none.
+    pub proxy: Option<ProxyConfig>,
 }
 
 /// Certificates of a listener: PEM files.
@@ -76,6 +82,20 @@ pub struct TlsConfig {
     /// Whether a client without a certificate is refused. Default: false.
     #[serde(default)]
     pub require_client_cert: bool,
+}
+
+/// Proxies that put a PROXY header, of version 1 or 2, in front of a stream. A header from any
+/// other address is not looked for: it is text.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProxyConfig {
+    /// Networks and addresses whose headers are believed. Range: 1 to 256 of them.
+    #[serde(deserialize_with = "networks")]
+    pub trusted: Vec<IpNet>,
+    /// Whether they are refused without a header; else the address of the socket counts then.
+    /// Default: true.
+    #[serde(default = "default_required")]
+    pub required: bool,
 }
 
 /// What senders speak.
@@ -133,6 +153,7 @@ impl ListenerConfig {
             handshake_timeout: default_handshake_timeout(),
             receive_buffer: default_receive_buffer(),
             tls: None,
+            proxy: None,
         }
     }
 
@@ -177,6 +198,10 @@ impl ListenerConfig {
             let what = "expected 1 to 64 letters, digits, \"-\", \"_\" or \".\"";
             problems.push(("name", format!("{what}, but found {:?}", self.name)));
         }
+        if OWN_NAMES.contains(&self.name.as_str()) {
+            let what = "expected a name that is not the daemon's own";
+            problems.push(("name", format!("{what}, but found {:?}", self.name)));
+        }
         if self.project.is_empty() || self.project.starts_with('_') {
             let what = "expected a name that does not begin with \"_\"";
             problems.push(("project", format!("{what}, but found {:?}", self.project)));
@@ -189,6 +214,20 @@ impl ListenerConfig {
             let found = self.max_message;
             problems.push(("max_message", format!("expected 1 KiB to 16 MiB, but found {found}")));
         }
+        let times = [
+            ("handshake_timeout", Some(self.handshake_timeout)),
+            ("idle_timeout", self.idle_timeout),
+        ];
+        for (key, found) in times {
+            let found = found.filter(|found| *found < Duration::from_millis(10));
+            if let Some(found) = found.map(humantime::format_duration) {
+                problems.push((key, format!("expected 10ms or more, but found {found}")));
+            }
+        }
+        if self.receive_buffer > ByteSize::gib(1) {
+            let found = self.receive_buffer;
+            problems.push(("receive_buffer", format!("expected 1 GiB at most, but found {found}")));
+        }
         if self.max_connections == 0 {
             problems.push(("max_connections", "expected 1 or more, but found 0".to_owned()));
         }
@@ -200,6 +239,7 @@ impl ListenerConfig {
             let what = "expected client_ca beside require_client_cert = true, but found none";
             problems.push(("tls.client_ca", what.to_owned()));
         }
+        problems.extend(self.proxy.iter().flat_map(|proxy| proxy.problems(self.transport)));
         if !self.requires_key() && !self.allow_anonymous && !self.listen.ip().is_loopback() {
             let what = "expected allow_anonymous = true to let anyone write to";
             problems.push(("require_key", format!("{what} {}, but found false", self.listen)));
@@ -207,6 +247,44 @@ impl ListenerConfig {
         problems
     }
 }
+
+impl ProxyConfig {
+    /// Whether a header from this address is believed.
+    pub(super) fn trusts(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.trusted.iter().any(|network| network.contains(&peer))
+    }
+
+    fn problems(&self, transport: Transport) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        if transport == Transport::Udp {
+            let what = "expected no proxies on a listener of datagrams, but found some";
+            problems.push(("proxy", what.to_owned()));
+        }
+        let found = self.trusted.len();
+        if !(1..=MAX_TRUSTED).contains(&found) {
+            let what = format!("expected 1 to {MAX_TRUSTED} networks, but found {found}");
+            problems.push(("proxy.trusted", what));
+        }
+        problems
+    }
+}
+
+/// Networks, and addresses, which stand for themselves alone.
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let network = |text: &String| {
+        let what = || format!("expected an address or a network, but found {text:?}");
+        parse_net(text).ok_or_else(|| D::Error::custom(what()))
+    };
+    Vec::<String>::deserialize(deserializer)?.iter().map(network).collect()
+}
+
+fn default_required() -> bool {
+    true
+}
+
+/// Names under which the daemon books what comes in by its own doors.
+const OWN_NAMES: [&str; 4] = ["http", "journal", "api", "admin"];
 
 fn default_project() -> String {
     "default".to_owned()
@@ -232,6 +310,9 @@ fn default_receive_buffer() -> ByteSize {
     ByteSize::mib(16)
 }
 
+/// Networks of proxies: each connection is compared with all of them.
+const MAX_TRUSTED: usize = 256;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,6 +330,36 @@ mod tests {
         assert_eq!(open.problems().first().map(|(key, _)| *key), Some("require_key"));
         open.allow_anonymous = true;
         assert_eq!(open.problems(), []);
+    }
+
+    #[test]
+    fn fr_19_proxies_are_trusted_by_their_address() {
+        let proxy = |text: &str| serde_json::from_str::<ProxyConfig>(text);
+        let trusted = r#"{"trusted": ["10.0.0.0/8", "192.0.2.1", "2001:db8::/32"]}"#;
+        let config = proxy(trusted).unwrap();
+        assert!(config.required);
+        for (peer, want) in [
+            ("10.1.2.3", true),
+            ("::ffff:10.1.2.3", true),
+            ("192.0.2.1", true),
+            ("2001:db8::1", true),
+            ("192.0.2.2", false),
+            ("127.0.0.1", false),
+            ("::1", false),
+        ] {
+            assert_eq!(config.trusts(peer.parse().unwrap()), want, "{peer}");
+        }
+        assert!(proxy(r#"{"trusted": ["10.0.0.0/40"]}"#).is_err());
+        assert!(proxy(r#"{"required": true}"#).is_err());
+
+        let mut listener = listener("127.0.0.1:5514");
+        listener.proxy = Some(config);
+        assert_eq!(listener.problems(), []);
+        listener.transport = Transport::Udp;
+        assert_eq!(listener.problems().first().map(|(key, _)| *key), Some("proxy"));
+        listener.transport = Transport::Tcp;
+        listener.proxy = Some(proxy(r#"{"trusted": []}"#).unwrap());
+        assert_eq!(listener.problems().first().map(|(key, _)| *key), Some("proxy.trusted"));
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(super) fn inode(socket: &impl AsRawFd) -> Option<u64> {
     link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
-/// The tenth and the last column of a row of `/proc/net/udp` (proc_net(5)).
+/// The tenth and the last column of a row of `/proc/net/udp` (`proc_net(5)`).
 fn inode_and_drops(row: &str) -> Option<(u64, u64)> {
     let mut columns = row.split_ascii_whitespace();
     let inode = columns.nth(9)?.parse().ok()?;

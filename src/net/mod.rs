@@ -1,8 +1,8 @@
 //! The doors that listen on sockets: bytes in, and for HTTP an answer out.
 //!
 //! ```text
-//!  bind ─▶ accept ─▶ admit ─▶ [TLS] ─▶ read ─▶ ingest.stream ─┐
-//!          receive a batch of datagrams ─▶ ingest.datagrams ──┴▶ wait, if the limits say so
+//!  bind ─▶ accept ─▶ [PROXY] ─▶ admit ─▶ [TLS] ─▶ read ─▶ ingest.stream ─┐
+//!          receive a batch of datagrams ─▶ ingest.datagrams ─────────────┴▶ wait, if limits say so
 //! ```
 //!
 //! One axis is the transport, and it is here; the other is the format, and it is in `frame` and
@@ -21,14 +21,17 @@ mod bind;
 mod config;
 mod drops;
 pub mod http;
+mod inherit;
+mod proxy;
 mod stream;
 mod tcp;
 mod tls;
 mod udp;
 
 pub use self::bind::{Bound, Door, bind};
-pub use self::config::{ListenerConfig, Protocol, TlsConfig, Transport};
+pub use self::config::{ListenerConfig, Protocol, ProxyConfig, TlsConfig, Transport};
 pub use self::drops::Drops;
+pub use self::inherit::Inherited;
 pub use self::tls::TlsError;
 
 use std::sync::Arc;

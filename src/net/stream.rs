@@ -63,7 +63,7 @@ impl<'a> Stream<'a> {
             // A sender over its limit is read more slowly; it loses nothing.
             if !wait.is_zero() {
                 tokio::select! {
-                    () = sleep(wait.min(MAX_PAUSE)) => {}
+                    () = sleep(wait) => {}
                     () = self.acceptor.stop.cancelled() => {}
                 }
             }
@@ -75,6 +75,9 @@ impl<'a> Stream<'a> {
             self.buffer = BytesMut::new();
         }
         self.buffer.reserve(self.room);
+        if self.acceptor.stop.is_cancelled() {
+            return Read::Stop; // a sender that never pauses would otherwise never be stopped
+        }
         let idle = self.acceptor.config.idle_timeout.unwrap_or(FOREVER);
         let read = tokio::select! {
             biased; // what has arrived comes before the order to stop
@@ -111,8 +114,7 @@ impl<'a> Stream<'a> {
         let mut wait = Duration::ZERO;
         loop {
             let (session, decoder) = (&mut self.session, &mut self.decoder);
-            let taken =
-                self.acceptor.ingest.stream(session, decoder, &self.buffer, eof).await;
+            let taken = self.acceptor.ingest.stream(session, decoder, &self.buffer, eof).await;
             self.buffer.advance(taken.consumed.min(self.buffer.len()));
             wait = wait.max(taken.wait);
             if taken.drained {
@@ -169,9 +171,6 @@ const MIN_READ: usize = 4 << 10;
 
 /// Room for a read of one that says much.
 const MAX_READ: usize = 128 << 10;
-
-/// The longest pause between reads: a stop, or the end of the peer, is seen after it.
-const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 /// Where there is no idle timeout.
 const FOREVER: Duration = Duration::from_secs(365 * 86_400);

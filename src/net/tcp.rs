@@ -1,11 +1,12 @@
 //! Accepts connections.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::IntGauge;
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
@@ -15,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::config::ListenerConfig;
+use super::proxy::{self, ProxyError};
 use super::stream::Stream;
 use super::tls;
 use crate::gate::Connection;
@@ -63,21 +65,54 @@ impl Acceptor {
 
     /// Serves a connection, if its address may come in.
     fn admit(&self, socket: TcpStream, peer: SocketAddr, slot: OwnedSemaphorePermit) {
-        let Ok(connection) = self.ingest.admit(&self.listener, peer.ip()) else {
-            return debug!(%peer, "refused");
+        let trusted = self.config.proxy.as_ref().is_some_and(|proxy| proxy.trusts(peer.ip()));
+        // Behind a trusted proxy it is the client who may come in or not.
+        let connection = match trusted {
+            true => None,
+            false => match self.ingest.admit(&self.listener, peer.ip()) {
+                Ok(connection) => Some(connection),
+                Err(_) => return debug!(%peer, "refused"),
+            },
         };
+        keep_alive(&socket);
         let acceptor = self.clone();
         self.tasks.spawn(async move {
             let _open = Gauged::new(&acceptor);
-            acceptor.serve(socket, peer, connection).await;
+            match connection {
+                Some(connection) => acceptor.serve(socket, peer.ip(), connection).await,
+                None => acceptor.serve_proxied(socket, peer.ip()).await,
+            }
             debug!(%peer, "closed");
             drop(slot);
         });
     }
 
-    async fn serve(&self, socket: TcpStream, peer: SocketAddr, connection: Connection) {
-        keep_alive(&socket);
-        let session = Session::new(Arc::clone(&self.listener), peer.ip(), Some(connection));
+    /// Serves a connection that a trusted proxy opened for someone.
+    async fn serve_proxied(&self, socket: TcpStream, peer: IpAddr) {
+        let required = self.config.proxy.as_ref().is_none_or(|proxy| proxy.required);
+        let accepted = tokio::select! {
+            biased; // what has arrived comes before the order to stop
+            accepted = proxy::accept(socket, required, self.config.handshake_timeout) => accepted,
+            () = self.stop.cancelled() => return,
+        };
+        let (client, socket) = match accepted {
+            Ok((client, socket)) => (client.unwrap_or(peer), socket),
+            Err(ProxyError::Silent) => return,
+            Err(error) => return self.note(peer, "PROXY_HEADER", error.to_string()),
+        };
+        match self.ingest.admit(&self.listener, client) {
+            Ok(connection) => self.serve(socket, client, connection).await,
+            Err(_) => debug!(%peer, %client, "refused"),
+        }
+    }
+
+    async fn serve(
+        &self,
+        socket: impl AsyncRead + AsyncWrite + Unpin,
+        peer: IpAddr,
+        connection: Connection,
+    ) {
+        let session = Session::new(Arc::clone(&self.listener), peer, Some(connection));
         let stream = Stream::new(self, session);
         let Some(tls) = &self.tls else {
             return stream.run(socket).await;
@@ -87,25 +122,19 @@ impl Acceptor {
             handshake = handshake => handshake,
             () = self.stop.cancelled() => return,
         };
-        match handshake {
-            Ok(Ok(socket)) => stream.run(socket).await,
-            Ok(Err(error)) => self.note_handshake(peer, tls::explain(&error)),
-            Err(_) => {
-                let what = "expected a TLS handshake in time, but it did not end".to_owned();
-                self.note_handshake(peer, what);
-            }
-        }
+        let what = match handshake {
+            Ok(Ok(socket)) => return stream.run(socket).await,
+            Ok(Err(error)) => tls::explain(&error),
+            Err(_) => "expected a TLS handshake in time, but it did not end".to_owned(),
+        };
+        self.ingest.gauges().tls_failures.with_label_values(&[&*self.listener.name]).inc();
+        self.note(peer, "TLS_HANDSHAKE", what);
     }
 
-    fn note_handshake(&self, peer: SocketAddr, message: String) {
-        self.ingest.gauges().tls_failures.with_label_values(&[&*self.listener.name]).inc();
-        let failed = Failed {
-            call: self.listener.call(peer.ip(), None),
-            code: "TLS_HANDSHAKE",
-            message,
-            ..Failed::default()
-        };
-        self.ingest.note_failure(1, failed);
+    /// Notes that a connection ended before its first message.
+    fn note(&self, peer: IpAddr, code: &'static str, message: String) {
+        let call = self.listener.call(peer, None);
+        self.ingest.note_failure(1, Failed { call, code, message, ..Failed::default() });
     }
 }
 

@@ -60,8 +60,7 @@ pub(super) fn acceptor(config: &TlsConfig) -> Result<TlsAcceptor, TlsError> {
                 let added = roots.add(certificate);
                 added.map_err(|error| TlsError::Pair { path: path.clone(), error })?;
             }
-            let verifier =
-                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
             let verifier = match config.require_client_cert {
                 true => verifier,
                 false => verifier.allow_unauthenticated(),

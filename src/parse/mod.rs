@@ -36,6 +36,7 @@
 mod context;
 mod flat;
 mod hello;
+mod http_secret;
 pub mod json;
 mod line;
 mod structured_data;
@@ -44,6 +45,7 @@ mod syslog;
 pub use self::context::Context;
 pub use self::flat::flatten;
 pub use self::hello::hello;
+pub use self::http_secret::http_secret;
 pub use self::line::line;
 pub use self::structured_data::{parameter, structured_data};
 pub use self::syslog::syslog;

@@ -13,7 +13,7 @@ use crate::db;
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Staged events are sealed into segments once they take this much (before compression).
-    /// Default: 64 MiB. Range: 1 MiB to 1 GiB.
+    /// Default: 32 MiB. Range: 1 MiB to 1 GiB.
     pub seal_bytes: ByteSize,
     /// …or once the oldest of them has waited this long. Default: 10s. Range: 100ms to 1h.
     #[serde(with = "humantime_serde")]
@@ -43,7 +43,7 @@ pub struct Days(#[serde(with = "humantime_serde")] pub Duration);
 impl Default for Config {
     fn default() -> Self {
         Self {
-            seal_bytes: ByteSize::mib(64),
+            seal_bytes: ByteSize::mib(32),
             seal_after: Duration::from_secs(10),
             retention: Retention::default(),
             engine: db::Options::default(),

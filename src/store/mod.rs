@@ -63,7 +63,7 @@ pub struct Store {
     state: RwLock<State>,
     writer: Mutex<Writer>,
     /// Held by whoever seals or expires.
-    sealing: Mutex<()>,
+    sealing: Mutex<Sealer>,
 }
 
 #[derive(Debug, Default)]
@@ -168,7 +168,7 @@ impl Store {
     ///
     /// When it could not be written; what is staged then stays so.
     pub fn seal(&self) -> Result<(), Error> {
-        let _one_at_a_time = self.sealing.lock();
+        let sealer = &mut *self.sealing.lock();
         let (batches, next_segment) = {
             let state = self.state.read();
             (state.staged.iter().cloned().collect::<Vec<_>>(), state.next_segment)
@@ -176,12 +176,16 @@ impl Store {
         if batches.is_empty() {
             return Ok(());
         }
-        let mut sealer = Sealer::new(next_segment);
+        sealer.begin(next_segment);
         for batch in &batches {
             sealer.add(&batch.chunk)?;
         }
-        let segments = sealer.finish(&self.db, &self.folder())?;
-        let next_segment = segments.last().map_or(next_segment, |last| last.id + 1);
+        let segments = self.folder().and_then(|folder| sealer.finish(&self.db, &folder));
+        // Ids are taken even when the seal fails: its files may be there, and its commit may turn
+        // up after a restart.
+        let next_segment = sealer.next_segment();
+        self.state.write().next_segment = next_segment;
+        let segments = segments?;
         let last = batches.last().expect("not empty");
         let next = next_value(next_segment, last.number + 1, last.first_id + last.rows as u64);
         let mut write = Write::default();
@@ -197,7 +201,6 @@ impl Store {
         self.db.commit(&write)?;
         let mut state = self.state.write();
         state.staged.drain(..batches.len());
-        state.next_segment = next_segment;
         state.segments.extend(segments.into_iter().map(|s| (s.id, Arc::new(s))));
         Ok(())
     }
@@ -210,6 +213,11 @@ impl Store {
     /// When the catalog could not be changed.
     pub fn expire(&self, now: Timestamp) -> Result<usize, Error> {
         let _one_at_a_time = self.sealing.lock();
+        // A clock that jumped ahead must not empty the store: time is taken to be no later than a
+        // little after the newest day that anything was stored under.
+        let newest = self.state.read().segments.values().map(|segment| segment.day).max();
+        let latest = newest.map_or(now.as_micros(), |day| (day + CLOCK_SLACK).saturating_mul(DAY));
+        let now = now.min(Timestamp::from_micros(latest));
         let expired = |segment: &Segment| {
             let kept = self.config.retention.of(&segment.project).as_micros();
             let kept = i64::try_from(kept).unwrap_or(i64::MAX);
@@ -261,6 +269,11 @@ impl Store {
         View::open(self, source)
     }
 
+    /// Bytes of what is not sealed yet, before compression.
+    pub fn staged_bytes(&self) -> u64 {
+        self.state.read().staged.iter().map(|staged| staged.raw_bytes as u64).sum()
+    }
+
     /// How much there is.
     pub fn usage(&self) -> Usage {
         let state = self.state.read();
@@ -281,8 +294,12 @@ impl Store {
     }
 
     /// Where files are made before they are brought in.
-    fn folder(&self) -> PathBuf {
-        self.db.path().join("tmp")
+    fn folder(&self) -> Result<PathBuf, Error> {
+        let path = self.db.path().join("tmp");
+        match std::fs::create_dir_all(&path) {
+            Ok(()) => Ok(path),
+            Err(error) => Err(db::Error::File { path, error }.into()),
+        }
     }
 
     fn drop_condemned(&self) -> Result<(), Error> {
@@ -293,13 +310,20 @@ impl Store {
             state.condemned = kept;
             unused
         };
+        let mut result = Ok(());
         for segment in unused {
             let (from, to) = (segment.id.to_be_bytes(), (segment.id + 1).to_be_bytes());
-            self.db.drop_segments(&from, &to)?;
+            if let Err(error) = self.db.drop_segments(&from, &to) {
+                self.state.write().condemned.push(segment); // the next round tries again
+                result = Err(error.into());
+            }
         }
-        Ok(())
+        result
     }
 }
+
+/// Days that the clock may be ahead of the newest day stored and still be believed.
+const CLOCK_SLACK: i64 = 2;
 
 #[cfg(test)]
 mod tests;

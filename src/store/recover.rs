@@ -8,6 +8,7 @@ use parking_lot::{Mutex, RwLock};
 use tracing::{error, info};
 
 use super::chunk::Packer;
+use super::sealer::Sealer;
 use super::segment::Segment;
 use super::staged::Staged;
 use super::{Config, Error, State, Store, Writer};
@@ -20,11 +21,16 @@ pub(super) fn open(db: Arc<Db>, config: Config) -> Result<Store, Error> {
     let _absent = fs::remove_dir_all(&folder).is_err();
     fs::create_dir_all(&folder).map_err(|error| db::Error::File { path: folder.clone(), error })?;
     let segments = catalog(&db)?;
-    let staged = stage(&db)?;
+    let (staged, last_number, damaged) = stage(&db)?;
     let (mut next_segment, mut next_batch, mut next_id) = next(&db)?;
     if let Some(last) = staged.back() {
-        next_batch = next_batch.max(last.number + 1);
         next_id = next_id.max(last.first_id + last.rows as u64);
+    }
+    if let Some(last_number) = last_number {
+        next_batch = next_batch.max(last_number + 1);
+    }
+    if damaged {
+        next_id += IDS_OF_A_BATCH; // its ids are taken, whichever they are
     }
     if let Some(id) = segments.last_key_value().map(|(id, _)| *id) {
         next_segment = next_segment.max(id + 1);
@@ -39,7 +45,7 @@ pub(super) fn open(db: Arc<Db>, config: Config) -> Result<Store, Error> {
         config,
         state: RwLock::new(state),
         writer: Mutex::new(Writer { next_batch, next_id, packer, scratch: Vec::new() }),
-        sealing: Mutex::new(()),
+        sealing: Mutex::new(Sealer::new()),
     })
 }
 
@@ -71,17 +77,22 @@ fn catalog(db: &Db) -> Result<BTreeMap<u64, Arc<Segment>>, Error> {
     }
 }
 
-fn stage(db: &Db) -> Result<VecDeque<Arc<Staged>>, Error> {
-    let mut staged = VecDeque::new();
+/// What is staged, the number of the last batch, and whether some could not be read.
+fn stage(db: &Db) -> Result<(VecDeque<Arc<Staged>>, Option<u64>, bool), Error> {
+    let (mut staged, mut last, mut damaged) = (VecDeque::new(), None, false);
     db.scan(Family::Stage, b"", |key, chunk| {
         let Ok(number) = key.try_into().map(u64::from_be_bytes) else { return };
+        last = Some(number);
         match Staged::read(number, chunk) {
             Ok(batch) => staged.push_back(Arc::new(batch)),
             // Left where it is: the next version may know how to mend it.
-            Err(error) => error!(number, %error, "a staged batch is damaged and is passed over"),
+            Err(error) => {
+                damaged = true;
+                error!(number, %error, "a staged batch is damaged and is passed over");
+            }
         }
     })?;
-    Ok(staged)
+    Ok((staged, last, damaged))
 }
 
 fn next(db: &Db) -> Result<(u64, u64, u64), Error> {
@@ -117,6 +128,9 @@ pub(super) const NEXT: &[u8] = b"next";
 
 /// What the keys of segments begin with.
 const SEGMENT: &[u8] = b"segment/";
+
+/// More than any batch has rows.
+const IDS_OF_A_BATCH: u64 = 1 << 32;
 
 /// zstd's level for staged batches.
 const LEVEL: i32 = 1;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+use serde_json::{Map, Value};
 
 use super::bytes::{Damaged, Reader, put_varint, put_zigzag};
 use super::column::Column;
 use super::origin::{Origin, Run};
-use crate::event::{Event, Kind, Known, Name, ValueRef};
+use crate::event::{Event, Field, Kind, Known, Name, Tag, ValueRef};
 
 /// Rows of any origin, each field in a column of its own.
 #[derive(Debug, Default)]
@@ -42,9 +43,10 @@ impl Rows {
         self.bytes
     }
 
-    /// Whether so many names came that what follows should begin a new batch.
-    pub fn too_wide(&self) -> bool {
-        self.others.len() > MAX_NAMES
+    /// Whether so many names came that there is no column for another: the names that follow share
+    /// one, so a new batch should be begun.
+    pub fn is_full(&self) -> bool {
+        self.others.len() >= MAX_NAMES
     }
 
     /// Says that the rows pushed from here on came from `origin`, at `received_at` (microseconds).
@@ -70,18 +72,36 @@ impl Rows {
         let row = u32::try_from(self.times.len()).expect("a batch is closed long before");
         self.times.push(time);
         self.bytes += 8;
-        for field in &event.fields {
-            self.set(row, &field.name, field.value.as_ref());
+        let mut more = Map::new();
+        for Field { name, value } in &event.fields {
+            match name {
+                Name::Other(name) if self.is_full() && !self.names.contains_key(&**name) => {
+                    more.insert(name.to_string(), value.as_ref().to_json());
+                }
+                name => self.set(row, name, value.as_ref()),
+            }
         }
-        if !event.tags.is_empty() || !event.labels.is_empty() {
-            self.set_tags(row, event);
+        let mut tags = event.labels.iter().map(|label| &**label).collect::<Vec<_>>();
+        tags.extend(event.tags.iter().map(|tag| tag.as_str()));
+        if !more.is_empty() {
+            let more = Value::Object(more).to_string();
+            let name = Name::Known(Known::More);
+            self.set(row, &name, ValueRef::new(Kind::Json, more.as_bytes()));
+            tags.push(Tag::TooManyFields.as_str());
+        }
+        if !tags.is_empty() {
+            self.set_tags(row, &tags);
         }
     }
 
     /// Takes the last rows out again, so that `len` are left.
     pub fn truncate(&mut self, len: usize) {
         let Ok(row) = u32::try_from(len) else { return };
+        if len == 0 {
+            return self.clear();
+        }
         let mut surplus = self.times.len().saturating_sub(len);
+        self.bytes = self.bytes / self.times.len().max(1) * len.min(self.times.len());
         self.times.truncate(len);
         self.known.iter_mut().for_each(|column| column.truncate(row));
         self.others.iter_mut().for_each(|(_, column)| column.truncate(row));
@@ -190,6 +210,7 @@ impl Rows {
             Some(index) => *index,
             None => {
                 self.names.insert(name.into(), next);
+                self.bytes += COLUMN_BYTES;
                 self.others.push((name.into(), Column::default()));
                 next
             }
@@ -197,12 +218,10 @@ impl Rows {
         &mut self.others.get_mut(index).expect("names and others agree").1
     }
 
-    fn set_tags(&mut self, row: u32, event: &Event<'_>) {
-        let tags = event.labels.iter().map(|label| &**label);
-        let tags: Vec<&str> = tags.chain(event.tags.iter().map(|tag| tag.as_str())).collect();
+    fn set_tags(&mut self, row: u32, tags: &[&str]) {
         let mut json = std::mem::take(&mut self.tags);
         json.clear();
-        serde_json::to_writer(&mut json, &tags).expect("text always becomes JSON");
+        serde_json::to_writer(&mut json, tags).expect("text always becomes JSON");
         self.set(row, &Name::Known(Known::Tags), ValueRef::new(Kind::Json, &json));
         self.tags = json;
     }
@@ -262,9 +281,12 @@ pub(super) fn times(reader: &mut Reader<'_>, count: usize) -> Result<Vec<i64>, D
     Ok(times)
 }
 
-/// Names beyond those that the daemon knows, in one batch or block. An event has at most a
-/// thousand, so a batch never has more than twice that.
+/// Names beyond those that the daemon knows, in one batch. A sender can make names up, and each
+/// costs a column in memory and a chunk on disk.
 const MAX_NAMES: usize = 1000;
+
+/// About what a column takes beside its values.
+const COLUMN_BYTES: usize = 256;
 
 /// Names whose columns are kept for the next batch.
 const KEPT_NAMES: usize = 64;

@@ -39,6 +39,8 @@ struct Group {
     service: Box<[u8]>,
     rows: Rows,
     ids: Vec<i64>,
+    /// Whether this seal has rows for it.
+    used: bool,
 }
 
 /// The group of each row of a batch, and its number in that group.
@@ -47,9 +49,28 @@ struct Placed {
     rows: Vec<u32>,
 }
 
+/// Where the values of one column go in one group: the column is made for the first of them.
+struct Target<'g> {
+    rows: Option<&'g mut Rows>,
+    column: Option<&'g mut Column>,
+    grew: usize,
+}
+
+impl Target<'_> {
+    fn push(&mut self, name: &str, row: u32, value: ValueRef<'_>) {
+        if self.column.is_none() {
+            self.column = self.rows.take().map(|rows| rows.column_mut(name));
+        }
+        if let Some(column) = &mut self.column {
+            column.push(row, value);
+            self.grew += value.bytes.len() + 1;
+        }
+    }
+}
+
 impl Sealer {
-    /// A sealer whose segments are numbered from `next_segment` on.
-    pub(super) fn new(next_segment: u64) -> Self {
+    /// A sealer that holds nothing.
+    pub(super) fn new() -> Self {
         Self {
             packer: Packer::new(LEVEL),
             payload: Vec::new(),
@@ -57,8 +78,27 @@ impl Sealer {
             origins: FxHashMap::default(),
             groups: Vec::new(),
             segments: Vec::new(),
-            next_segment,
+            next_segment: 0,
         }
+    }
+
+    /// Begins anew: segments are numbered from `next_segment` on. What a failed seal left is
+    /// forgotten, and so are groups that the last seal had no rows for.
+    pub(super) fn begin(&mut self, next_segment: u64) {
+        self.next_segment = next_segment;
+        self.segments.clear();
+        self.origins.clear();
+        self.groups.retain(|group| group.used);
+        for group in &mut self.groups {
+            group.rows.clear();
+            group.ids.clear();
+            group.used = false;
+        }
+    }
+
+    /// The number that the next segment will have.
+    pub(super) fn next_segment(&self) -> u64 {
+        self.next_segment
     }
 
     /// Takes in the rows of a staged batch.
@@ -74,7 +114,7 @@ impl Sealer {
         for (name, column) in &columns {
             self.copy(name, column, &placed);
         }
-        self.close_groups(|group| group.rows.bytes() >= BLOCK_BYTES || group.rows.too_wide());
+        self.close_groups(|group| group.rows.bytes() >= BLOCK_BYTES || group.rows.is_full());
         while self.groups.iter().map(|group| group.rows.bytes()).sum::<usize>() > OPEN_BYTES {
             let largest = self.groups.iter().map(|group| group.rows.bytes()).max().unwrap_or(0);
             self.close_groups(|group| group.rows.bytes() == largest);
@@ -83,11 +123,12 @@ impl Sealer {
     }
 
     /// Writes all segments into files in `folder` and brings them into `db`. They are not yet
-    /// seen: that is for the catalog.
-    pub(super) fn finish(mut self, db: &Db, folder: &Path) -> Result<Vec<Segment>, Error> {
+    /// seen: that is for the catalog. Only memory is left for the next time.
+    pub(super) fn finish(&mut self, db: &Db, folder: &Path) -> Result<Vec<Segment>, Error> {
         self.close_groups(|_| true);
+        self.origins.clear();
         let mut sealed = Vec::new();
-        for mut builder in self.segments {
+        for mut builder in self.segments.drain(..) {
             builder.chunks.sort_unstable_by_key(|(at, _)| *at);
             let id = builder.segment.id;
             let chunks = builder.chunks.iter().map(|(at, chunk)| (Segment::key(id, *at), chunk));
@@ -122,6 +163,7 @@ impl Sealer {
                     .entry((project, day, service))
                     .or_insert_with(|| self.group(&origin.project, day, service));
                 let group = self.groups.get_mut(number as usize).expect("made or found");
+                group.used = true;
                 group.rows.begin(origin, run.received_at);
                 placed.groups.push(number);
                 placed.rows.push(group.rows.add_row(time));
@@ -132,19 +174,19 @@ impl Sealer {
         placed
     }
 
-    /// Copies a column's values to where their rows went.
+    /// Copies a column's values to where their rows went. Only groups that get one have the column.
     fn copy(&mut self, name: &str, column: &Column, placed: &Placed) {
-        let mut targets: Vec<(&mut Column, usize)> =
-            self.groups.iter_mut().map(|group| (group.rows.column_mut(name), 0)).collect();
+        let target = |group| Target { rows: Some(group), column: None, grew: 0 };
+        let groups = self.groups.iter_mut().map(|group| &mut group.rows);
+        let mut targets: Vec<Target<'_>> = groups.map(target).collect();
         column.for_each(|row, value| {
             let place = placed.groups.get(row as usize).zip(placed.rows.get(row as usize));
             let Some((group, row)) = place else { return };
-            if let Some((target, bytes)) = targets.get_mut(*group as usize) {
-                target.push(*row, value);
-                *bytes += value.bytes.len() + 1;
+            if let Some(target) = targets.get_mut(*group as usize) {
+                target.push(name, *row, value);
             }
         });
-        let grew: Vec<usize> = targets.into_iter().map(|(_, bytes)| bytes).collect();
+        let grew: Vec<usize> = targets.into_iter().map(|target| target.grew).collect();
         for (group, bytes) in self.groups.iter_mut().zip(grew) {
             group.rows.grew(bytes);
         }
@@ -176,6 +218,7 @@ impl Sealer {
                 service: service.into(),
                 rows: Rows::default(),
                 ids: Vec::new(),
+                used: false,
             });
             self.groups.len() - 1
         });
@@ -227,7 +270,7 @@ const LEVEL: i32 = 1;
 const BLOCK_BYTES: usize = 2 << 20;
 
 /// All open blocks together take no more than this.
-const OPEN_BYTES: usize = 24 << 20;
+const OPEN_BYTES: usize = 16 << 20;
 
 /// Groups that may be open at once, for each seal.
 const MAX_GROUPS: usize = 128;

@@ -231,5 +231,6 @@ const MAX_FEW: usize = 16;
 /// Bytes that they may take together.
 const MAX_FEW_BYTES: usize = 512;
 
-/// Names after which a segment takes no further block; a block adds two thousand at most.
+/// Names after which a segment takes no further block; one adds those of two batches at most, since
+/// a group of rows is closed as soon as it has as many as a batch may have.
 const MAX_NAMES: usize = 60_000;

@@ -132,11 +132,12 @@ fn st_02_a_segment_without_a_catalog_row_is_removed() {
     let store = open(folder.path());
     store.stage([&batch(&origin, 0..10, 0)]).unwrap();
     // As if the daemon had been killed between the ingestion and the commit.
-    let mut sealer = Sealer::new(7);
+    let mut sealer = Sealer::new();
+    sealer.begin(7);
     for staged in &store.state.read().staged {
         sealer.add(&staged.chunk).unwrap();
     }
-    sealer.finish(&store.db, &store.folder()).unwrap();
+    sealer.finish(&store.db, &store.folder().unwrap()).unwrap();
     drop(store);
     let store = open(folder.path());
     assert_eq!(all(&store, "a").len(), 10);

@@ -77,7 +77,8 @@ fn all_messages(daemon: &Daemon) -> Vec<String> {
     let mut found = Vec::new();
     let mut cursor = Value::Null;
     loop {
-        let mut query = json!({"from": "-1d", "to": "now+1d", "limit": 10_000, "fields": ["message"]});
+        let mut query =
+            json!({"from": "-1d", "to": "now+1d", "limit": 10_000, "fields": ["message"]});
         if !cursor.is_null() {
             query["cursor"] = cursor;
         }

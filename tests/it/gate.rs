@@ -18,14 +18,30 @@ fn a_key_is_carried_in_every_way_and_stored_in_none() {
     let ways = [
         ("keyed", "structured_data", format!("<13>1 - h a - - [lt@32473 key=\"{secret}\"] way0\n")),
         ("keyed", "structured_data", format!("<13>1 - h a - - [{secret}@41058 tag=\"t\"] way1\n")),
-        ("keyed", "structured_data", format!("<13>1 - h a - - [logdna@48950 key=\"{secret}\"] way2\n")),
-        ("keyed", "structured_data", format!("<13>1 - h a - - [logtail@11993 source_token=\"{secret}\"] way3\n")),
-        ("keyed", "structured_data", format!("<13>1 - h a - - [honeybadger@61642 api_key=\"{secret}\"] way4\n")),
+        (
+            "keyed",
+            "structured_data",
+            format!("<13>1 - h a - - [logdna@48950 key=\"{secret}\"] way2\n"),
+        ),
+        (
+            "keyed",
+            "structured_data",
+            format!("<13>1 - h a - - [logtail@11993 source_token=\"{secret}\"] way3\n"),
+        ),
+        (
+            "keyed",
+            "structured_data",
+            format!("<13>1 - h a - - [honeybadger@61642 api_key=\"{secret}\"] way4\n"),
+        ),
         ("keyed", "prefix", format!("{secret} <13>1 - h a - - - way5\n")),
         ("keyed", "prefix", format!("[{secret}] <13>1 - h a - - - way6\n")),
         ("keyed", "hello", format!("AUTH {secret}\n<13>1 - h a - - - way7\n")),
         ("json", "json_field", format!("{{\"api_key\":\"{secret}\",\"message\":\"way8\"}}\n")),
-        ("json", "json_field", format!("{{\"fields\":{{\"token\":\"{secret}\"}},\"message\":\"way9\"}}\n")),
+        (
+            "json",
+            "json_field",
+            format!("{{\"fields\":{{\"token\":\"{secret}\"}},\"message\":\"way9\"}}\n"),
+        ),
     ];
     for (number, (listener, method, line)) in ways.iter().enumerate() {
         daemon.send(listener, line.as_bytes());
@@ -80,7 +96,8 @@ fn sy_13_no_answer_shows_a_secret() {
     lines.iter().for_each(|line| daemon.send("tcp", line.as_bytes()));
     daemon.settle("tcp", 4);
     for journal in [None, Some("blocked"), Some("failed")] {
-        let answer = format!("{:?}", daemon.query_with(&json!({"from": "-1d", "journal": journal})));
+        let answer =
+            format!("{:?}", daemon.query_with(&json!({"from": "-1d", "journal": journal})));
         assert!(!answer.contains(&secret[8..]), "{journal:?}: {answer}");
     }
     assert!(!daemon.said().contains(&secret[8..]));
@@ -104,7 +121,10 @@ fn refusals_have_their_reason_in_the_journal_and_none_in_the_answer() {
         ("SCOPE_MISSING", &reader),
         ("IP_NOT_ALLOWED", &elsewhere),
     ] {
-        daemon.send("keyed", format!("<13>1 - h a - - [lt@1 key=\"{key}\"] never stored\n").as_bytes());
+        daemon.send(
+            "keyed",
+            format!("<13>1 - h a - - [lt@1 key=\"{key}\"] never stored\n").as_bytes(),
+        );
         let entry = daemon.find_in("blocked", &format!("reason:{reason} and endpoint:keyed"));
         assert_eq!(entry["source.ip"], "127.0.0.1");
         assert!(entry["threat_score"].as_u64().unwrap() <= 100);
@@ -151,8 +171,12 @@ fn a_blocked_address_is_turned_away_before_anything_is_read() {
     let (status, answer) =
         daemon.call("POST", "/v1/blocklist", None, Some(&json!({"net": "127.0.0.0/8"})));
     assert!((400..500).contains(&status), "{answer}");
-    let (status, answer) =
-        daemon.call("POST", "/v1/blocklist", None, Some(&json!({"net": "192.0.2.0/24", "note": "test"})));
+    let (status, answer) = daemon.call(
+        "POST",
+        "/v1/blocklist",
+        None,
+        Some(&json!({"net": "192.0.2.0/24", "note": "test"})),
+    );
     assert_eq!(status, 201, "{answer}");
     let (status, answer) = daemon.call("GET", "/v1/blocklist", None, None);
     assert_eq!(status, 200);
@@ -179,7 +203,8 @@ fn over_its_limit_a_key_is_cut_or_paced_as_its_policy_says() {
     let ledger = daemon.metrics().ledger("keyed");
     // The burst passes, and what the rate gives back while the thousand are read.
     assert!((100..200).contains(&ledger.stored), "{ledger:?}");
-    let series = format!("logtrace_key_blocked_total{{key=\"{id}\",reason=\"RATE_LIMIT_EXCEEDED\"}}");
+    let series =
+        format!("logtrace_key_blocked_total{{key=\"{id}\",reason=\"RATE_LIMIT_EXCEEDED\"}}");
     assert_eq!(daemon.metrics().get(&series), ledger.blocked);
     daemon.find_in("blocked", "reason:RATE_LIMIT_EXCEEDED and rule:\"limit:key:events\"");
     let (_, paced) = daemon.create_key(&limited("pace"));
@@ -195,7 +220,9 @@ fn qy_11_the_project_is_a_wall() {
     let daemon = Daemon::start(folder.path(), "");
     let key = |project: &str| {
         daemon
-            .create_key(&json!({"name": "k", "project": project, "scopes": ["write:logs", "read:logs"]}))
+            .create_key(
+                &json!({"name": "k", "project": project, "scopes": ["write:logs", "read:logs"]}),
+            )
             .1
     };
     let (ours, theirs) = (key("ours"), key("theirs"));
@@ -214,4 +241,66 @@ fn qy_11_the_project_is_a_wall() {
         answer["logs"].as_array().cloned().filter(|logs| !logs.is_empty())
     });
     assert_eq!(found.len(), 1);
+}
+
+#[test]
+fn a_sender_that_may_send_nothing_holds_up_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    let nothing = json!({
+        "name": "none", "scopes": ["write:logs"], "limits": {"events_per_second": 0},
+    });
+    let (_, none) = daemon.create_key(&nothing);
+    let line = format!("<13>1 - h a - - [lt@1 key=\"{none}\"] {}\n", "x".repeat(1000));
+    daemon.send("keyed", line.repeat(8000).as_bytes());
+    daemon.settle("keyed", 8000);
+    assert_eq!(daemon.metrics().ledger("keyed").blocked, 8000);
+    daemon.send("tcp", b"<13>1 - h a - - - and others go on\n");
+    daemon.find("message:\"others go on\"");
+}
+
+#[test]
+fn over_a_limit_the_logs_named_as_rejected_are_those_that_are_not_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    let limited = |name: &str| {
+        let limits = json!({"events_per_second": 5, "burst": "1s"});
+        daemon.create_key(&json!({"name": name, "scopes": ["write:logs"], "limits": limits})).1
+    };
+    let (a, b) = (limited("a"), limited("b"));
+    let log = |key: &str, n: usize| json!({"api_key": key, "message": format!("log {n}")});
+    let logs: Vec<_> = (0..10).map(|n| log(&a, n)).chain((10..15).map(|n| log(&b, n))).collect();
+    let (status, answer) =
+        daemon.call("POST", "/v1/logs/ingest", None, Some(&json!({"logs": logs})));
+    assert_eq!(status, 202, "{answer}");
+    let rejected: Vec<u64> = answer["rejected"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|rejected| rejected["index"].as_u64().unwrap())
+        .collect();
+    assert_eq!(rejected, [5, 6, 7, 8, 9], "{answer}");
+    let stored: Vec<_> =
+        (0..15).filter(|n| !daemon.query(&format!("message:\"log {n}\"")).is_empty()).collect();
+    assert_eq!(stored, [0, 1, 2, 3, 4, 10, 11, 12, 13, 14]);
+}
+
+#[test]
+fn a_place_that_becomes_free_is_taken_by_who_waited_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    let limits = json!({"connections": 1});
+    let (_, key) =
+        daemon.create_key(&json!({"name": "one", "scopes": ["write:logs"], "limits": limits}));
+    let mut first = daemon.connect("keyed");
+    first.write_all(format!("AUTH {key}\n<13>1 - h a - - - first\n").as_bytes()).unwrap();
+    daemon.find("message:first");
+    let mut second = daemon.connect("keyed");
+    second.write_all(format!("AUTH {key}\n<13>1 - h a - - - refused\n").as_bytes()).unwrap();
+    daemon.find_in("blocked", "rule:\"limit:key:connections\"");
+    drop(first);
+    wait_for("the second to pass", || {
+        second.write_all(b"<13>1 - h a - - - passes\n").unwrap();
+        (!daemon.query("message:passes").is_empty()).then_some(())
+    });
 }

@@ -5,13 +5,16 @@ use std::net::{Shutdown, UdpSocket};
 
 use serde_json::json;
 
-use crate::support::Daemon;
+use crate::support::{Daemon, wait_for};
 
 #[test]
 fn a_line_in_is_a_line_out() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), "");
-    daemon.send("tcp", b"<165>1 2026-11-20T12:15:58.423548Z web-1 app 77 ID47 [x@1 a=\"b\"] hello there\n");
+    daemon.send(
+        "tcp",
+        b"<165>1 2026-11-20T12:15:58.423548Z web-1 app 77 ID47 [x@1 a=\"b\"] hello there\n",
+    );
     let event = daemon.find("hello");
     let table = [
         ("@timestamp", json!("2026-11-20T12:15:58.423548Z")),
@@ -128,17 +131,27 @@ fn js_05_a_field_of_every_kind_in_turn() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), "");
     let lines = concat!(
-        r#"{"message":"m0","host":"web-1"}"#, "\n",
-        r#"{"message":"m1","host":{"name":"web-2"}}"#, "\n",
-        r#"{"message":"m2","x":1}"#, "\n",
-        r#"{"message":"m3","x":"one"}"#, "\n",
-        r#"{"message":"m4","x":{"y":1}}"#, "\n",
-        r#"{"message":"m5","x":["one",2]}"#, "\n",
+        r#"{"message":"m0","host":"web-1"}"#,
+        "\n",
+        r#"{"message":"m1","host":{"name":"web-2"}}"#,
+        "\n",
+        r#"{"message":"m2","x":1}"#,
+        "\n",
+        r#"{"message":"m3","x":"one"}"#,
+        "\n",
+        r#"{"message":"m4","x":{"y":1}}"#,
+        "\n",
+        r#"{"message":"m5","x":["one",2]}"#,
+        "\n",
     );
     daemon.send("json", lines.as_bytes());
     daemon.settle("json", 6);
     let found = |filter: &str| -> Vec<String> {
-        let mut found: Vec<_> = daemon.query(filter).iter().map(|e| e["message"].as_str().unwrap().to_owned()).collect();
+        let mut found: Vec<_> = daemon
+            .query(filter)
+            .iter()
+            .map(|e| e["message"].as_str().unwrap().to_owned())
+            .collect();
         found.sort();
         found
     };
@@ -155,7 +168,8 @@ fn sy_11_a_clock_ten_years_off_is_stored_under_its_time() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), "[store]\nseal_after = \"100ms\"\n");
     for year in [2016, 2036] {
-        daemon.send("tcp", format!("<13>1 {year}-06-15T12:00:00Z h a - - - of {year}\n").as_bytes());
+        daemon
+            .send("tcp", format!("<13>1 {year}-06-15T12:00:00Z h a - - - of {year}\n").as_bytes());
     }
     daemon.settle("tcp", 2);
     for year in [2016, 2036] {
@@ -166,4 +180,26 @@ fn sy_11_a_clock_ten_years_off_is_stored_under_its_time() {
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(found[0]["message"], format!("of {year}"));
     }
+}
+
+#[test]
+fn js_04_names_without_end_do_not_stop_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "[store]\nseal_after = \"100ms\"\n");
+    let log = |log: usize| {
+        let field = |n: usize| (format!("name_{log}_{n}"), json!(n));
+        let mut fields: serde_json::Map<_, _> = (0..990).map(field).collect();
+        fields.insert("message".to_owned(), json!("wide"));
+        serde_json::Value::Object(fields)
+    };
+    let body = json!({"logs": (0..70).map(log).collect::<Vec<_>>()});
+    let (status, answer) = daemon.call("POST", "/v1/logs/ingest", None, Some(&body));
+    assert_eq!((status, &answer["accepted"]), (202, &json!(70)), "{answer}");
+    // All of it is sealed, and what had no column of its own is found by its path.
+    wait_for("the seal", || (daemon.metrics().get("logtrace_segment_events") == 70).then_some(()));
+    assert_eq!(daemon.query("message:wide").len(), 70);
+    assert_eq!(daemon.query("name_0_989:989").len(), 1);
+    let last = daemon.query("event.more.name_69_989:989");
+    assert_eq!(last.len(), 1);
+    assert_eq!(last[0]["tags"], json!(["too_many_fields"]));
 }

@@ -78,7 +78,7 @@ fn floods_of_every_stream_add_up_to_the_message() {
         check(&daemon, listener, MESSAGES);
     }
     // What is stored is found, and what is refused is in the journal with exact counts.
-    assert!(!daemon.query("message:\"number 19999\"").is_empty());
+    assert!(!daemon.query("message:\"number 19998\"").is_empty());
     let query = json!({"filter": "reason:INVALID_API_KEY", "journal": "blocked", "from": "-1h", "limit": 1000});
     let want = blocked_of(MESSAGES) * floods.len() as u64;
     wait_for("all refusals in the journal", || {

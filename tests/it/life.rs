@@ -28,7 +28,10 @@ fn cf_01_a_wrong_configuration_exits_with_78_and_says_where() {
     let folder = tempfile::tempdir().unwrap();
     let table: [(&[u8], &str); 6] = [
         (b"[batch]\nmax_bites = 1\n", "check.toml:2: max_bites: expected a known key"),
-        (b"[batch]\nmax_bytes = \"9999 TiB\"\n", "check.toml:2: batch.max_bytes: expected 64 KiB to 16 MiB"),
+        (
+            b"[batch]\nmax_bytes = \"9999 TiB\"\n",
+            "check.toml:2: batch.max_bytes: expected 64 KiB to 16 MiB",
+        ),
         (b"[batch]\nmax_bytes = -1\n", "check.toml:2: max_bytes: "),
         (b"[api]\nlisten = 5\n", "check.toml:2: listen: "),
         (b"\xff\xfe", "check.toml: expected a readable file"),
@@ -64,17 +67,28 @@ fn cf_01_an_unknown_variable_is_refused() {
 #[test]
 fn cf_05_ports_that_are_taken_are_all_named() {
     let folder = tempfile::tempdir().unwrap();
-    let taken = [TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap()];
+    let taken =
+        [TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap()];
     let ports = taken.each_ref().map(|socket| socket.local_addr().unwrap().to_string());
     let listener = |port: &String| {
-        format!("[[listener]]\nname = \"at-{}\"\nprotocol = \"syslog\"\ntransport = \"tcp\"\nlisten = \"{port}\"\n", &port[10..])
+        format!(
+            "[[listener]]\nname = \"at-{}\"\nprotocol = \"syslog\"\ntransport = \"tcp\"\nlisten = \"{port}\"\n",
+            &port[10..]
+        )
     };
     let file = folder.path().join("logtrace.toml");
     fs::write(&file, ports.iter().map(listener).collect::<String>()).unwrap();
     let data = folder.path().join("data");
     let output = logtrace(&[
-        "serve", "--config", file.to_str().unwrap(), "--data", data.to_str().unwrap(),
-        "--set", "api.listen=127.0.0.1:0", "--set", "admin.listen=127.0.0.1:0",
+        "serve",
+        "--config",
+        file.to_str().unwrap(),
+        "--data",
+        data.to_str().unwrap(),
+        "--set",
+        "api.listen=127.0.0.1:0",
+        "--set",
+        "admin.listen=127.0.0.1:0",
     ]);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     assert!(ports.iter().all(|port| said(&output).contains(port)), "{}", said(&output));
@@ -86,8 +100,13 @@ fn st_18_a_second_daemon_is_refused_and_the_first_is_named() {
     let daemon = Daemon::start(folder.path(), "");
     let data = folder.path().join("data");
     let output = logtrace(&[
-        "serve", "--data", data.to_str().unwrap(), "--set", "api.listen=127.0.0.1:0",
-        "--set", "admin.listen=127.0.0.1:0",
+        "serve",
+        "--data",
+        data.to_str().unwrap(),
+        "--set",
+        "api.listen=127.0.0.1:0",
+        "--set",
+        "admin.listen=127.0.0.1:0",
     ]);
     assert_eq!(output.status.code(), Some(1));
     let pid = daemon.pid().as_raw_nonzero().to_string();

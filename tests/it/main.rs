@@ -6,6 +6,7 @@
 //! | what was acknowledged survives `kill -9`         | [`crash`]    |
 //! | who may pass, and what is said of who may not    | [`gate`]     |
 //! | streams and datagrams that are odd               | [`intake`]   |
+//! | who is behind a proxy                            | [`proxy`]    |
 //! | starting, stopping, and wrong configurations     | [`life`]     |
 
 #![cfg(test)]
@@ -18,3 +19,4 @@ mod gate;
 mod intake;
 mod ledger;
 mod life;
+mod proxy;

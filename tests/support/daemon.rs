@@ -115,7 +115,9 @@ impl Daemon {
     /// The newest events that `filter` finds.
     #[track_caller]
     pub(crate) fn query(&self, filter: &str) -> Vec<Value> {
-        self.query_with(&json!({"filter": filter, "from": "-3650d", "to": "now+3650d", "limit": 10_000}))
+        self.query_with(
+            &json!({"filter": filter, "from": "-3650d", "to": "now+3650d", "limit": 10_000}),
+        )
     }
 
     /// The events that a query finds.
@@ -129,7 +131,8 @@ impl Daemon {
     /// Waits for the one event that `filter` finds.
     #[track_caller]
     pub(crate) fn find(&self, filter: &str) -> Value {
-        let mut found = wait_for(filter, || Some(self.query(filter)).filter(|logs| !logs.is_empty()));
+        let mut found =
+            wait_for(filter, || Some(self.query(filter)).filter(|logs| !logs.is_empty()));
         assert_eq!(found.len(), 1, "{filter}: {found:#?}");
         found.remove(0)
     }
@@ -157,7 +160,8 @@ impl Daemon {
     pub(crate) fn create_key(&self, key: &Value) -> (String, String) {
         let (status, answer) = self.call("POST", "/v1/keys", None, Some(key));
         assert_eq!(status, 201, "{answer}");
-        let text = |name: &str| answer[name].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
+        let text =
+            |name: &str| answer[name].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
         (text("id"), text("secret"))
     }
 

@@ -4,28 +4,30 @@ use std::collections::BTreeMap;
 
 /// One reading of the page.
 #[derive(Debug)]
-pub(crate) struct Metrics(BTreeMap<String, f64>);
+pub(crate) struct Metrics(BTreeMap<String, String>);
 
 impl Metrics {
     pub(crate) fn parse(page: &str) -> Self {
         let lines = page.lines().filter(|line| !line.starts_with('#'));
         let series = lines.filter_map(|line| line.rsplit_once(' '));
-        Self(series.map(|(name, value)| (name.to_owned(), value.parse().unwrap())).collect())
+        Self(series.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
     /// The value of a series, written as on the page: `logtrace_stored_total{listener="tcp"}`.
     #[track_caller]
     pub(crate) fn get(&self, series: &str) -> u64 {
         let value = self.0.get(series);
-        *value.unwrap_or_else(|| panic!("no series {series} in {:#?}", self.0)) as u64
+        value.unwrap_or_else(|| panic!("no series {series} in {:#?}", self.0)).parse().unwrap()
     }
 
     /// The sum of all series of a name with this label.
     pub(crate) fn sum(&self, name: &str, label: &str) -> u64 {
         let series = self.0.iter().filter(|(series, _)| {
-            series.strip_prefix(name).is_some_and(|rest| rest.starts_with('{') && rest.contains(label))
+            series
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with('{') && rest.contains(label))
         });
-        series.map(|(_, value)| *value).sum::<f64>() as u64
+        series.map(|(_, value)| value.parse::<u64>().unwrap()).sum()
     }
 
     /// Both sides of the ledger of one listener.

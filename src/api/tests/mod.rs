@@ -1,1 +1,10 @@
-//! What callers see.
+//! What callers of the API see.
+
+mod bounds;
+mod keys;
+mod lists;
+mod paths;
+mod query;
+mod support;
+mod tail;
+mod walls;

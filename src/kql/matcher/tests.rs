@@ -1,3 +1,5 @@
+//! What matches what, and what each kind of matcher costs to be wrong about.
+
 use super::super::{Field, RangeOp, Syntax, parse};
 use super::*;
 

@@ -1,3 +1,5 @@
+//! Texts and the trees, or errors, that they are read as.
+
 use super::super::MAX_REGEXES;
 use super::super::query::Literal;
 use super::*;

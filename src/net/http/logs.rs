@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -13,10 +13,10 @@ use super::Door;
 use super::attempt::Attempt;
 use super::body;
 use super::problem::{Blame, Problem, list};
-use super::secret::secret;
 use crate::event::AuthMethod;
 use crate::gate::{Reason, Refusal};
 use crate::ingest::{CallOutcome, Session};
+use crate::parse::http_secret;
 use crate::parse::json::BodyError;
 
 /// Takes the logs of `request`.
@@ -26,7 +26,7 @@ pub(super) async fn take(
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    let secret = secret(&head.headers);
+    let secret = http_secret(|name| head.headers.get(name).map(HeaderValue::as_bytes));
     let mut session = admit(door, attempt, secret.as_deref())?;
     let encoding = body::encoding(&head.headers)?;
     let content = body::read(door, attempt, encoding, &head.headers, body).await?;
@@ -46,7 +46,7 @@ pub(super) async fn take(
 fn admit(door: &Door, attempt: &mut Attempt, secret: Option<&[u8]>) -> Result<Session, Problem> {
     let noted = |refusal: Refusal| {
         let problem = Problem::refused(&refusal);
-        problem.blamed(Blame::GateNoted(refusal))
+        problem.blamed(Blame::GateNoted(Box::new(refusal)))
     };
     let connection = door.ingest.admit(&door.listener, attempt.peer).map_err(noted)?;
     let listener = Arc::clone(&door.listener);
@@ -91,7 +91,10 @@ async fn answer(
             }
         });
     }
-    ticket.durable().await.map_err(|_| Problem::not_stored())?;
+    // A batch without a log of this call may never be written.
+    if accepted > 0 {
+        ticket.durable().await.map_err(|_| Problem::not_stored())?;
+    }
     let why = if refusal.is_some() { NO_EVENT.to_owned() } else { why };
     note_malformed(door, attempt, malformed, why, accepted);
     if !wait.is_zero() {

@@ -20,7 +20,6 @@ mod attempt;
 mod body;
 mod logs;
 mod problem;
-mod secret;
 #[cfg(test)]
 mod tests;
 
@@ -72,18 +71,12 @@ pub fn router(ingest: Arc<Ingest>, listener: Arc<Listener>, config: HttpConfig) 
         memory: Arc::new(Semaphore::new(MAX_BODIES / 1024)),
         inflating: Arc::new(Semaphore::new(MAX_INFLATING)),
     };
-    Router::new()
-        .route(PATH, post(ingest_logs).fallback(wrong_method))
-        .with_state(Arc::new(door))
+    Router::new().route(PATH, post(ingest_logs).fallback(wrong_method)).with_state(Arc::new(door))
 }
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self {
-            max_body: 16 * 1024 * 1024,
-            max_events: 5000,
-            body_timeout: Duration::from_secs(30),
-        }
+        Self { max_body: 16 * 1024 * 1024, max_events: 5000, body_timeout: Duration::from_secs(30) }
     }
 }
 

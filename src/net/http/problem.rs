@@ -29,9 +29,9 @@ pub(super) struct Problem {
 #[derive(Debug)]
 pub(super) enum Blame {
     /// The gate refused the call.
-    Gate(Refusal),
+    Gate(Box<Refusal>),
     /// The same, and a journal has it already.
-    GateNoted(Refusal),
+    GateNoted(Box<Refusal>),
     /// The call failed.
     Call(Failure),
     /// It failed, and the ledger has it already.
@@ -61,7 +61,7 @@ impl Problem {
         };
         let limited = refusal.reason == Reason::RateLimitExceeded;
         let retry_after = limited.then_some(Duration::from_secs(1));
-        let blame = Blame::Gate(refusal.clone());
+        let blame = Blame::Gate(Box::new(refusal.clone()));
         Self { blame, retry_after, ..Self::new(status, code, detail) }
     }
 

@@ -1,24 +1,24 @@
-//! The API key in the head of a request (SPEC §2.3).
+//! The API key in the head of an HTTP request (SPEC §2.3).
 
-use axum::http::{HeaderMap, HeaderValue, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::ids;
 
-/// The key that a request names: `Authorization: Bearer KEY` (also `ApiKey`, `Splunk`, and `Basic`
-/// with the key as user or password), else `X-Api-Key: KEY`.
+/// The key that a request names: `X-Api-Key: KEY`, else `Authorization: Bearer KEY` (also `ApiKey`,
+/// `Splunk`, and `Basic` with the key as user or password).
 ///
 /// An `Authorization` that cannot be read names a key as well: an empty one, which there is not.
-pub(super) fn secret(headers: &HeaderMap) -> Option<Vec<u8>> {
-    if let Some(key) = headers.get("x-api-key") {
-        return Some(key.as_bytes().trim_ascii().to_vec());
+///
+/// `header` gives the value of a header by its lower-case name.
+pub fn http_secret<'h>(header: impl Fn(&str) -> Option<&'h [u8]>) -> Option<Vec<u8>> {
+    if let Some(key) = header("x-api-key") {
+        return Some(key.trim_ascii().to_vec());
     }
-    headers.get(header::AUTHORIZATION).map(|value| authorization(value).unwrap_or_default())
+    header("authorization").map(|value| authorization(value.trim_ascii()).unwrap_or_default())
 }
 
-fn authorization(value: &HeaderValue) -> Option<Vec<u8>> {
-    let value = value.as_bytes().trim_ascii();
+fn authorization(value: &[u8]) -> Option<Vec<u8>> {
     let blank = value.iter().position(|byte| *byte == b' ')?;
     let (scheme, rest) = value.split_at_checked(blank)?;
     let rest = rest.trim_ascii();
@@ -64,12 +64,13 @@ mod tests {
             (String::new(), ""),
         ];
         for (value, want) in table {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&value).unwrap());
-            assert_eq!(secret(&headers), Some(want.as_bytes().to_vec()), "{value}");
-            headers.insert("x-api-key", HeaderValue::from_static("other"));
-            assert_eq!(secret(&headers), Some(b"other".to_vec()), "{value}");
+            let value = value.as_bytes();
+            let one = |name: &str| (name == "authorization").then_some(value);
+            assert_eq!(http_secret(one), Some(want.as_bytes().to_vec()), "{value:?}");
+            let both =
+                |name: &str| if name == "x-api-key" { Some(&b"other"[..]) } else { one(name) };
+            assert_eq!(http_secret(both), Some(b"other".to_vec()), "{value:?}");
         }
-        assert_eq!(secret(&HeaderMap::new()), None);
+        assert_eq!(http_secret(|_| None), None);
     }
 }

@@ -1,0 +1,144 @@
+//! Who may do what, and see what.
+
+use axum::http::{Method, StatusCode};
+use serde_json::json;
+
+use super::support::{Call, House, delete, get, post};
+use crate::api::Config;
+use crate::gate::{ListKind, Scope};
+use crate::ingest::now;
+
+/// Every route that needs a key, with the scope that it needs.
+fn routes() -> Vec<(Method, &'static str, Scope)> {
+    vec![
+        (Method::POST, "/v1/logs/query", Scope::ReadLogs),
+        (Method::POST, "/v1/logs/query/parse", Scope::ReadLogs),
+        (Method::GET, "/v1/logs/tail", Scope::ReadLogs),
+        (Method::GET, "/v1/logs/tail?journal=failed", Scope::ReadAudit),
+        (Method::GET, "/v1/blocked", Scope::ReadAudit),
+        (Method::GET, "/v1/failed", Scope::ReadAudit),
+        (Method::GET, "/v1/keys", Scope::AdminProjects),
+        (Method::POST, "/v1/keys", Scope::AdminProjects),
+        (Method::GET, "/v1/keys/key_x", Scope::AdminProjects),
+        (Method::DELETE, "/v1/keys/key_x", Scope::AdminProjects),
+        (Method::GET, "/v1/blocklist", Scope::AdminProjects),
+        (Method::POST, "/v1/blocklist", Scope::AdminProjects),
+        (Method::DELETE, "/v1/blocklist?net=10.0.0.0/8", Scope::AdminProjects),
+        (Method::GET, "/v1/allowlist", Scope::AdminProjects),
+        (Method::POST, "/v1/allowlist", Scope::AdminProjects),
+        (Method::DELETE, "/v1/allowlist?net=10.0.0.0/8", Scope::AdminProjects),
+    ]
+}
+
+#[tokio::test]
+async fn au_09_every_route_with_every_scope() {
+    let house = House::open();
+    for own in Scope::ALL {
+        let (_, key) = house.key(&format!("\"{}\"", own.as_str()), "default");
+        for (method, path, needed) in routes() {
+            let call = Call::new(method.clone(), path).body("{}").key(&key);
+            let status = house.answer(call).await.status();
+            // The query asks for its scope once its body has said of what it is: let in to say it.
+            let refused = status == StatusCode::FORBIDDEN;
+            assert_eq!(refused, own != needed, "{method} {path} with {} {status}", own.as_str());
+        }
+    }
+    let reasons: Vec<_> =
+        house.noted("blocked").await.iter().map(|entry| entry["reason"].clone()).collect();
+    assert!(!reasons.is_empty() && reasons.iter().all(|reason| reason == "SCOPE_MISSING"));
+}
+
+#[tokio::test]
+async fn au_09_a_journal_needs_its_own_scope() {
+    let house = House::open();
+    let (_, reader) = house.key(r#""read:logs""#, "default");
+    let (_, auditor) = house.key(r#""read:audit""#, "default");
+    let asked = async |key: &str, body: &str| {
+        house.send(post("/v1/logs/query", body).key(key)).await.0.as_u16()
+    };
+    assert_eq!(asked(&reader, "{}").await, 200);
+    assert_eq!(asked(&reader, r#"{"journal":"blocked"}"#).await, 403);
+    assert_eq!(asked(&auditor, r#"{"journal":"blocked"}"#).await, 200);
+    assert_eq!(asked(&auditor, "{}").await, 403);
+}
+
+#[tokio::test]
+async fn au_11_no_key_is_enough_on_this_machine_alone() {
+    let house = House::open();
+    let unknown = format!("lt_live_{}", "0".repeat(32));
+    let calls = [
+        (get("/v1/keys"), 200),
+        (get("/v1/keys").peer("::1"), 200),
+        (get("/v1/keys").peer("::ffff:127.0.0.1"), 200),
+        (get("/v1/keys").header("host", "localhost:8514"), 200),
+        (get("/v1/keys").peer("192.0.2.1"), 401),
+        // What a header says of an address is nobody's word.
+        (get("/v1/keys").peer("192.0.2.1").header("x-forwarded-for", "127.0.0.1"), 401),
+        // CO-09: a page of a browser on this machine, by a name that resolves here.
+        (get("/v1/keys").header("host", "evil.example:8514"), 401),
+        (get("/v1/keys").key(&unknown), 401),
+        (get("/v1/keys").key(""), 401),
+    ];
+    for (number, (call, status)) in calls.into_iter().enumerate() {
+        assert_eq!(house.answer(call).await.status().as_u16(), status, "call {number}");
+    }
+    let strict = House::new(Config { require_key: true, ..Config::default() }, "{}");
+    assert_eq!(strict.answer(get("/v1/keys")).await.status(), StatusCode::UNAUTHORIZED);
+    let public = Config { listen: "0.0.0.0:0".parse().unwrap(), ..Config::default() };
+    let house = House::new(public.clone(), "{}");
+    assert_eq!(house.answer(get("/v1/keys")).await.status(), StatusCode::UNAUTHORIZED);
+
+    let open = House::new(Config { allow_anonymous: true, ..public }, "{}");
+    let query = |peer| post("/v1/logs/query", "{}").peer(peer);
+    assert_eq!(open.answer(query("192.0.2.1")).await.status(), StatusCode::OK);
+    assert_eq!(open.answer(get("/v1/keys").peer("192.0.2.1")).await.status().as_u16(), 401);
+}
+
+#[tokio::test]
+async fn au_03_a_revoked_key_and_a_blocked_address_are_refused_at_once() {
+    let house = House::open();
+    let (id, key) = house.key(r#""read:logs""#, "default");
+    let query = || post("/v1/logs/query", "{}").key(&key).peer("192.0.2.1");
+    assert_eq!(house.send(query()).await.0, StatusCode::OK);
+    let net = "192.0.2.0/24".parse().unwrap();
+    house.api.gate.add_entry(ListKind::Block, net, None, "", now()).unwrap();
+    assert_eq!(house.send(query()).await.0, StatusCode::FORBIDDEN);
+    house.api.gate.remove_entry(ListKind::Block, net).unwrap();
+    house.api.gate.revoke_key(&id, now()).unwrap();
+    let (status, problem) = house.send(query()).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    let (_, unknown) = house.send(query().key("no such key")).await;
+    assert_eq!(problem, unknown);
+}
+
+#[tokio::test]
+async fn ht_09_other_projects_are_not_there() {
+    let house = House::open();
+    let all = r#""read:logs","read:audit","admin:projects","write:logs""#;
+    let (_, own) = house.key(all, "shop");
+    let (other_id, other) = house.key(all, "bank");
+    house.store(Some(&other), r#"[{"message":"secret of the bank"}]"#).await;
+    house.store(None, r#"[{"message":"of the default"}]"#).await;
+    let query = |body| post("/v1/logs/query", body).key(&own);
+    let (_, answer) = house.send(query("{}")).await;
+    assert_eq!(answer["logs"], json!([]));
+    assert_eq!(house.send(query(r#"{"project":"bank"}"#)).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(house.send(query(r#"{"filter":"project:bank"}"#)).await.1["logs"], json!([]));
+
+    // A key of another project is answered for as one that never was.
+    let of_other = house.send(get(&format!("/v1/keys/{other_id}")).key(&own)).await;
+    let of_none = house.send(get("/v1/keys/key_000000000000").key(&own)).await;
+    assert_eq!((of_other.0, of_none.0), (StatusCode::NOT_FOUND, StatusCode::NOT_FOUND));
+    assert_eq!(of_other.1["code"], of_none.1["code"]);
+    let revoke = delete(&format!("/v1/keys/{other_id}")).key(&own);
+    assert_eq!(house.send(revoke).await.0, StatusCode::NOT_FOUND);
+    let (_, keys) = house.send(get("/v1/keys").key(&own)).await;
+    assert_eq!(keys["keys"].as_array().unwrap().len(), 1);
+
+    // What is of the whole daemon is not of one project.
+    for path in ["/v1/blocked", "/v1/failed", "/v1/blocklist", "/v1/logs/tail?journal=failed"] {
+        assert_eq!(house.answer(get(path).key(&own)).await.status().as_u16(), 403, "{path}");
+    }
+    let journal = query(r#"{"journal":"failed"}"#);
+    assert_eq!(house.send(journal).await.0, StatusCode::FORBIDDEN);
+}

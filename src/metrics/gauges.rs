@@ -1,0 +1,104 @@
+//! What the parts of the daemon report of their state, beside the ledger.
+
+use prometheus::core::Collector;
+use prometheus::{Counter, Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use prometheus::{Opts, Registry, Result};
+
+/// The metrics themselves; a field is named as on the page, without `logtrace_` and the unit.
+#[derive(Clone, Debug)]
+pub struct Gauges {
+    /// Datagrams that the kernel dropped before the daemon saw them, by listener.
+    pub kernel_dropped: IntCounterVec,
+    /// The receive buffer that the kernel granted, in bytes, by listener.
+    pub receive_buffer: IntGaugeVec,
+    /// Open connections, by listener.
+    pub connections: IntGaugeVec,
+    /// Places where a stream was not framed as it should be, by listener and reason.
+    pub framing_errors: IntCounterVec,
+    /// Events that did not parse whole, by listener and tag. They are stored.
+    pub parse_failures: IntCounterVec,
+    /// TLS handshakes that failed, by listener.
+    pub tls_failures: IntCounterVec,
+    /// Events that are durable and not sealed yet.
+    pub staged_events: IntGauge,
+    /// Bytes of them before compression.
+    pub staged_bytes: IntGauge,
+    /// Sealed segments.
+    pub segments: IntGauge,
+    /// Bytes of them on disk.
+    pub segment_bytes: IntGauge,
+    /// Events in them.
+    pub segment_events: IntGauge,
+    /// Synced commits.
+    pub commits: IntCounter,
+    /// Seconds that commits took, all together.
+    pub commit_seconds: Counter,
+    /// Refusals and failures that were noted, by journal; folded ones are counted each.
+    pub journal_noted: IntCounterVec,
+    /// Seconds since the start.
+    pub uptime: Gauge,
+    /// Resident memory of the daemon, in bytes.
+    pub resident: IntGauge,
+}
+
+impl Gauges {
+    pub(super) fn register(registry: &Registry) -> Result<Self> {
+        let to = To(registry);
+        Ok(Self {
+            kernel_dropped: to.counters("kernel_dropped_total", DROPPED, &["listener"])?,
+            receive_buffer: to.gauges("receive_buffer_bytes", "The granted receive buffer.")?,
+            connections: to.gauges("connections", "Open connections.")?,
+            framing_errors: to.counters(
+                "framing_errors_total",
+                FRAMING,
+                &["listener", "reason"],
+            )?,
+            parse_failures: to.counters("parse_failures_total", PARSE, &["listener", "tag"])?,
+            tls_failures: to.counters("tls_handshake_failures_total", TLS, &["listener"])?,
+            staged_events: to.gauge("staged_events", "Durable events that are not sealed yet.")?,
+            staged_bytes: to.gauge("staged_bytes", "Bytes of them before compression.")?,
+            segments: to.gauge("segments", "Sealed segments.")?,
+            segment_bytes: to.gauge("segment_bytes", "Bytes of sealed segments on disk.")?,
+            segment_events: to.gauge("segment_events", "Events in sealed segments.")?,
+            commits: to.add(IntCounter::with_opts(opts("commits_total", "Synced commits.")))?,
+            commit_seconds: to.add(Counter::with_opts(opts("commit_seconds_total", COMMIT)))?,
+            journal_noted: to.counters("journal_noted_total", NOTED, &["journal"])?,
+            uptime: to.add(Gauge::with_opts(opts("uptime_seconds", "Since the start.")))?,
+            resident: to.gauge("resident_memory_bytes", "Resident memory of the daemon.")?,
+        })
+    }
+}
+
+/// A registry to add metrics to.
+struct To<'r>(&'r Registry);
+
+impl To<'_> {
+    fn add<C: Collector + Clone + 'static>(&self, metric: Result<C>) -> Result<C> {
+        let metric = metric?;
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec> {
+        self.add(IntCounterVec::new(opts(name, help), labels))
+    }
+
+    fn gauges(&self, name: &str, help: &str) -> Result<IntGaugeVec> {
+        self.add(IntGaugeVec::new(opts(name, help), &["listener"]))
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge> {
+        self.add(IntGauge::with_opts(opts(name, help)))
+    }
+}
+
+fn opts(name: &str, help: &str) -> Opts {
+    Opts::new(format!("logtrace_{name}"), help)
+}
+
+const DROPPED: &str = "Datagrams that the kernel dropped before the daemon saw them.";
+const FRAMING: &str = "Places where a stream was not framed as it should be.";
+const PARSE: &str = "Events that did not parse whole; they are stored.";
+const TLS: &str = "TLS handshakes that failed.";
+const COMMIT: &str = "Time spent in synced commits.";
+const NOTED: &str = "Refusals and failures noted in a journal, folded ones counted each.";

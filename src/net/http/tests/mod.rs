@@ -1,0 +1,6 @@
+//! Calls of a door over a real gate, ledger and store.
+
+mod bodies;
+mod calls;
+mod gate;
+mod support;
