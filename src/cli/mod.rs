@@ -8,7 +8,7 @@
 //! | `keys`                            | the same, or a data folder that no daemon holds       |
 //! | `completions`                     | nothing                                               |
 //!
-//! What people see has no control character in it, whatever senders wrote: [`visible`] makes them
+//! What people see has no control character in it, whatever senders wrote: `visible` makes them
 //! plain. `--json` is for programs and exact.
 
 mod args;

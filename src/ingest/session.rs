@@ -191,7 +191,7 @@ impl Ingest {
     }
 
     /// Whether a call with this key may write logs, before its body is read: what
-    /// [`verdict`](Self::verdict) says of a message without a key of its own.
+    /// the session says of a message without a key of its own.
     ///
     /// # Errors
     ///

@@ -21,7 +21,7 @@ pub(super) fn open(db: Arc<Db>, config: Config) -> Result<Store, Error> {
     let _absent = fs::remove_dir_all(&folder).is_err();
     fs::create_dir_all(&folder).map_err(|error| db::Error::File { path: folder.clone(), error })?;
     let segments = catalog(&db)?;
-    let (staged, last_number, damaged) = stage(&db)?;
+    let Stage { staged, last_number, damaged } = stage(&db)?;
     let (mut next_segment, mut next_batch, mut next_id) = next(&db)?;
     if let Some(last) = staged.back() {
         next_id = next_id.max(last.first_id + last.rows as u64);
@@ -77,22 +77,31 @@ fn catalog(db: &Db) -> Result<BTreeMap<u64, Arc<Segment>>, Error> {
     }
 }
 
-/// What is staged, the number of the last batch, and whether some could not be read.
-fn stage(db: &Db) -> Result<(VecDeque<Arc<Staged>>, Option<u64>, bool), Error> {
-    let (mut staged, mut last, mut damaged) = (VecDeque::new(), None, false);
+/// What the `stage` family holds.
+#[derive(Default)]
+struct Stage {
+    staged: VecDeque<Arc<Staged>>,
+    /// The number of the last batch, readable or not.
+    last_number: Option<u64>,
+    /// Whether some could not be read.
+    damaged: bool,
+}
+
+fn stage(db: &Db) -> Result<Stage, Error> {
+    let mut stage = Stage::default();
     db.scan(Family::Stage, b"", |key, chunk| {
         let Ok(number) = key.try_into().map(u64::from_be_bytes) else { return };
-        last = Some(number);
+        stage.last_number = Some(number);
         match Staged::read(number, chunk) {
-            Ok(batch) => staged.push_back(Arc::new(batch)),
+            Ok(batch) => stage.staged.push_back(Arc::new(batch)),
             // Left where it is: the next version may know how to mend it.
             Err(error) => {
-                damaged = true;
+                stage.damaged = true;
                 error!(number, %error, "a staged batch is damaged and is passed over");
             }
         }
     })?;
-    Ok((staged, last, damaged))
+    Ok(stage)
 }
 
 fn next(db: &Db) -> Result<(u64, u64, u64), Error> {

@@ -25,8 +25,8 @@ fn batch(origin: &Arc<Origin>, numbers: std::ops::Range<i64>, received_at: i64) 
     let mut rows = Rows::default();
     rows.begin(origin, received_at);
     for n in numbers {
-        let mut event = crate::event::Event::default();
-        event.timestamp = Some(Timestamp::from_micros(n));
+        let timestamp = Some(Timestamp::from_micros(n));
+        let mut event = crate::event::Event { timestamp, ..Default::default() };
         event.set(Known::Message, Value::Text(format!("event {n}").into()));
         event.set(Known::AppName, Value::Text(format!("app-{}", n % 3).into()));
         if n % 5 == 0 {

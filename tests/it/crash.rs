@@ -1,11 +1,11 @@
 //! `kill -9` at any moment loses nothing that was acknowledged, and doubles nothing.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::support::Daemon;
@@ -45,7 +45,7 @@ fn st_01_acknowledged_is_stored_once_however_often_it_is_killed() {
         });
         daemon.kill();
     }
-    let acknowledged = acknowledged.into_inner().unwrap();
+    let acknowledged = acknowledged.into_inner();
     assert!(acknowledged.len() as u64 > kills * LOGS, "only {} acknowledged", acknowledged.len());
     let daemon = Daemon::start(folder.path(), CONFIG);
     let stored = all_messages(&daemon);
@@ -62,7 +62,7 @@ fn send(url: &str, name: &str, over: &AtomicBool, acknowledged: &Mutex<BTreeSet<
         let texts: Vec<String> = (0..LOGS).map(|n| format!("{name}c{call}n{n}")).collect();
         let logs: Vec<Value> = texts.iter().map(|text| json!({"message": text})).collect();
         match ureq::post(url).send_json(json!({"logs": logs})) {
-            Ok(answer) if answer.status() == 202 => acknowledged.lock().unwrap().extend(texts),
+            Ok(answer) if answer.status() == 202 => acknowledged.lock().extend(texts),
             Ok(answer) => panic!("expected 202, but found {}", answer.status()),
             Err(_) => return,
         }

@@ -20,6 +20,9 @@ const MALFORMED: u64 = 7;
 /// A key that has the form of one and is none.
 const UNKNOWN: &str = "lt_live_00000000000000000000000000000000";
 
+/// Writes the message of a number.
+type Render = fn(u64) -> String;
+
 fn syslog(n: u64) -> String {
     match n {
         n if n % BLOCKED == 0 => {
@@ -61,8 +64,7 @@ fn check(daemon: &Daemon, listener: &str, messages: u64) {
 fn floods_of_every_stream_add_up_to_the_message() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), "");
-    let floods: [(&str, fn(u64) -> String); 3] =
-        [("tcp", syslog), ("counted", counted), ("json", json_line)];
+    let floods: [(&str, Render); 3] = [("tcp", syslog), ("counted", counted), ("json", json_line)];
     thread::scope(|scope| {
         for (listener, render) in floods {
             let mut stream = daemon.connect(listener);
@@ -94,7 +96,7 @@ fn floods_of_every_stream_add_up_to_the_message() {
 fn floods_of_datagrams_add_up_with_what_the_kernel_dropped() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), "");
-    let floods: [(&str, fn(u64) -> String); 2] = [("udp", syslog), ("json-udp", json_line)];
+    let floods: [(&str, Render); 2] = [("udp", syslog), ("json-udp", json_line)];
     for (listener, render) in floods {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.connect(daemon.address(listener)).unwrap();

@@ -73,7 +73,7 @@ fn cf_05_ports_that_are_taken_are_all_named() {
     let listener = |port: &String| {
         format!(
             "[[listener]]\nname = \"at-{}\"\nprotocol = \"syslog\"\ntransport = \"tcp\"\nlisten = \"{port}\"\n",
-            &port[10..]
+            port.strip_prefix("127.0.0.1:").unwrap()
         )
     };
     let file = folder.path().join("logtrace.toml");

@@ -13,7 +13,7 @@
 //!   blocked or failed, and is noted in a journal.
 //! * *202 is durable*: it is sent when all accepted logs are in the synced log.
 //! * *Memory is bounded*: a body by `max_body`, compressed and not; all that are being read
-//!   together by [`MAX_BODIES`]; those being inflated by [`MAX_INFLATING`].
+//!   together by `MAX_BODIES`; those being inflated by `MAX_INFLATING`.
 //! * *A refused client learns nothing* but that it is refused.
 
 mod attempt;
