@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::build::Parts;
-use super::run::Failure;
+use super::failure::Failure;
 use crate::admin::Readiness;
 use crate::batch::{Commit, SealerStop, run_sealer, run_writer};
 use crate::ingest::now;

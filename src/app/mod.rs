@@ -11,6 +11,7 @@
 
 mod build;
 mod disk;
+mod failure;
 mod http;
 mod listening;
 mod logging;
@@ -18,4 +19,5 @@ mod run;
 mod serve;
 mod signals;
 
-pub use self::run::{Failure, run};
+pub use self::failure::Failure;
+pub use self::run::run;

@@ -1,6 +1,5 @@
 //! Runs the daemon from a checked configuration to its end.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use tracing::{debug, info, warn};
 
 use super::build::{Parts, build};
 use super::disk::Disk;
+use super::failure::Failure;
 use super::listening::Listening;
 use super::signals::Signals;
 use super::{http, logging};
@@ -20,25 +20,6 @@ use crate::admin::Readiness;
 use crate::config::Config;
 use crate::ingest::Ingest;
 use crate::net::{self, Drops};
-
-/// Why the daemon ended other than by being told to.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Failure {
-    /// A part could not be made.
-    #[error("{0}")]
-    Build(Box<dyn std::error::Error + Send + Sync>),
-    /// The system gave no threads or signals.
-    #[error("{0}")]
-    System(#[from] io::Error),
-    /// The store took no more: everything acknowledged is safe, and nothing more can be promised
-    /// before a restart.
-    #[error("the store failed and the daemon must be started again: {0}")]
-    Store(crate::store::Error),
-    /// A thread of the store ended in a panic.
-    #[error("the {0} ended in a panic and the daemon must be started again")]
-    Thread(&'static str),
-}
 
 /// Runs the daemon until a signal tells it to stop.
 ///

@@ -1,17 +1,14 @@
 //! Takes the messages of one read into one open batch.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustc_hash::FxHashMap;
-
+use super::decoder::Decoder;
 use super::listener::{Format, Listener};
 use super::scrub::{scrub, taken};
 use super::sender::Sender;
 use super::session::Session;
 use super::{Ingest, now};
-use crate::batch::Ticket;
 use crate::event::{Event, Known, Tag, Value};
 use crate::frame::{Frames, Framing, JsonValues, Step, datagram};
 use crate::gate::{Reason, Refusal};
@@ -21,29 +18,6 @@ use crate::metrics::Failure;
 use crate::parse::{self, Context};
 use crate::store::Rows;
 use crate::time::Timestamp;
-
-/// How a stream is cut into messages.
-#[derive(Debug)]
-pub enum Decoder {
-    /// By counts and delimiters.
-    Frames(Box<Frames>),
-    /// Into JSON values.
-    Json(Box<JsonValues>),
-}
-
-/// What was done with a read.
-#[derive(Debug)]
-pub struct Taken {
-    /// Bytes at the front of the buffer that are no longer needed.
-    pub consumed: usize,
-    /// Whether nothing whole is left in the buffer. Else there was no room in the batch: call
-    /// again with what is left.
-    pub drained: bool,
-    /// How long not to read again, by the limits of the sender.
-    pub wait: Duration,
-    /// Tells when what was accepted is durable.
-    pub ticket: Ticket,
-}
 
 /// The messages of one read on their way into `rows`.
 pub(super) struct Intake<'a> {
@@ -84,67 +58,6 @@ pub(super) struct Source<'a> {
     pub(super) place: Option<usize>,
 }
 
-impl Ingest {
-    /// Takes what a stream brought: `buffer` begins where the last call's `consumed` ended. `eof`
-    /// says that no more will come.
-    pub async fn stream(
-        &self,
-        session: &mut Session,
-        decoder: &mut Decoder,
-        buffer: &[u8],
-        eof: bool,
-    ) -> Taken {
-        let max = self.batcher.max_bytes();
-        let fill = |rows: &mut Rows| {
-            let mut intake = Intake::new(self, rows);
-            self.refresh(session, intake.at);
-            let (mut consumed, mut drained) = (0, false);
-            while !drained && intake.rows.bytes() < max && !intake.rows.is_full() {
-                let rest = buffer.get(consumed..).unwrap_or_default();
-                match decoder.next(rest, eof) {
-                    Step::More { consumed: more } => {
-                        consumed += more;
-                        drained = true;
-                    }
-                    Step::Message { bytes, consumed: more, original_len } => {
-                        intake.message(session, bytes, original_len);
-                        consumed += more;
-                    }
-                }
-            }
-            let (wait, _) = intake.finish(session);
-            (consumed, drained, wait)
-        };
-        let ((consumed, drained, wait), ticket) = self.batcher.append(fill).await;
-        Taken { consumed, drained, wait, ticket }
-    }
-
-    /// Takes datagrams that were received together. `sessions` remembers their senders.
-    pub async fn datagrams(
-        &self,
-        sessions: &mut FxHashMap<IpAddr, Session>,
-        listener: &Arc<Listener>,
-        datagrams: &[(IpAddr, &[u8])],
-        max_len: usize,
-    ) -> Ticket {
-        if sessions.len() > MAX_PEERS {
-            sessions.clear(); // forgets no more than who they were
-        }
-        let fill = |rows: &mut Rows| {
-            let at = now();
-            for (peer, bytes) in datagrams {
-                let new = || Session::new(Arc::clone(listener), *peer, None);
-                let session = sessions.entry(*peer).or_insert_with(new);
-                let mut intake = Intake::new(self, rows);
-                self.refresh(session, at);
-                intake.datagram(session, bytes, max_len);
-                intake.finish(session);
-            }
-        };
-        self.batcher.append(fill).await.1
-    }
-}
-
 impl<'a> Intake<'a> {
     pub(super) fn new(ingest: &'a Ingest, rows: &'a mut Rows) -> Self {
         Self {
@@ -160,7 +73,7 @@ impl<'a> Intake<'a> {
     }
 
     /// Takes one datagram: a message, or of Logstash's as many as its codec finds in it.
-    fn datagram(&mut self, session: &mut Session, bytes: &[u8], max_len: usize) {
+    pub(super) fn datagram(&mut self, session: &mut Session, bytes: &[u8], max_len: usize) {
         let mut decoder = match session.listener.format {
             Format::Json => Decoder::Json(Box::new(JsonValues::new(max_len))),
             Format::Line => Decoder::Frames(Box::new(Frames::new(Framing::Lf, max_len))),
@@ -184,7 +97,7 @@ impl<'a> Intake<'a> {
     }
 
     /// Takes one message.
-    fn message(&mut self, session: &mut Session, raw: &[u8], original_len: Option<u64>) {
+    pub(super) fn message(&mut self, session: &mut Session, raw: &[u8], original_len: Option<u64>) {
         if session.may_greet {
             session.may_greet = false;
             if let Some(secret) = parse::hello(raw) {
@@ -266,6 +179,11 @@ impl<'a> Intake<'a> {
     pub(super) fn finish(&mut self, session: &Session) -> (Duration, u64) {
         self.end_run(session);
         (self.wait, self.accepted)
+    }
+
+    /// Whether the batch takes more, of up to so many bytes.
+    pub(super) fn has_room(&self, max_bytes: usize) -> bool {
+        self.rows.bytes() < max_bytes && !self.rows.is_full()
     }
 
     /// When the read was made.
@@ -361,23 +279,6 @@ impl<'a> Intake<'a> {
     }
 }
 
-impl Decoder {
-    fn next<'b>(&'b mut self, buffer: &'b [u8], eof: bool) -> Step<'b> {
-        match self {
-            Self::Frames(frames) => frames.next(buffer, eof),
-            Self::Json(values) => values.next(buffer, eof),
-        }
-    }
-
-    /// Places where the stream was not framed as it should be, by reason, since the beginning.
-    pub fn errors(&self) -> crate::frame::FrameErrors {
-        match self {
-            Self::Frames(frames) => frames.errors(),
-            Self::Json(values) => values.errors(),
-        }
-    }
-}
-
 /// Whether a tag says that a call failed, and not only that something is odd.
 fn is_failure(tag: Tag) -> bool {
     !matches!(tag, Tag::ReservedField | Tag::ClockSkew)
@@ -388,6 +289,3 @@ const SAMPLE: usize = 256;
 
 /// Fields that an event kept for its memory may have room for; one with more was an exception.
 const MAX_SPARE: usize = 64;
-
-/// Sources of datagrams that are remembered at the same time.
-const MAX_PEERS: usize = 16_384;

@@ -17,17 +17,20 @@
 
 mod call;
 mod clock;
+mod decoder;
 mod intake;
 mod listener;
 mod notes;
+mod reads;
 mod scrub;
 mod sender;
 mod session;
 
 pub use self::call::{CallOutcome, Rejected};
 pub use self::clock::now;
-pub use self::intake::{Decoder, Taken};
+pub use self::decoder::Decoder;
 pub use self::listener::{Format, Listener};
+pub use self::reads::Taken;
 pub use self::sender::Sender;
 pub use self::session::Session;
 

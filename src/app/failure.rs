@@ -1,0 +1,22 @@
+//! Why the daemon can end other than by being told to.
+
+use std::io;
+
+/// Why the daemon ended other than by being told to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// A part could not be made.
+    #[error("{0}")]
+    Build(Box<dyn std::error::Error + Send + Sync>),
+    /// The system gave no threads or signals.
+    #[error("{0}")]
+    System(#[from] io::Error),
+    /// The store took no more: everything acknowledged is safe, and nothing more can be promised
+    /// before a restart.
+    #[error("the store failed and the daemon must be started again: {0}")]
+    Store(crate::store::Error),
+    /// A thread of the store ended in a panic.
+    #[error("the {0} ended in a panic and the daemon must be started again")]
+    Thread(&'static str),
+}

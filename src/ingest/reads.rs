@@ -1,0 +1,94 @@
+//! What a socket brought in one read: from a stream, or datagrams.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+
+use super::decoder::Decoder;
+use super::intake::Intake;
+use super::listener::Listener;
+use super::session::Session;
+use super::{Ingest, now};
+use crate::batch::Ticket;
+use crate::frame::Step;
+use crate::store::Rows;
+
+/// What was done with a read.
+#[derive(Debug)]
+pub struct Taken {
+    /// Bytes at the front of the buffer that are no longer needed.
+    pub consumed: usize,
+    /// Whether nothing whole is left in the buffer. Else there was no room in the batch: call
+    /// again with what is left.
+    pub drained: bool,
+    /// How long not to read again, by the limits of the sender.
+    pub wait: Duration,
+    /// Tells when what was accepted is durable.
+    pub ticket: Ticket,
+}
+
+impl Ingest {
+    /// Takes what a stream brought: `buffer` begins where the last call's `consumed` ended. `eof`
+    /// says that no more will come.
+    pub async fn stream(
+        &self,
+        session: &mut Session,
+        decoder: &mut Decoder,
+        buffer: &[u8],
+        eof: bool,
+    ) -> Taken {
+        let max = self.batcher.max_bytes();
+        let fill = |rows: &mut Rows| {
+            let mut intake = Intake::new(self, rows);
+            self.refresh(session, intake.at());
+            let (mut consumed, mut drained) = (0, false);
+            while !drained && intake.has_room(max) {
+                let rest = buffer.get(consumed..).unwrap_or_default();
+                match decoder.next(rest, eof) {
+                    Step::More { consumed: more } => {
+                        consumed += more;
+                        drained = true;
+                    }
+                    Step::Message { bytes, consumed: more, original_len } => {
+                        intake.message(session, bytes, original_len);
+                        consumed += more;
+                    }
+                }
+            }
+            let (wait, _) = intake.finish(session);
+            (consumed, drained, wait)
+        };
+        let ((consumed, drained, wait), ticket) = self.batcher.append(fill).await;
+        Taken { consumed, drained, wait, ticket }
+    }
+
+    /// Takes datagrams that were received together. `sessions` remembers their senders.
+    pub async fn datagrams(
+        &self,
+        sessions: &mut FxHashMap<IpAddr, Session>,
+        listener: &Arc<Listener>,
+        datagrams: &[(IpAddr, &[u8])],
+        max_len: usize,
+    ) -> Ticket {
+        if sessions.len() > MAX_PEERS {
+            sessions.clear(); // forgets no more than who they were
+        }
+        let fill = |rows: &mut Rows| {
+            let at = now();
+            for (peer, bytes) in datagrams {
+                let new = || Session::new(Arc::clone(listener), *peer, None);
+                let session = sessions.entry(*peer).or_insert_with(new);
+                let mut intake = Intake::new(self, rows);
+                self.refresh(session, at);
+                intake.datagram(session, bytes, max_len);
+                intake.finish(session);
+            }
+        };
+        self.batcher.append(fill).await.1
+    }
+}
+
+/// Sources of datagrams that are remembered at the same time.
+const MAX_PEERS: usize = 16_384;
