@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
+use super::Ingest;
 use super::decoder::Decoder;
 use super::intake::Intake;
 use super::listener::Listener;
 use super::session::Session;
-use super::{Ingest, now};
 use crate::batch::Ticket;
 use crate::frame::Step;
 use crate::store::Rows;
@@ -76,13 +76,16 @@ impl Ingest {
             sessions.clear(); // forgets no more than who they were
         }
         let fill = |rows: &mut Rows| {
-            let at = now();
-            for (peer, bytes) in datagrams {
+            // Datagrams in a row of one sender are charged and booked together.
+            for row in datagrams.chunk_by(|(one, _), (next, _)| one == next) {
+                let Some((peer, _)) = row.first() else { continue };
                 let new = || Session::new(Arc::clone(listener), *peer, None);
                 let session = sessions.entry(*peer).or_insert_with(new);
                 let mut intake = Intake::new(self, rows);
-                self.refresh(session, at);
-                intake.datagram(session, bytes, max_len);
+                self.refresh(session, intake.at());
+                for (_, bytes) in row {
+                    intake.datagram(session, bytes, max_len);
+                }
                 intake.finish(session);
             }
         };
