@@ -58,7 +58,9 @@
 //! # Not here yet
 //!
 //! Message templates and the token map (their places are named in [`store`]), merges of segments,
-//! journals of successful calls, the audit log, people and their console, alerts, forwarding.
+//! going on by itself after a full disk (the daemon ends with an error, and nothing acknowledged is
+//! lost), one ceiling of memory over all connections, reload, journals of successful calls, the
+//! audit log, people and their console, alerts, forwarding.
 
 pub mod admin;
 pub mod api;
