@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::support::{Daemon, wait_for};
+use crate::support::{Daemon, tls, wait_for};
 
 const UNKNOWN: &str = "lt_live_00000000000000000000000000000000";
 
@@ -308,4 +308,68 @@ fn a_place_that_becomes_free_is_taken_by_who_waited_for_it() {
         second.write_all(b"<13>1 - h a - - - passes\n").unwrap();
         (!daemon.query("message:passes").is_empty()).then_some(())
     });
+}
+
+#[test]
+fn a_listener_and_a_network_have_keys_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    let key = |name: &str| daemon.create_key(&json!({"name": name, "scopes": ["write:logs"]})).0;
+    let (of_listener, of_network) = (key("listener"), key("network"));
+    assert!(daemon.stop().success());
+    let networks =
+        format!("[gate]\nnetworks = [{{ source = \"127.0.0.0/8\", key = \"{of_network}\" }}]\n");
+    let socket = "protocol = \"syslog\"\ntransport = \"tcp\"\nlisten = \"127.0.0.1:0\"\n\
+                  require_key = true\n";
+    let listeners = format!(
+        "[[listener]]\nname = \"own\"\n{socket}key = \"{of_listener}\"\n\
+         [[listener]]\nname = \"none\"\n{socket}"
+    );
+    let daemon = Daemon::with_listeners(folder.path(), &networks, &listeners);
+    for (listener, method, key) in
+        [("own", "listener", of_listener), ("none", "network", of_network)]
+    {
+        daemon.send(listener, format!("<13>1 - h a - - - by {listener}\n").as_bytes());
+        let event = daemon.find(&format!("message:\"by {listener}\""));
+        assert_eq!((&event["auth.method"], &event["key"]), (&json!(method), &json!(key)));
+    }
+}
+
+#[test]
+fn client_certificates_are_optional_or_required_as_configured() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = |name: &str, required: bool| {
+        format!(
+            "[[listener]]\nname = \"{name}\"\nprotocol = \"syslog\"\ntransport = \"tcp\"\n\
+             listen = \"127.0.0.1:0\"\ntls = {{ cert = \"FOLDER/server.pem\", key = \
+             \"FOLDER/server.key\", client_ca = \"FOLDER/ca.pem\", require_client_cert = {required} }}\n"
+        )
+    };
+    let listeners = [listener("optional", false), listener("required", true)].concat();
+    let daemon = Daemon::with_listeners(folder.path(), "", &listeners);
+    for (listener, client, passes) in [
+        ("optional", None, true),
+        ("optional", Some("client"), true),
+        ("required", Some("client"), true),
+        ("required", None, false),
+        // Of the same authority, but not for clients.
+        ("required", Some("server"), false),
+    ] {
+        let text = format!("{listener} {}", client.unwrap_or("nobody"));
+        let mut stream = tls(folder.path(), daemon.connect(listener), client);
+        let sent = stream.write_all(format!("<13>1 - h a - - - {text}\n").as_bytes());
+        stream.conn.send_close_notify();
+        let flushed = stream.flush();
+        if passes {
+            sent.and(flushed).unwrap();
+            daemon.find(&format!("message:\"{text}\""));
+        } else {
+            let answer = stream.read_to_end(&mut Vec::new());
+            assert!(answer.is_err(), "a client that is not known is not heard");
+            assert!(daemon.query(&format!("message:\"{text}\"")).is_empty());
+        }
+    }
+    let refused =
+        daemon.metrics().get("logtrace_tls_handshake_failures_total{listener=\"required\"}");
+    assert_eq!(refused, 2);
 }

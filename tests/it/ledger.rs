@@ -6,7 +6,7 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::support::{Daemon, wait_for};
+use crate::support::{Daemon, tls, wait_for};
 
 /// Messages that each flood sends.
 const MESSAGES: u64 = 20_000;
@@ -51,6 +51,13 @@ fn blocked_of(messages: u64) -> u64 {
     (0..messages).filter(|n| n % BLOCKED == 0).count() as u64
 }
 
+fn flood(mut stream: impl Write, render: Render) {
+    for first in (0..MESSAGES).step_by(500) {
+        let text: String = (first..first + 500).map(render).collect();
+        stream.write_all(text.as_bytes()).unwrap();
+    }
+}
+
 #[track_caller]
 fn check(daemon: &Daemon, listener: &str, messages: u64) {
     daemon.settle(listener, messages);
@@ -67,22 +74,23 @@ fn floods_of_every_stream_add_up_to_the_message() {
     let floods: [(&str, Render); 3] = [("tcp", syslog), ("counted", counted), ("json", json_line)];
     thread::scope(|scope| {
         for (listener, render) in floods {
-            let mut stream = daemon.connect(listener);
-            scope.spawn(move || {
-                for first in (0..MESSAGES).step_by(500) {
-                    let text: String = (first..first + 500).map(render).collect();
-                    stream.write_all(text.as_bytes()).unwrap();
-                }
-            });
+            let stream = daemon.connect(listener);
+            scope.spawn(move || flood(stream, render));
         }
+        let mut stream = tls(folder.path(), daemon.connect("tls"), None);
+        scope.spawn(move || {
+            flood(&mut stream, syslog);
+            stream.conn.send_close_notify();
+            stream.flush().unwrap();
+        });
     });
-    for (listener, _) in floods {
+    for listener in floods.map(|(listener, _)| listener).into_iter().chain(["tls"]) {
         check(&daemon, listener, MESSAGES);
     }
     // What is stored is found, and what is refused is in the journal with exact counts.
     assert!(!daemon.query("message:\"number 19998\"").is_empty());
     let query = json!({"filter": "reason:INVALID_API_KEY", "journal": "blocked", "from": "-1h", "limit": 1000});
-    let want = blocked_of(MESSAGES) * floods.len() as u64;
+    let want = blocked_of(MESSAGES) * (floods.len() as u64 + 1);
     wait_for("all refusals in the journal", || {
         let entries = daemon.query_with(&query);
         let sum: u64 = entries.iter().map(|entry| entry["count"].as_u64().unwrap()).sum();
