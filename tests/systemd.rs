@@ -2,13 +2,20 @@
 
 #![cfg(test)]
 
+#[path = "support/wait.rs"]
+mod wait;
+
 use std::fs;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+
+use self::wait::wait_for;
 
 /// The most that `systemd-analyze security` may find exposed, of 10, in tenths.
 const MAX_EXPOSURE: u32 = 15;
@@ -72,6 +79,40 @@ fn the_daemon_tells_the_service_manager() {
     said("READY=1");
     kill_process(Pid::from_child(&daemon), Signal::TERM).unwrap();
     said("STOPPING=1");
+    assert_eq!(daemon.wait().unwrap().code(), Some(0));
+}
+
+/// `logtrace.socket`: the daemon takes the socket that the manager holds, and the line that waits
+/// in it.
+#[test]
+fn a_socket_that_is_handed_over_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let config = folder.path().join("logtrace.toml");
+    let sections = ["api", "admin"].map(|name| format!("[{name}]\nlisten = \"127.0.0.1:0\"\n"));
+    let listener = format!(
+        "[[listener]]\nname = \"handed\"\nprotocol = \"syslog\"\ntransport = \"tcp\"\nlisten = \"{free}\"\n"
+    );
+    fs::write(&config, sections.concat() + &listener).unwrap();
+    let data = folder.path().join("data");
+    let mut command = Command::new("systemd-socket-activate");
+    command.arg(format!("--listen={free}")).arg(env!("CARGO_BIN_EXE_logtrace"));
+    command.arg("serve").arg("--config").arg(&config).arg("--data").arg(&data);
+    let mut daemon = command.spawn().expect("`make test` installs systemd's tools");
+    // Only a first connection makes the manager start the daemon.
+    let mut sender = wait_for("the socket", || TcpStream::connect(free).ok());
+    sender.write_all(b"<13>1 - h a - - - waited for the daemon\n").unwrap();
+    let addresses: serde_json::Value = wait_for("the daemon", || {
+        serde_json::from_slice(&fs::read(data.join("listening.json")).ok()?).ok()
+    });
+    assert_eq!(addresses["handed"], free.to_string());
+    let metrics = format!("http://{}/metrics", addresses["admin"].as_str().unwrap());
+    wait_for("the line", || {
+        let page = ureq::get(&metrics).call().ok()?.body_mut().read_to_string().ok()?;
+        let stored = "logtrace_stored_total{listener=\"handed\"} 1";
+        page.lines().any(|line| line == stored).then_some(())
+    });
+    kill_process(Pid::from_child(&daemon), Signal::TERM).unwrap();
     assert_eq!(daemon.wait().unwrap().code(), Some(0));
 }
 
