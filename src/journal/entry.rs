@@ -107,6 +107,8 @@ impl Blocked {
         put(&mut event, "rule", Some(self.rule));
         put(&mut event, "fingerprint", Some(self.fingerprint));
         number(&mut event, "threat_score", Some(u64::from(self.threat_score)));
+        // There is no database of countries yet; unknown is a value of its own.
+        put(&mut event, "country", Some("unknown".to_owned()));
         put(&mut event, "level", Some("WARN".to_owned()));
         self.call.fill(&mut event);
         event

@@ -112,6 +112,10 @@ impl Entry {
         };
         event.timestamp = Some(self.first);
         number(&mut event, "count", Some(self.count));
+        if fold.journal == Which::Failed {
+            // The same call from the same source, again within the second.
+            number(&mut event, "retry_count", Some(self.count.saturating_sub(1)));
+        }
         put(&mut event, "last_seen", Some(self.last.to_string()));
         Note { journal: fold.journal, event, count: self.count }
     }

@@ -134,6 +134,7 @@ fn refusals_have_their_reason_in_the_journal_and_none_in_the_answer() {
         assert_eq!(entry["source.ip"], "127.0.0.1");
         assert!(entry["threat_score"].as_u64().unwrap() <= 100);
         assert_eq!(entry["fingerprint"].as_str().unwrap().len(), 16);
+        assert_eq!(entry["country"], "unknown");
         assert!(entry["rule"].is_string() && entry["count"].is_number(), "{entry}");
         let (status, answer) = daemon.call("POST", "/v1/logs/ingest", Some(key), Some(&log));
         assert!(matches!(status, 401 | 403), "{status}");
