@@ -6,7 +6,7 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::support::{Daemon, tls, wait_for};
+use crate::support::{Daemon, finish, tls, wait_for};
 
 /// Messages that each flood sends.
 const MESSAGES: u64 = 20_000;
@@ -80,8 +80,7 @@ fn floods_of_every_stream_add_up_to_the_message() {
         let mut stream = tls(folder.path(), daemon.connect("tls"), None);
         scope.spawn(move || {
             flood(&mut stream, syslog);
-            stream.conn.send_close_notify();
-            stream.flush().unwrap();
+            finish(stream).unwrap();
         });
     });
     for listener in floods.map(|(listener, _)| listener).into_iter().chain(["tls"]) {

@@ -1,7 +1,8 @@
 //! A client that speaks TLS.
 
 use std::fs;
-use std::net::TcpStream;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,4 +36,21 @@ pub(crate) fn tls(
     };
     let name = ServerName::try_from("localhost").unwrap();
     StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), socket)
+}
+
+/// Ends what was sent and waits until the server has read it. Who closes a socket with something
+/// unread in it, as the tickets of TLS 1.3 are, has the system throw away what it has not sent yet.
+///
+/// # Errors
+///
+/// The server ended the connection with an alert.
+pub(crate) fn finish(mut stream: StreamOwned<ClientConnection, TcpStream>) -> io::Result<()> {
+    stream.conn.send_close_notify();
+    stream.flush()?;
+    stream.sock.shutdown(Shutdown::Write)?;
+    match stream.read_to_end(&mut Vec::new()) {
+        // The server may close without a word of its own: everything was read by then.
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
+        _ => Ok(()),
+    }
 }
