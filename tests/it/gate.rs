@@ -141,6 +141,8 @@ fn refusals_have_their_reason_in_the_journal_and_none_in_the_answer() {
         assert!(!answer.to_string().contains(reason), "{answer}");
         answers.push(answer["detail"].clone());
     }
+    // Unknown and revoked are told alike, and so are the two that the key itself does not allow.
+    assert_eq!((&answers[0], &answers[2]), (&answers[1], &answers[3]));
     // A listener that wants a key, and none: refused, and the connection is told nothing.
     let mut stream = daemon.connect("keyed");
     stream.write_all(b"<13>1 - h a - - - never stored\n").unwrap();
