@@ -1,8 +1,9 @@
-//! A compressed run of bytes that knows whether it was damaged.
+//! A payload on disk: compressed in part, and it knows whether it was damaged.
 //!
 //! ```text
-//!  chunk = XXH3 of what follows (8 bytes, little endian), codec, raw length, bytes
-//!  codec: 0 as they are | 1 zstd
+//!  chunk = XXH3 of what follows (8 bytes, little endian), codec, raw length of the soft part,
+//!          its length as it is here, soft part, hard part
+//!  codec of the soft part: 0 as it is | 1 zstd
 //! ```
 
 use std::fmt;
@@ -11,6 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use zstd::bulk::{Compressor, Decompressor};
 
 use super::bytes::{Damaged, Reader, put_varint};
+use super::column::Payload;
 
 /// Makes chunks, with one compression context for all.
 pub(super) struct Packer {
@@ -29,20 +31,23 @@ impl Packer {
         Self { compressor, scratch: Vec::new() }
     }
 
-    /// A chunk that holds `raw`.
-    pub(super) fn pack(&mut self, raw: &[u8]) -> Vec<u8> {
+    /// A chunk that holds `payload`.
+    pub(super) fn pack(&mut self, payload: &Payload) -> Vec<u8> {
+        let soft = &payload.soft;
         self.scratch.clear();
-        let worth = raw.len() >= WORTH && {
-            self.scratch.reserve(zstd::zstd_safe::compress_bound(raw.len()));
-            let packed = self.compressor.compress_to_buffer(raw, &mut self.scratch);
-            packed.is_ok_and(|len| len < raw.len())
+        let worth = soft.len() >= WORTH && {
+            self.scratch.reserve(zstd::zstd_safe::compress_bound(soft.len()));
+            let packed = self.compressor.compress_to_buffer(soft, &mut self.scratch);
+            packed.is_ok_and(|len| len < soft.len())
         };
-        let body = if worth { &self.scratch } else { raw };
-        let mut chunk = Vec::with_capacity(HASH + 11 + body.len());
+        let body = if worth { &self.scratch } else { soft };
+        let mut chunk = Vec::with_capacity(HASH + 21 + body.len() + payload.hard.len());
         chunk.resize(HASH, 0);
         chunk.push(u8::from(worth));
-        put_varint(&mut chunk, raw.len() as u64);
+        put_varint(&mut chunk, soft.len() as u64);
+        put_varint(&mut chunk, body.len() as u64);
         chunk.extend_from_slice(body);
+        chunk.extend_from_slice(&payload.hard);
         let (hash, rest) = chunk.split_at_mut(HASH);
         hash.copy_from_slice(&xxh3_64(rest).to_le_bytes());
         chunk
@@ -55,22 +60,30 @@ impl Unpacker {
     }
 
     /// What [`Packer::pack`] was given.
-    pub(super) fn unpack(&mut self, chunk: &[u8]) -> Result<Vec<u8>, Damaged> {
-        let mut reader = Reader(chunk);
-        let hash = reader.take(HASH)?;
-        if hash != xxh3_64(reader.0).to_le_bytes() {
-            return Err(Damaged("the checksum of a chunk"));
-        }
+    pub(super) fn unpack(&mut self, chunk: &[u8]) -> Result<Payload, Damaged> {
+        let mut reader = check(chunk)?;
         let codec = reader.byte()?;
         let len = usize::try_from(reader.varint()?).map_err(|_| Damaged("a length"))?;
-        match codec {
-            0 if reader.0.len() == len => Ok(reader.0.to_vec()),
+        let body = reader.bytes()?;
+        let soft = match codec {
+            0 if body.len() == len => body.to_vec(),
             1 if len <= MAX_RAW => {
-                let raw = self.0.decompress(reader.0, len).map_err(|_| Damaged("zstd"))?;
-                if raw.len() == len { Ok(raw) } else { Err(Damaged("the length of a chunk")) }
+                let raw = self.0.decompress(body, len).map_err(|_| Damaged("zstd"))?;
+                if raw.len() == len { raw } else { return Err(Damaged("the length of a chunk")) }
             }
-            _ => Err(Damaged("a codec")),
-        }
+            _ => return Err(Damaged("a codec")),
+        };
+        Ok(Payload { soft, hard: reader.0.to_vec() })
+    }
+}
+
+/// What follows the checksum of a chunk, if that is right.
+pub(super) fn check(chunk: &[u8]) -> Result<Reader<'_>, Damaged> {
+    let mut reader = Reader(chunk);
+    let hash = reader.take(HASH)?;
+    match hash == xxh3_64(reader.0).to_le_bytes() {
+        true => Ok(reader),
+        false => Err(Damaged("the checksum of a chunk")),
     }
 }
 
@@ -104,11 +117,13 @@ mod tests {
         #[test]
         fn chunks_open_again_and_every_flipped_bit_shows(
             raw in prop_oneof![prop::collection::vec(any::<u8>(), 0..300), "(ab|cd){50,200}".prop_map(String::into_bytes)],
+            hard: Vec<u8>,
             bit in any::<prop::sample::Index>(),
         ) {
             let (mut packer, mut unpacker) = (Packer::new(1), Unpacker::new());
-            let mut chunk = packer.pack(&raw);
-            prop_assert_eq!(unpacker.unpack(&chunk).unwrap(), raw);
+            let mut chunk = packer.pack(&Payload { soft: raw.clone(), hard: hard.clone() });
+            let read = unpacker.unpack(&chunk).unwrap();
+            prop_assert_eq!((read.soft, read.hard), (raw, hard));
             let bit = bit.index(chunk.len() * 8);
             chunk[bit / 8] ^= 1 << (bit % 8);
             prop_assert!(unpacker.unpack(&chunk).is_err());

@@ -49,6 +49,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 
 use self::chunk::Packer;
+use self::column::Payload;
 use self::recover::{CATALOG_FORMAT, NEXT, next_value, segment_key};
 use self::sealer::Sealer;
 use crate::db::{self, Db, Family, Write};
@@ -80,7 +81,7 @@ struct Writer {
     next_batch: u64,
     next_id: u64,
     packer: Packer,
-    scratch: Vec<u8>,
+    scratch: Payload,
 }
 
 /// Why the store did not do as it was told.

@@ -8,6 +8,7 @@ use parking_lot::{Mutex, RwLock};
 use tracing::{error, info};
 
 use super::chunk::Packer;
+use super::column::Payload;
 use super::sealer::Sealer;
 use super::segment::Segment;
 use super::staged::Staged;
@@ -44,7 +45,7 @@ pub(super) fn open(db: Arc<Db>, config: Config) -> Result<Store, Error> {
         db,
         config,
         state: RwLock::new(state),
-        writer: Mutex::new(Writer { next_batch, next_id, packer, scratch: Vec::new() }),
+        writer: Mutex::new(Writer { next_batch, next_id, packer, scratch: Payload::default() }),
         sealing: Mutex::new(Sealer::new()),
     })
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
-use super::bytes::{Damaged, Reader, put_varint, put_zigzag};
-use super::column::Column;
+use super::bytes::{Damaged, put_varint, put_zigzag};
+use super::column::{Column, MAX_VALUES, Parts, Payload, numbers};
 use super::origin::{Origin, Run};
 use crate::event::{Event, Field, Kind, Known, Name, Tag, ValueRef};
 
@@ -189,7 +189,8 @@ impl Rows {
     }
 
     /// Appends origins, runs and times.
-    pub(super) fn encode_head(&self, out: &mut Vec<u8>) {
+    pub(super) fn encode_head(&self, payload: &mut Payload) {
+        let out = &mut payload.soft;
         put_varint(out, self.times.len() as u64);
         put_varint(out, self.origins.len() as u64);
         self.origins.iter().for_each(|origin| origin.encode(out));
@@ -201,7 +202,7 @@ impl Rows {
             put_varint(out, u64::from(run.rows));
             before = run.received_at;
         }
-        put_times(out, &self.times);
+        put_times(payload, &self.times);
     }
 
     fn other(&mut self, name: &str) -> &mut Column {
@@ -236,8 +237,12 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, Damaged> {
-        let rows = reader.count()?;
+    pub(super) fn decode(parts: &mut Parts<'_>) -> Result<Self, Damaged> {
+        let reader = &mut parts.soft;
+        let rows = usize::try_from(reader.varint()?).map_err(|_| Damaged("a count"))?;
+        if rows > MAX_VALUES {
+            return Err(Damaged("that many rows"));
+        }
         let mut origins = Vec::new();
         for _ in 0..reader.count()? {
             origins.push(Arc::new(Origin::decode(reader)?));
@@ -256,29 +261,21 @@ impl Head {
         if left != 0 {
             return Err(Damaged("runs of all rows"));
         }
-        let times = times(reader, rows)?;
+        let times = times(parts, rows)?;
         Ok(Self { origins, runs, times })
     }
 }
 
-/// Appends integers as the difference of each to the one before.
-pub(super) fn put_times(out: &mut Vec<u8>, times: &[i64]) {
-    let mut before = 0;
-    for time in times {
-        put_zigzag(out, time.wrapping_sub(before));
-        before = *time;
-    }
+/// Appends times or ids.
+pub(super) fn put_times(out: &mut Payload, times: &[i64]) {
+    let times: Vec<u64> = times.iter().map(|time| time.cast_unsigned()).collect();
+    numbers::encode(&times, out);
 }
 
-/// Reads `count` integers back.
-pub(super) fn times(reader: &mut Reader<'_>, count: usize) -> Result<Vec<i64>, Damaged> {
-    let mut times = Vec::with_capacity(count);
-    let mut time = 0_i64;
-    for _ in 0..count {
-        time = time.wrapping_add(reader.zigzag()?);
-        times.push(time);
-    }
-    Ok(times)
+/// Reads `count` of them back.
+pub(super) fn times(parts: &mut Parts<'_>, count: usize) -> Result<Vec<i64>, Damaged> {
+    let times = numbers::decode(parts, count)?;
+    Ok(times.into_iter().map(u64::cast_signed).collect())
 }
 
 /// Names beyond those that the daemon knows, in one batch. A sender can make names up, and each

@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use super::Error;
 use super::bytes::Damaged;
 use super::chunk::{Packer, Unpacker};
-use super::column::Column;
+use super::column::{Column, Payload, Spot, Taking};
 use super::origin::Origin;
 use super::rows::Rows;
 use super::segment::{Builder, Segment};
@@ -22,7 +22,7 @@ use crate::time::DAY;
 #[derive(Debug)]
 pub(super) struct Sealer {
     packer: Packer,
-    payload: Vec<u8>,
+    payload: Payload,
     unpacker: Unpacker,
     /// Origins that are equal become one.
     origins: FxHashMap<Origin, Arc<Origin>>,
@@ -53,17 +53,17 @@ struct Placed {
 struct Target<'g> {
     rows: Option<&'g mut Rows>,
     column: Option<&'g mut Column>,
+    taking: Taking,
     grew: usize,
 }
 
 impl Target<'_> {
-    fn push(&mut self, name: &str, row: u32, value: ValueRef<'_>) {
+    fn take(&mut self, name: &str, row: u32, from: &Column, spot: Spot) {
         if self.column.is_none() {
             self.column = self.rows.take().map(|rows| rows.column_mut(name));
         }
         if let Some(column) = &mut self.column {
-            column.push(row, value);
-            self.grew += value.bytes.len() + 1;
+            self.grew += column.take(row, from, spot, &mut self.taking) + 1;
         }
     }
 }
@@ -73,7 +73,7 @@ impl Sealer {
     pub(super) fn new() -> Self {
         Self {
             packer: Packer::new(LEVEL),
-            payload: Vec::new(),
+            payload: Payload::default(),
             unpacker: Unpacker::new(),
             origins: FxHashMap::default(),
             groups: Vec::new(),
@@ -105,10 +105,8 @@ impl Sealer {
     pub(super) fn add(&mut self, chunk: &[u8]) -> Result<(), Damaged> {
         let batch = Opened::open(chunk, &mut self.unpacker)?;
         // Everything is read before anything is taken in: a damaged batch leaves no half of it.
-        let columns: Result<Vec<(&str, Column)>, Damaged> = batch
-            .names()
-            .map(|name| Ok((name, Column::decode(batch.column(name).unwrap_or_default())?)))
-            .collect();
+        let columns: Result<Vec<(&str, Column)>, Damaged> =
+            batch.names().map(|name| Ok((name, batch.column(name)?.unwrap_or_default()))).collect();
         let columns = columns?;
         let placed = self.place(&batch, &columns);
         for (name, column) in &columns {
@@ -176,14 +174,15 @@ impl Sealer {
 
     /// Copies a column's values to where their rows went. Only groups that get one have the column.
     fn copy(&mut self, name: &str, column: &Column, placed: &Placed) {
-        let target = |group| Target { rows: Some(group), column: None, grew: 0 };
+        let target =
+            |group| Target { rows: Some(group), column: None, taking: Taking::default(), grew: 0 };
         let groups = self.groups.iter_mut().map(|group| &mut group.rows);
         let mut targets: Vec<Target<'_>> = groups.map(target).collect();
-        column.for_each(|row, value| {
+        column.spots(|row, spot| {
             let place = placed.groups.get(row as usize).zip(placed.rows.get(row as usize));
             let Some((group, row)) = place else { return };
             if let Some(target) = targets.get_mut(*group as usize) {
-                target.push(name, *row, value);
+                target.take(name, *row, column, spot);
             }
         });
         let grew: Vec<usize> = targets.into_iter().map(|target| target.grew).collect();

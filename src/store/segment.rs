@@ -14,9 +14,8 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::bytes::Damaged;
-use super::bytes::Reader;
 use super::chunk::Packer;
-use super::column::Column;
+use super::column::{Column, Payload};
 use super::rows::{Head, Rows, put_times, times};
 use super::staged::span;
 use crate::event::{Kind, ValueRef};
@@ -146,7 +145,7 @@ impl Builder {
         rows: &Rows,
         ids: &[i64],
         packer: &mut Packer,
-        payload: &mut Vec<u8>,
+        payload: &mut Payload,
     ) {
         let block = u32::try_from(self.segment.blocks.len()).expect("far fewer blocks");
         payload.clear();
@@ -156,8 +155,6 @@ impl Builder {
         let mut columns = Vec::new();
         for (name, column) in rows.columns() {
             let name = self.name(name);
-            let dictionary = column.to_dictionary();
-            let column = dictionary.as_ref().unwrap_or(column);
             payload.clear();
             column.encode(payload);
             self.store(ChunkAt::column(name, block), packer.pack(payload));
@@ -190,10 +187,10 @@ impl Builder {
 }
 
 /// The head of a block, and the ids of its rows, read back.
-pub(super) fn decode_head(payload: &[u8]) -> Result<(Head, Vec<i64>), Damaged> {
-    let mut reader = Reader(payload);
-    let head = Head::decode(&mut reader)?;
-    let ids = times(&mut reader, head.times.len())?;
+pub(super) fn decode_head(payload: &Payload) -> Result<(Head, Vec<i64>), Damaged> {
+    let mut parts = payload.parts();
+    let head = Head::decode(&mut parts)?;
+    let ids = times(&mut parts, head.times.len())?;
     Ok((head, ids))
 }
 

@@ -1,8 +1,8 @@
 //! A batch as it is acknowledged: one chunk under its number in the `stage` family.
 //!
 //! ```text
-//!  payload   = format, first id, origins, runs, times, columns, directory, its length (4 bytes)
-//!  directory = how many columns, then name and length of each
+//!  payload   = format, first id, bytes of the values, origins, runs, times, columns, directory, its length (4 bytes)
+//!  directory = how many columns, then the name of each, and the lengths of its two parts
 //! ```
 
 use std::ops::Range;
@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 
 use super::bytes::{Damaged, Reader, put_bytes, put_varint};
 use super::chunk::{Packer, Unpacker};
+use super::column::{Column, Parts, Payload};
 use super::rows::{Head, Rows};
 
 /// A staged batch: what is known of it without opening it, and its chunk.
@@ -25,7 +26,7 @@ pub struct Staged {
     pub(super) rows: usize,
     /// The times of its earliest and latest row, in microseconds since the epoch.
     pub(super) times: (i64, i64),
-    /// Bytes of the payload before compression.
+    /// Bytes of the values before they were encoded.
     pub(super) raw_bytes: usize,
     /// The compressed payload, as it lies on disk.
     pub(super) chunk: Arc<[u8]>,
@@ -35,9 +36,11 @@ pub struct Staged {
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) first_id: u64,
+    raw_bytes: u64,
     pub(super) head: Head,
-    payload: Vec<u8>,
-    columns: FxHashMap<Box<str>, Range<usize>>,
+    payload: Payload,
+    /// Where each column lies in the two parts of the payload.
+    columns: FxHashMap<Box<str>, (Range<usize>, Range<usize>)>,
 }
 
 impl Staged {
@@ -47,30 +50,32 @@ impl Staged {
         first_id: u64,
         rows: &Rows,
         packer: &mut Packer,
-        scratch: &mut Vec<u8>,
+        scratch: &mut Payload,
     ) -> Self {
         scratch.clear();
-        scratch.push(FORMAT);
-        put_varint(scratch, first_id);
+        scratch.soft.push(FORMAT);
+        put_varint(&mut scratch.soft, first_id);
+        put_varint(&mut scratch.soft, rows.bytes() as u64);
         rows.encode_head(scratch);
         // The directory comes last: it is then known how long each column became.
         let mut directory = Vec::new();
         put_varint(&mut directory, rows.columns().count() as u64);
         for (name, column) in rows.columns() {
-            let start = scratch.len();
+            let (soft, hard) = scratch.lens();
             column.encode(scratch);
             put_bytes(&mut directory, name.as_bytes());
-            put_varint(&mut directory, (scratch.len() - start) as u64);
+            put_varint(&mut directory, (scratch.soft.len() - soft) as u64);
+            put_varint(&mut directory, (scratch.hard.len() - hard) as u64);
         }
-        scratch.extend_from_slice(&directory);
+        scratch.soft.extend_from_slice(&directory);
         let len = u32::try_from(directory.len()).expect("names are few and short");
-        scratch.extend_from_slice(&len.to_le_bytes());
+        scratch.soft.extend_from_slice(&len.to_le_bytes());
         Self {
             number,
             first_id,
             rows: rows.len(),
             times: span(rows.times()),
-            raw_bytes: scratch.len(),
+            raw_bytes: rows.bytes(),
             chunk: packer.pack(scratch).into(),
         }
     }
@@ -83,7 +88,7 @@ impl Staged {
             first_id: opened.first_id,
             rows: opened.head.times.len(),
             times: span(&opened.head.times),
-            raw_bytes: opened.payload.len(),
+            raw_bytes: usize::try_from(opened.raw_bytes).unwrap_or(usize::MAX),
             chunk: chunk.into(),
         })
     }
@@ -92,27 +97,26 @@ impl Staged {
 impl Opened {
     pub(super) fn open(chunk: &[u8], unpacker: &mut Unpacker) -> Result<Self, Damaged> {
         let payload = unpacker.unpack(chunk)?;
-        let mut reader = Reader(&payload);
-        if reader.byte()? != FORMAT {
+        let mut parts = payload.parts();
+        if parts.soft.byte()? != FORMAT {
             return Err(Damaged("a batch of this format"));
         }
-        let first_id = reader.varint()?;
-        let head = Head::decode(&mut reader)?;
-        let mut start = payload.len() - reader.0.len();
-        let (body, len) = reader.0.split_last_chunk().ok_or(Damaged("a directory"))?;
+        let (first_id, raw_bytes) = (parts.soft.varint()?, parts.soft.varint()?);
+        let head = Head::decode(&mut parts)?;
+        let mut soft = payload.soft.len() - parts.soft.0.len();
+        let mut hard = payload.hard.len() - parts.hard.0.len();
+        let (body, len) = parts.soft.0.split_last_chunk().ok_or(Damaged("a directory"))?;
         let len = u32::from_le_bytes(*len) as usize;
         let at = body.len().checked_sub(len).ok_or(Damaged("a directory"))?;
         let mut directory = Reader(body.get(at..).unwrap_or_default());
         let mut columns = FxHashMap::default();
         for _ in 0..directory.count()? {
             let name = directory.text()?.into();
-            let len = usize::try_from(directory.varint()?).map_err(|_| Damaged("a length"))?;
-            let end = start.checked_add(len).filter(|end| *end <= payload.len());
-            let end = end.ok_or(Damaged("a column"))?;
-            columns.insert(name, start..end);
-            start = end;
+            let soft = next_range(&mut directory, &mut soft, payload.soft.len())?;
+            columns
+                .insert(name, (soft, next_range(&mut directory, &mut hard, payload.hard.len())?));
         }
-        Ok(Self { first_id, head, columns, payload })
+        Ok(Self { first_id, raw_bytes, head, columns, payload })
     }
 
     /// The names of its columns, in no order.
@@ -120,10 +124,26 @@ impl Opened {
         self.columns.keys().map(|name| &**name)
     }
 
-    /// The payload of a column.
-    pub(super) fn column(&self, name: &str) -> Option<&[u8]> {
-        self.payload.get(self.columns.get(name)?.clone())
+    /// Reads a column.
+    pub(super) fn column(&self, name: &str) -> Result<Option<Column>, Damaged> {
+        let Some((soft, hard)) = self.columns.get(name) else { return Ok(None) };
+        let soft = Reader(self.payload.soft.get(soft.clone()).unwrap_or_default());
+        let hard = Reader(self.payload.hard.get(hard.clone()).unwrap_or_default());
+        Column::decode(Parts { soft, hard }).map(Some)
     }
+}
+
+/// The range of that length at `start`, which moves to its end.
+fn next_range(
+    directory: &mut Reader<'_>,
+    start: &mut usize,
+    most: usize,
+) -> Result<Range<usize>, Damaged> {
+    let len = usize::try_from(directory.varint()?).map_err(|_| Damaged("a length"))?;
+    let end = start.checked_add(len).filter(|end| *end <= most).ok_or(Damaged("a column"))?;
+    let range = *start..end;
+    *start = end;
+    Ok(range)
 }
 
 /// The least and the greatest of `times`.

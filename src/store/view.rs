@@ -126,7 +126,7 @@ impl<'s> View<'s> {
     /// When it cannot be read, or is damaged.
     pub fn column(&self, name: &str) -> Result<Option<Column>, Error> {
         match &self.columns {
-            Columns::Staged(opened) => Ok(opened.column(name).map(Column::decode).transpose()?),
+            Columns::Staged(opened) => Ok(opened.column(name)?),
             Columns::Block(segment, number) => {
                 let place = segment.names.iter().position(|other| **other == *name);
                 let place = place.and_then(|place| u16::try_from(place).ok());
@@ -136,7 +136,8 @@ impl<'s> View<'s> {
                     return Ok(None);
                 };
                 let chunk = self.store.chunk(segment.id, ChunkAt::column(place, *number))?;
-                Ok(Some(Column::decode(&self.unpacker.borrow_mut().unpack(&chunk)?)?))
+                let payload = self.unpacker.borrow_mut().unpack(&chunk)?;
+                Ok(Some(Column::decode(payload.parts())?))
             }
         }
     }

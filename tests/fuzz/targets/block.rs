@@ -6,7 +6,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use logtrace_fuzz::event::{Kind, ValueRef};
-use logtrace_fuzz::store::{Column, column, decode, dictionary, encode, pack, unpack};
+use logtrace_fuzz::store::{Column, column, decode, encode, pack, taken, unpack};
 
 fuzz_target!(|data: &[u8]| {
     let [kind, bytes @ ..] = data else { return };
@@ -15,12 +15,16 @@ fuzz_target!(|data: &[u8]| {
             unpack(bytes);
         }
         1 => {
-            assert_eq!(unpack(&pack(bytes)).as_deref(), Some(bytes));
+            let (soft, hard) = halves(bytes);
+            assert_eq!(unpack(&pack(soft, hard)), Some((soft.to_vec(), hard.to_vec())));
         }
         2 => {
-            let Some(column) = decode(bytes) else { return };
-            let again = decode(&encode(&column)).expect("what was read can be written");
+            let (soft, hard) = halves(bytes);
+            let Some(column) = decode(soft, hard) else { return };
+            let (soft, hard) = encode(&column);
+            let again = decode(&soft, &hard).expect("what was read can be written");
             assert_eq!(rows(&again), rows(&column));
+            assert_eq!(rows(&taken(&column)), rows(&column));
             column.dictionary().map(Iterator::count);
         }
         _ => written_columns_read_back(bytes),
@@ -45,9 +49,10 @@ fn written_columns_read_back(mut bytes: &[u8]) {
     });
     let values: Vec<_> = values.collect();
     let column = column(values.clone());
-    for column in dictionary(&column).into_iter().chain([column]) {
+    for column in [taken(&column), column] {
         assert_eq!(rows(&column), values);
-        let read = decode(&encode(&column)).expect("what was written can be read");
+        let (soft, hard) = encode(&column);
+        let read = decode(&soft, &hard).expect("what was written can be read");
         assert_eq!(rows(&read), values);
         for (row, value) in &values {
             assert_eq!(read.at(*row), Some(*value));
@@ -57,6 +62,12 @@ fn written_columns_read_back(mut bytes: &[u8]) {
         let wanted = values.iter().filter(|(_, value)| value.kind == Kind::Number);
         assert_eq!(selected, wanted.map(|(row, _)| *row).collect::<Vec<_>>());
     }
+}
+
+/// The two parts of what a payload is read from: the first byte says where to cut.
+fn halves(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let [cut, bytes @ ..] = bytes else { return (&[], &[]) };
+    bytes.split_at(usize::from(*cut).min(bytes.len()))
 }
 
 fn rows(column: &Column) -> Vec<(u32, ValueRef<'_>)> {

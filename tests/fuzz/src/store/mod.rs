@@ -4,33 +4,35 @@
 mod bytes;
 #[path = "../../../../src/store/chunk.rs"]
 mod chunk;
-#[path = "../../../../src/store/column.rs"]
+#[path = "../../../../src/store/column/mod.rs"]
 mod column;
 
 pub use self::column::Column;
 
 use crate::event::ValueRef;
 
-/// What a damaged or forged chunk holds, if anything.
-pub fn unpack(chunk: &[u8]) -> Option<Vec<u8>> {
-    chunk::Unpacker::new().unpack(chunk).ok()
+/// What a damaged or forged chunk holds, if anything: its two parts.
+pub fn unpack(chunk: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let payload = chunk::Unpacker::new().unpack(chunk).ok()?;
+    Some((payload.soft, payload.hard))
 }
 
 /// A chunk.
-pub fn pack(raw: &[u8]) -> Vec<u8> {
-    chunk::Packer::new(1).pack(raw)
+pub fn pack(soft: &[u8], hard: &[u8]) -> Vec<u8> {
+    chunk::Packer::new(1).pack(&column::Payload { soft: soft.to_vec(), hard: hard.to_vec() })
 }
 
-/// A column out of a payload.
-pub fn decode(payload: &[u8]) -> Option<Column> {
-    Column::decode(payload).ok()
+/// A column out of the two parts of a payload.
+pub fn decode(soft: &[u8], hard: &[u8]) -> Option<Column> {
+    let payload = column::Payload { soft: soft.to_vec(), hard: hard.to_vec() };
+    Column::decode(payload.parts()).ok()
 }
 
-/// The payload of a column.
-pub fn encode(column: &Column) -> Vec<u8> {
-    let mut payload = Vec::new();
+/// The payload of a column: its two parts.
+pub fn encode(column: &Column) -> (Vec<u8>, Vec<u8>) {
+    let mut payload = column::Payload::default();
     column.encode(&mut payload);
-    payload
+    (payload.soft, payload.hard)
 }
 
 /// A column of rows with these values, the numbers in order.
@@ -42,7 +44,11 @@ pub fn column<'a>(values: impl IntoIterator<Item = (u32, ValueRef<'a>)>) -> Colu
     column
 }
 
-/// The same column with equal values written once, where they are few enough.
-pub fn dictionary(column: &Column) -> Option<Column> {
-    column.to_dictionary()
+/// The same column, its values taken over one by one.
+pub fn taken(from: &Column) -> Column {
+    let (mut column, mut taking) = (Column::default(), column::Taking::default());
+    from.spots(|row, spot| {
+        column.take(row, from, spot, &mut taking);
+    });
+    column
 }

@@ -1,0 +1,123 @@
+//! A dictionary: each distinct value once, and a code for every row.
+
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use super::super::bytes::{Damaged, put_varint};
+use super::kinds::Kinds;
+use super::numbers;
+use super::payload::{Parts, Payload};
+use super::texts::Texts;
+use crate::event::{Kind, ValueRef};
+
+/// Values of which there are few distinct ones.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Coded {
+    kinds: Kinds,
+    texts: Texts,
+    codes: Vec<u8>,
+    /// Codes by the hash of their text.
+    known: HashTable<u8>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Coded {
+    /// How many values, equal ones counted as often as they are there.
+    pub(super) fn len(&self) -> usize {
+        self.codes.len()
+    }
+
+    /// Adds a value and gives its code; nothing if a byte can name no further one.
+    pub(super) fn push(&mut self, value: ValueRef<'_>) -> Option<u8> {
+        if let Some(code) = self.codes.last().copied()
+            && self.value(code) == Some(value)
+        {
+            self.codes.push(code);
+            return Some(code);
+        }
+        let hash = self.hasher.hash_one(value.bytes);
+        let known = self.known.find(hash, |code| self.value(*code) == Some(value)).copied();
+        let code = match known {
+            Some(code) => code,
+            None => self.add(hash, value)?,
+        };
+        self.codes.push(code);
+        Some(code)
+    }
+
+    /// Adds a value that has a code already.
+    pub(super) fn push_code(&mut self, code: u8) {
+        self.codes.push(code);
+    }
+
+    /// Takes the last value out. It keeps its code, should it come again.
+    pub(super) fn pop(&mut self) {
+        self.codes.pop();
+    }
+
+    /// The codes, in order.
+    pub(super) fn codes(&self) -> &[u8] {
+        &self.codes
+    }
+
+    /// What a code stands for.
+    pub(super) fn value(&self, code: u8) -> Option<ValueRef<'_>> {
+        let index = usize::from(code);
+        Some(ValueRef::new(self.kinds.at(index)?, self.texts.get(index)?))
+    }
+
+    /// How many distinct values.
+    pub(super) fn distinct(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// The distinct values, in the order of their codes.
+    pub(super) fn values(&self) -> impl ExactSizeIterator<Item = ValueRef<'_>> {
+        self.texts
+            .iter()
+            .enumerate()
+            .map(|(index, text)| ValueRef::new(self.kinds.at(index).unwrap_or(Kind::Text), text))
+    }
+
+    /// Forgets all but the memory.
+    pub(super) fn clear(&mut self) {
+        self.kinds.clear();
+        self.texts.clear();
+        self.codes.clear();
+        self.known.clear();
+    }
+
+    /// Appends values and codes. How many codes there are is not written.
+    pub(super) fn encode(&self, out: &mut Payload) {
+        put_varint(&mut out.soft, self.texts.len() as u64);
+        self.kinds.encode(&mut out.soft);
+        self.texts.encode(out);
+        let codes: Vec<u64> = self.codes.iter().map(|code| u64::from(*code)).collect();
+        numbers::encode(&codes, out);
+    }
+
+    /// Reads `count` codes and their values back. Nothing can be added to what was read.
+    pub(super) fn decode(parts: &mut Parts<'_>, count: usize) -> Result<Self, Damaged> {
+        let distinct = parts.soft.count()?;
+        let kinds = Kinds::decode(&mut parts.soft, distinct)?;
+        let texts = Texts::decode(parts, distinct)?;
+        let code = |code: u64| {
+            let code = u8::try_from(code).ok().filter(|code| usize::from(*code) < distinct);
+            code.ok_or(Damaged("a code of the dictionary"))
+        };
+        let codes: Result<_, _> = numbers::decode(parts, count)?.into_iter().map(code).collect();
+        Ok(Self { kinds, texts, codes: codes?, ..Self::default() })
+    }
+
+    fn add(&mut self, hash: u64, value: ValueRef<'_>) -> Option<u8> {
+        let code = u8::try_from(self.texts.len()).ok()?;
+        self.kinds.push(self.texts.len(), value.kind);
+        self.texts.push(value.bytes);
+        let (hasher, texts) = (&self.hasher, &self.texts);
+        self.known.insert_unique(hash, code, |other| {
+            hasher.hash_one(texts.get(usize::from(*other)).unwrap_or_default())
+        });
+        Some(code)
+    }
+}

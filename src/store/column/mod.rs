@@ -1,0 +1,439 @@
+//! One field of many rows: how it is gathered, written and read back.
+//!
+//! ```text
+//!  payload = form, presence, kinds, values
+//!  form:     0 coded  distinct values, and a code for each row: few values that come often
+//!            1 split  templates, and their variables in columns of their own: everything else
+//!  presence: 0 every row | 1 the rows that have a value
+//! ```
+//!
+//! A column begins with codes and is split once a byte cannot name all its values. Both forms stand
+//! alike in open batches, staged batches and sealed blocks, and rows go from one to the next without
+//! their texts being put together in between.
+
+mod bits;
+mod coded;
+mod cut;
+mod kinds;
+pub(super) mod numbers;
+mod payload;
+mod slot;
+mod split;
+mod texts;
+
+use std::sync::OnceLock;
+
+use self::coded::Coded;
+use self::kinds::Kinds;
+pub(super) use self::payload::{Parts, Payload};
+pub(super) use self::slot::Variable;
+use self::split::{Split, Taken};
+use self::texts::Texts;
+use super::bytes::{Damaged, put_varint};
+use crate::event::{Kind, ValueRef};
+
+/// A column of rows, in memory.
+#[derive(Clone, Debug, Default)]
+pub struct Column {
+    body: Body,
+    /// For each value its row; empty while every row so far has a value.
+    rows: Vec<u32>,
+    sparse: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Body {
+    Coded(Coded),
+    Split(Box<Divided>),
+}
+
+/// Values that are split, and their texts once someone asked for them.
+#[derive(Clone, Debug, Default)]
+struct Divided {
+    kinds: Kinds,
+    split: Split,
+    texts: OnceLock<Texts>,
+}
+
+/// Where a value is in the column that it is taken from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Spot {
+    /// It has this code.
+    Coded(u8),
+    /// It is of this template, the `nth` of its texts.
+    Split { template: u16, nth: usize, kind: Kind },
+}
+
+/// What one column remembers of another that it takes values from.
+#[derive(Debug, Default)]
+pub(super) struct Taking {
+    templates: Taken,
+    /// By the other's code the own one.
+    codes: Vec<Option<u8>>,
+    scratch: Vec<u8>,
+}
+
+impl Column {
+    /// Sets the value of `row`, which must not be before the last one set; a second value for the
+    /// same row takes the place of the first.
+    pub(super) fn push(&mut self, row: u32, value: ValueRef<'_>) {
+        self.place(row);
+        self.push_value(value);
+    }
+
+    /// Sets the value of `row`, which has none yet, to one of another column. Returns about the
+    /// length of the value.
+    pub(super) fn take(&mut self, row: u32, from: &Self, spot: Spot, taking: &mut Taking) -> usize {
+        self.place(row);
+        if self.body.len() == 0 {
+            self.body.become_like(&from.body);
+        }
+        match (&mut self.body, &from.body, spot) {
+            (Body::Coded(own), Body::Coded(from), Spot::Coded(code)) => {
+                let Some(value) = from.value(code) else { return 0 };
+                match taking.codes.get(usize::from(code)).copied().flatten() {
+                    Some(known) => own.push_code(known),
+                    None => match own.push(value) {
+                        Some(new) => taking.remember(code, new),
+                        None => self.push_value(value),
+                    },
+                }
+                value.bytes.len()
+            }
+            (_, Body::Coded(from), Spot::Coded(code)) => {
+                let Some(value) = from.value(code) else { return 0 };
+                self.push_value(value);
+                value.bytes.len()
+            }
+            (own, Body::Split(from), Spot::Split { template, nth, kind }) => {
+                let own = own.split();
+                own.kinds.push(own.split.len(), kind);
+                let Taking { templates, scratch, .. } = taking;
+                own.split.push_from(&from.split, template, nth, templates, scratch)
+            }
+            _ => 0, // no spot is of another form than its column
+        }
+    }
+
+    /// Calls `each` with every row that has a value, in order, and where that value is.
+    pub(super) fn spots(&self, mut each: impl FnMut(u32, Spot)) {
+        let rows = self.value_rows();
+        match &self.body {
+            Body::Coded(coded) => {
+                rows.zip(coded.codes()).for_each(|(row, code)| each(row, Spot::Coded(*code)));
+            }
+            Body::Split(divided) => {
+                let mut next = vec![0_usize; divided.split.numbers()];
+                for (index, (row, template)) in rows.zip(divided.split.of()).enumerate() {
+                    let Some(nth) = next.get_mut(usize::from(*template)) else { continue };
+                    let kind = divided.kinds.at(index).unwrap_or(Kind::Text);
+                    each(row, Spot::Split { template: *template, nth: *nth, kind });
+                    *nth += 1;
+                }
+            }
+        }
+    }
+
+    /// How many rows have a value.
+    pub fn len(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Whether no row has one.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value of `row`.
+    pub fn at(&self, row: u32) -> Option<ValueRef<'_>> {
+        let index = match self.sparse {
+            false => row as usize,
+            true => self.rows.binary_search(&row).ok()?,
+        };
+        match &self.body {
+            Body::Coded(coded) => coded.value(*coded.codes().get(index)?),
+            Body::Split(divided) => divided.value(index),
+        }
+    }
+
+    /// Calls `each` with every row that has a value, in order, and that value.
+    pub fn for_each<'a>(&'a self, mut each: impl FnMut(u32, ValueRef<'a>)) {
+        let rows = self.value_rows();
+        match &self.body {
+            Body::Coded(coded) => {
+                for (row, code) in rows.zip(coded.codes()) {
+                    if let Some(value) = coded.value(*code) {
+                        each(row, value);
+                    }
+                }
+            }
+            Body::Split(divided) => {
+                for (row, (index, text)) in rows.zip(divided.texts().iter().enumerate()) {
+                    let kind = divided.kinds.at(index).unwrap_or(Kind::Text);
+                    each(row, ValueRef::new(kind, text));
+                }
+            }
+        }
+    }
+
+    /// Calls `each` with every row whose value `test` is true of. A dictionary is asked once for
+    /// each of its values.
+    pub fn select(&self, mut test: impl FnMut(ValueRef<'_>) -> bool, mut each: impl FnMut(u32)) {
+        let Body::Coded(coded) = &self.body else {
+            return self.for_each(|row, value| {
+                if test(value) {
+                    each(row);
+                }
+            });
+        };
+        let found: Vec<bool> = coded.values().map(test).collect();
+        if !found.contains(&true) {
+            return;
+        }
+        for (row, code) in self.value_rows().zip(coded.codes()) {
+            if found.get(usize::from(*code)) == Some(&true) {
+                each(row);
+            }
+        }
+    }
+
+    /// The distinct values, where the column is a dictionary.
+    pub fn dictionary(&self) -> Option<impl ExactSizeIterator<Item = ValueRef<'_>>> {
+        match &self.body {
+            Body::Coded(coded) => Some(coded.values()),
+            Body::Split(_) => None,
+        }
+    }
+
+    /// Calls `each` with pieces that together hold every word of every value, and each piece once
+    /// where the column keeps it once.
+    pub(super) fn pieces(&self, mut each: impl FnMut(Variable<'_>)) {
+        let divided = match &self.body {
+            Body::Coded(coded) => {
+                return coded.values().for_each(|value| each(Variable::Text(value.bytes)));
+            }
+            Body::Split(divided) => divided,
+        };
+        let mut scratch = Vec::new();
+        for (_, template) in divided.split.templates() {
+            template.constants().for_each(|constant| each(Variable::Text(constant)));
+            for slot in template.slots() {
+                slot.for_each(template.count() as usize, &mut scratch, &mut each);
+            }
+        }
+    }
+
+    /// Forgets the values of `row` and of all rows after it.
+    pub(super) fn truncate(&mut self, row: u32) {
+        let last = |column: &Self| match column.sparse {
+            true => column.rows.last().copied(),
+            false => column.len().checked_sub(1).and_then(|last| u32::try_from(last).ok()),
+        };
+        while last(self).is_some_and(|last| last >= row) {
+            self.body.pop();
+            self.rows.pop();
+        }
+    }
+
+    /// Forgets all but the memory.
+    pub(super) fn clear(&mut self) {
+        match &mut self.body {
+            Body::Coded(coded) => coded.clear(),
+            Body::Split(divided) => divided.clear(),
+        }
+        self.rows.clear();
+        self.sparse = false;
+    }
+
+    /// Appends the payload.
+    pub(super) fn encode(&self, out: &mut Payload) {
+        let split = match &self.body {
+            Body::Coded(coded) if coded.is_worth() => None,
+            Body::Coded(coded) => Some(Box::new(Divided::from(coded))),
+            Body::Split(_) => None,
+        };
+        let body = match (&split, &self.body) {
+            (Some(divided), _) | (None, Body::Split(divided)) => Err(divided),
+            (None, Body::Coded(coded)) => Ok(coded),
+        };
+        out.soft.push(if body.is_ok() { CODED } else { SPLIT });
+        out.soft.push(u8::from(self.sparse));
+        put_varint(&mut out.soft, self.len() as u64);
+        if self.sparse {
+            let rows: Vec<u64> = self.rows.iter().map(|row| u64::from(*row)).collect();
+            numbers::encode(&rows, out);
+        }
+        match body {
+            Ok(coded) => coded.encode(out),
+            Err(divided) => {
+                divided.kinds.encode(&mut out.soft);
+                divided.split.encode(out);
+            }
+        }
+    }
+
+    /// Reads a payload back.
+    pub(super) fn decode(mut parts: Parts<'_>) -> Result<Self, Damaged> {
+        let (form, sparse) = (parts.soft.byte()?, parts.soft.byte()? != 0);
+        let count = usize::try_from(parts.soft.varint()?).map_err(|_| Damaged("a count"))?;
+        if count > MAX_VALUES {
+            return Err(Damaged("a column of that many values"));
+        }
+        let mut rows = Vec::new();
+        if sparse {
+            for row in numbers::decode(&mut parts, count)? {
+                let row = u32::try_from(row).map_err(|_| Damaged("a row"))?;
+                if rows.last().is_some_and(|last| *last >= row) {
+                    return Err(Damaged("rows in order"));
+                }
+                rows.push(row);
+            }
+        }
+        let body = match form {
+            CODED => Body::Coded(Coded::decode(&mut parts, count)?),
+            SPLIT => {
+                let kinds = Kinds::decode(&mut parts.soft, count)?;
+                let split = Split::decode(&mut parts, count)?;
+                Body::Split(Box::new(Divided { kinds, split, texts: OnceLock::new() }))
+            }
+            _ => return Err(Damaged("a form of column")),
+        };
+        parts.end()?;
+        Ok(Self { body, rows, sparse })
+    }
+
+    /// The rows that have a value.
+    fn value_rows(&self) -> impl Iterator<Item = u32> {
+        let all = if self.sparse { 0 } else { u32::try_from(self.len()).unwrap_or(u32::MAX) };
+        self.rows.iter().copied().chain(0..all)
+    }
+
+    /// Makes room for the value of `row`.
+    fn place(&mut self, row: u32) {
+        let count = u32::try_from(self.len()).unwrap_or(u32::MAX);
+        let last = if self.sparse { self.rows.last().copied() } else { count.checked_sub(1) };
+        if last == Some(row) {
+            self.body.pop();
+        } else if self.sparse {
+            self.rows.push(row);
+        } else if row != count {
+            self.sparse = true;
+            self.rows.extend(0..count);
+            self.rows.push(row);
+        }
+    }
+
+    fn push_value(&mut self, value: ValueRef<'_>) {
+        if let Body::Coded(coded) = &mut self.body
+            && coded.push(value).is_some()
+        {
+            return;
+        }
+        let divided = self.body.split();
+        divided.kinds.push(divided.split.len(), value.kind);
+        divided.split.push(value.bytes);
+    }
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self::Coded(Coded::default())
+    }
+}
+
+impl Body {
+    fn len(&self) -> usize {
+        match self {
+            Self::Coded(coded) => coded.len(),
+            Self::Split(divided) => divided.split.len(),
+        }
+    }
+
+    fn pop(&mut self) {
+        match self {
+            Self::Coded(coded) => coded.pop(),
+            Self::Split(divided) => {
+                divided.split.pop();
+                divided.kinds.pop(divided.split.len());
+            }
+        }
+    }
+
+    /// Takes the form of `other`, while there are no values yet.
+    fn become_like(&mut self, other: &Self) {
+        match (&*self, other) {
+            (Self::Coded(_), Self::Split(_)) => *self = Self::Split(Box::default()),
+            (Self::Split(_), Self::Coded(_)) => *self = Self::Coded(Coded::default()),
+            _ => {}
+        }
+    }
+
+    /// Splits the values if they are not.
+    fn split(&mut self) -> &mut Divided {
+        if let Self::Coded(coded) = self {
+            *self = Self::Split(Box::new(Divided::from(&*coded)));
+        }
+        match self {
+            Self::Split(divided) => divided,
+            Self::Coded(_) => unreachable!("split above"),
+        }
+    }
+}
+
+impl Divided {
+    fn value(&self, index: usize) -> Option<ValueRef<'_>> {
+        Some(ValueRef::new(self.kinds.at(index)?, self.texts().get(index)?))
+    }
+
+    fn texts(&self) -> &Texts {
+        self.texts.get_or_init(|| self.split.texts())
+    }
+
+    fn clear(&mut self) {
+        self.kinds.clear();
+        self.split.clear();
+        self.texts = OnceLock::new();
+    }
+}
+
+impl From<&Coded> for Divided {
+    fn from(coded: &Coded) -> Self {
+        let mut divided = Self::default();
+        for value in coded.codes().iter().filter_map(|code| coded.value(*code)) {
+            divided.kinds.push(divided.split.len(), value.kind);
+            divided.split.push(value.bytes);
+        }
+        divided
+    }
+}
+
+impl Coded {
+    /// Whether codes are shorter than the values themselves, split.
+    fn is_worth(&self) -> bool {
+        self.distinct() * 2 <= self.len() || self.len() < FEW
+    }
+}
+
+impl Taking {
+    fn remember(&mut self, code: u8, own: u8) {
+        let code = usize::from(code);
+        if self.codes.len() <= code {
+            self.codes.resize(code + 1, None);
+        }
+        if let Some(place) = self.codes.get_mut(code) {
+            *place = Some(own);
+        }
+    }
+}
+
+const CODED: u8 = 0;
+const SPLIT: u8 = 1;
+
+/// So few values that neither form matters.
+const FEW: usize = 8;
+
+/// More than a batch or block ever has; a damaged count must not allocate what it claims.
+pub(super) const MAX_VALUES: usize = 1 << 20;
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,362 @@
+//! A run of integers in the shortest of a few forms.
+//!
+//! ```text
+//!  0 constant        the value
+//!  1 packed          least value, bits each | the distances to it, packed
+//!  2 varints         least value, the distances to it
+//!  3 steps           first value, least step, bits each | the distances of the steps to it, packed
+//!  4 varint steps    first value, the steps
+//!  5 codes           distinct values, one byte each
+//!  6 packed codes    distinct values, bits each | the codes, packed
+//! ```
+
+use super::super::bytes::{Damaged, put_varint, put_zigzag};
+use super::bits;
+use super::payload::{Parts, Payload};
+
+/// What has to be known of values to choose a form.
+struct Shape {
+    min: u64,
+    max: u64,
+    /// Bits that all distances to the least value take, each as short as it can be.
+    bits: u64,
+    /// Least and greatest step from a value to the next.
+    steps: (i64, i64),
+    /// Bits that all steps take, each as short as it can be.
+    step_bits: u64,
+    /// How often a value is that before it.
+    repeats: usize,
+}
+
+/// Distinct values, while they are few.
+struct Distinct {
+    /// Value and number of each slot; open addressing.
+    slots: Vec<(u64, u16)>,
+    values: Vec<u64>,
+    counts: Vec<u32>,
+    codes: Vec<u8>,
+}
+
+/// Appends `values`. Their count is not written.
+pub(in crate::store) fn encode(values: &[u64], out: &mut Payload) {
+    let Some(shape) = Shape::of(values) else { return };
+    if shape.min == shape.max {
+        out.soft.push(CONSTANT);
+        return put_varint(&mut out.soft, shape.min);
+    }
+    let count = values.len() as u64;
+    let width = bits::width(shape.max - shape.min);
+    let step_span = shape.steps.1.wrapping_sub(shape.steps.0).cast_unsigned();
+    let step_width = bits::width(step_span);
+    // In bits. What is compressed comes out a little longer than its bits alone.
+    let forms = [
+        (count * u64::from(width), PACKED),
+        (shape.bits + 2 * count, VARINTS),
+        (count * u64::from(step_width) + 64, STEPS),
+        (shape.step_bits + 2 * count + 64, VARINT_STEPS),
+    ];
+    let (bits, form) = forms.into_iter().min().expect("there are four");
+    if bits > MIN_CODED_BITS
+        && let Some(distinct) = Distinct::of(values, usize::from(width > 8) + 1)
+    {
+        let cost = distinct.cost(shape.repeats, width);
+        if cost < bits {
+            return distinct.encode(cost, out);
+        }
+    }
+    out.soft.push(form);
+    let to_least = values.iter().map(|value| value - shape.min);
+    match form {
+        PACKED => {
+            put_varint(&mut out.soft, shape.min);
+            put_width(&mut out.soft, width);
+            bits::pack(&mut out.hard, width, to_least);
+        }
+        VARINTS => {
+            put_varint(&mut out.soft, shape.min);
+            to_least.for_each(|value| put_varint(&mut out.soft, value));
+        }
+        STEPS => {
+            put_varint(&mut out.soft, values.first().copied().unwrap_or_default());
+            put_zigzag(&mut out.soft, shape.steps.0);
+            put_width(&mut out.soft, step_width);
+            let least = shape.steps.0;
+            let steps = steps(values).map(|step| step.wrapping_sub(least).cast_unsigned());
+            bits::pack(&mut out.hard, step_width, steps);
+        }
+        _ => {
+            put_varint(&mut out.soft, values.first().copied().unwrap_or_default());
+            steps(values).for_each(|step| put_zigzag(&mut out.soft, step));
+        }
+    }
+}
+
+/// Reads `count` values back.
+pub(in crate::store) fn decode(parts: &mut Parts<'_>, count: usize) -> Result<Vec<u64>, Damaged> {
+    let mut values = Vec::with_capacity(count);
+    if count == 0 {
+        return Ok(values);
+    }
+    match parts.soft.byte()? {
+        CONSTANT => values.resize(count, parts.soft.varint()?),
+        PACKED => {
+            let (min, width) = (parts.soft.varint()?, u32::from(parts.soft.byte()?));
+            let each = |value| values.push(min.wrapping_add(value));
+            bits::unpack(&mut parts.hard, width, count, each)?;
+        }
+        VARINTS => {
+            let min = parts.soft.varint()?;
+            for _ in 0..count {
+                values.push(min.wrapping_add(parts.soft.varint()?));
+            }
+        }
+        STEPS => {
+            let (mut value, least) = (parts.soft.varint()?, parts.soft.zigzag()?);
+            let width = u32::from(parts.soft.byte()?);
+            values.push(value);
+            bits::unpack(&mut parts.hard, width, count - 1, |step| {
+                value = value.wrapping_add_signed(least).wrapping_add(step);
+                values.push(value);
+            })?;
+        }
+        VARINT_STEPS => {
+            let mut value = parts.soft.varint()?;
+            values.push(value);
+            for _ in 1..count {
+                value = value.wrapping_add_signed(parts.soft.zigzag()?);
+                values.push(value);
+            }
+        }
+        form @ (CODES | PACKED_CODES) => decode_codes(form, parts, count, &mut values)?,
+        _ => return Err(Damaged("a form of integers")),
+    }
+    Ok(values)
+}
+
+fn decode_codes(
+    form: u8,
+    parts: &mut Parts<'_>,
+    count: usize,
+    values: &mut Vec<u64>,
+) -> Result<(), Damaged> {
+    let mut distinct = Vec::new();
+    let mut value = 0_u64;
+    for _ in 0..parts.soft.count()? {
+        value = value.wrapping_add_signed(parts.soft.zigzag()?);
+        distinct.push(value);
+    }
+    let mut is_known = true;
+    let mut each = |code: usize| match distinct.get(code) {
+        Some(value) => values.push(*value),
+        None => is_known = false,
+    };
+    match form {
+        CODES => parts.soft.take(count)?.iter().for_each(|code| each(usize::from(*code))),
+        _ => {
+            let width = u32::from(parts.soft.byte()?);
+            let each = |code| each(usize::try_from(code).unwrap_or(usize::MAX));
+            bits::unpack(&mut parts.hard, width, count, each)?;
+        }
+    }
+    if is_known { Ok(()) } else { Err(Damaged("a code of an integer")) }
+}
+
+impl Shape {
+    fn of(values: &[u64]) -> Option<Self> {
+        let min = values.iter().copied().min()?;
+        let max = values.iter().copied().max()?;
+        let (mut bits, mut step_bits, mut repeats) = (0, 0, 0);
+        let mut range = (i64::MAX, i64::MIN);
+        for value in values {
+            bits += u64::from(bits::width(value - min));
+        }
+        for step in steps(values) {
+            range = (range.0.min(step), range.1.max(step));
+            step_bits += u64::from(bits::width(step.unsigned_abs())) + 1;
+            repeats += usize::from(step == 0);
+        }
+        let steps = if values.len() > 1 { range } else { (0, 0) };
+        Some(Self { min, max, bits, steps, step_bits, repeats })
+    }
+}
+
+impl Distinct {
+    /// The distinct values of `values`, unless they are more than a byte can name, or so many
+    /// that naming them gains nothing: each is named `times` times at least, on average.
+    fn of(values: &[u64], times: usize) -> Option<Self> {
+        let most = MAX_DISTINCT.min(values.len() / times.max(1));
+        let mut distinct = Self {
+            slots: vec![(0, EMPTY); SLOTS],
+            values: Vec::new(),
+            counts: Vec::new(),
+            codes: Vec::with_capacity(values.len()),
+        };
+        for value in values {
+            let code = distinct.code(*value)?;
+            if distinct.values.len() > most {
+                return None;
+            }
+            distinct.codes.push(code);
+        }
+        Some(distinct)
+    }
+
+    fn code(&mut self, value: u64) -> Option<u8> {
+        let mut at = (value.wrapping_mul(GOLDEN) >> (u64::BITS - SLOT_BITS)) as usize;
+        loop {
+            let slot = self.slots.get_mut(at)?;
+            if slot.1 == EMPTY {
+                let next = u8::try_from(self.values.len()).ok()?;
+                *slot = (value, u16::from(next));
+                self.values.push(value);
+                self.counts.push(1);
+                return Some(next);
+            }
+            if slot.0 == value {
+                *self.counts.get_mut(usize::from(slot.1))? += 1;
+                return u8::try_from(slot.1).ok();
+            }
+            at = (at + 1) % SLOTS;
+        }
+    }
+
+    /// About the bits that it takes: those of the values, and the entropy of the codes.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate")]
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    fn cost(&self, repeats: usize, width: u32) -> u64 {
+        let total = self.codes.len() as f64;
+        let shares = self.counts.iter().map(|count| f64::from(*count) / total);
+        let entropy: f64 = shares.clone().map(|share| -share * share.log2()).sum();
+        // Where a value follows itself more often than by chance, the compressor sees it.
+        let chance: f64 = shares.map(|share| share * share).sum();
+        let excess = (repeats as f64 / total - chance) / (1.0 - chance).max(f64::EPSILON);
+        let names = self.values.len() as f64 * f64::from(width.min(16));
+        (total * entropy * (1.0 - 0.8 * excess.clamp(0.0, 1.0)) + names) as u64
+    }
+
+    /// Appends it; `cost` is what [`cost`](Self::cost) said.
+    fn encode(mut self, cost: u64, out: &mut Payload) {
+        let width = bits::width((self.values.len() as u64).saturating_sub(1));
+        let packed = self.codes.len() as u64 * u64::from(width);
+        // Even codes cannot be compressed.
+        let is_packed = cost * 20 > packed * 19 && packed > MIN_CODED_BITS;
+        let mut order: Vec<usize> = (0..self.values.len()).collect();
+        order.sort_unstable_by_key(|code| self.values.get(*code));
+        let mut rank = vec![0_u8; order.len()];
+        out.soft.push(if is_packed { PACKED_CODES } else { CODES });
+        put_varint(&mut out.soft, order.len() as u64);
+        let mut before = 0_u64;
+        for (new, old) in (0..=u8::MAX).zip(order) {
+            let value = self.values.get(old).copied().unwrap_or_default();
+            put_zigzag(&mut out.soft, value.wrapping_sub(before).cast_signed());
+            before = value;
+            if let Some(rank) = rank.get_mut(old) {
+                *rank = new;
+            }
+        }
+        for code in &mut self.codes {
+            *code = rank.get(usize::from(*code)).copied().unwrap_or_default();
+        }
+        if is_packed {
+            put_width(&mut out.soft, width);
+            bits::pack(&mut out.hard, width, self.codes.iter().map(|code| u64::from(*code)));
+        } else {
+            out.soft.extend_from_slice(&self.codes);
+        }
+    }
+}
+
+fn steps(values: &[u64]) -> impl Iterator<Item = i64> {
+    values.windows(2).map(|pair| match pair {
+        [before, after] => after.wrapping_sub(*before).cast_signed(),
+        _ => 0,
+    })
+}
+
+fn put_width(out: &mut Vec<u8>, width: u32) {
+    out.push(u8::try_from(width).expect("at most 64"));
+}
+
+const CONSTANT: u8 = 0;
+const PACKED: u8 = 1;
+const VARINTS: u8 = 2;
+const STEPS: u8 = 3;
+const VARINT_STEPS: u8 = 4;
+const CODES: u8 = 5;
+const PACKED_CODES: u8 = 6;
+
+/// Below that naming the distinct values gains nothing.
+const MIN_CODED_BITS: u64 = 64;
+
+/// As many as a byte can name.
+const MAX_DISTINCT: usize = 256;
+
+const SLOT_BITS: u32 = 9;
+
+/// Twice as many as there are values at most.
+const SLOTS: usize = 1 << SLOT_BITS;
+
+/// Nothing is in this slot.
+const EMPTY: u16 = u16::MAX;
+
+/// 2^64 divided by the golden ratio: spreads what is close together.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn lens(values: &[u64]) -> (usize, usize) {
+        let mut out = Payload::default();
+        encode(values, &mut out);
+        let mut parts = out.parts();
+        assert_eq!(decode(&mut parts, values.len()).unwrap(), values);
+        parts.end().unwrap();
+        out.lens()
+    }
+
+    proptest! {
+        #[test]
+        fn integers_read_back(
+            values in prop_oneof![
+                prop::collection::vec(any::<u64>(), 0..300),
+                prop::collection::vec(0_u64..7, 0..300),
+                prop::collection::vec(1_000_000_u64..1_000_900, 0..300),
+                prop::collection::vec(prop_oneof![9 => Just(5_u64), 1 => any::<u64>()], 0..300),
+                (any::<u64>(), prop::collection::vec(0_u64..9, 0..300)).prop_map(|(mut at, steps)| {
+                    steps.iter().map(|step| { at = at.wrapping_add(*step); at }).collect()
+                }),
+            ],
+        ) {
+            lens(&values);
+        }
+
+        #[test]
+        fn any_bytes_are_an_answer(soft: Vec<u8>, hard: Vec<u8>, count in 0_usize..100) {
+            let out = Payload { soft, hard };
+            if let Ok(values) = decode(&mut out.parts(), count) {
+                assert_eq!(values.len(), count);
+            }
+        }
+    }
+
+    #[test]
+    fn each_form_is_chosen_where_it_is_shortest() {
+        let mixed = |n: u64| {
+            let n = (n.wrapping_mul(GOLDEN) ^ 0x5851_f42d).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            (n ^ n >> 27).wrapping_mul(0x94d0_49bb_1331_11eb) >> 31
+        };
+        assert_eq!(lens(&[7; 1000]), (2, 0));
+        let ports: Vec<u64> = (0..1000).map(|n| 1024 + mixed(n) % 60_000).collect();
+        assert_eq!(lens(&ports).1, 2000, "16 bits each");
+        let counter: Vec<u64> = (0..1000).map(|n| 1_700_000_000 + n * 3).collect();
+        assert!(lens(&counter).0 < 16 && lens(&counter).1 == 0);
+        let status: Vec<u64> =
+            (0..1000).map(|n| [200, 304, 404, 500][(mixed(n) % 4) as usize]).collect();
+        assert_eq!(lens(&status).1, 250, "2 bits each");
+        let skewed: Vec<u64> =
+            (0..1000).map(|n| if mixed(n) % 50 == 0 { 500 } else { 200 }).collect();
+        assert_eq!(lens(&skewed).1, 0, "left to the compressor");
+    }
+}

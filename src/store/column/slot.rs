@@ -1,0 +1,532 @@
+//! What stands in one place of a template: numbers, hexadecimal digits, or any text.
+//!
+//! A slot is as narrow as the texts in it allow, and widens when one comes that does not fit. What
+//! is read back is what was pushed, to the byte.
+
+use super::super::bytes::{Damaged, put_varint};
+use super::bits;
+use super::numbers;
+use super::payload::{Parts, Payload};
+use super::texts::Texts;
+
+/// The variables of one place, one for each row of a template.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Slot {
+    form: Form,
+    /// Numbers, or hexadecimal digits by their value.
+    numbers: Vec<u64>,
+    texts: Texts,
+}
+
+/// What all texts of a slot have in common.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Form {
+    /// There are none yet.
+    #[default]
+    Empty,
+    /// Decimal digits: without leading zeros, or all of the same length, or both.
+    Decimal(Decimal),
+    /// As many hexadecimal digits in each, in one case; 16 of them to a number.
+    Hex(Hex),
+    /// Any bytes.
+    Text,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Decimal {
+    /// Whether none has a leading zero.
+    is_canonical: bool,
+    /// The length of all.
+    len: Option<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Hex {
+    len: u8,
+    is_upper: bool,
+}
+
+/// A variable, without its text where it is a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) enum Variable<'a> {
+    /// Its text is these digits, without leading zeros.
+    Number(u64),
+    /// Its text.
+    Text(&'a [u8]),
+}
+
+impl Slot {
+    pub(super) fn push(&mut self, text: &[u8]) {
+        if self.form == Form::Text {
+            return self.texts.push(text);
+        }
+        if let Some((value, own)) = Decimal::read(text)
+            && let Some(both) = self.with_decimal(own)
+        {
+            self.form = Form::Decimal(both);
+            return self.numbers.push(value);
+        }
+        if let Some((own, has_letter)) = Hex::of(text)
+            && self.with_hex(own, has_letter)
+        {
+            return own.read(text, &mut self.numbers);
+        }
+        self.widen();
+        self.texts.push(text);
+    }
+
+    /// Takes over the variable at `index` of another slot. Returns about the length of its text.
+    pub(super) fn push_from(&mut self, other: &Self, index: usize, scratch: &mut Vec<u8>) -> usize {
+        match other.form {
+            Form::Decimal(own) => {
+                if let Some(both) = self.with_decimal(own)
+                    && let Some(value) = other.numbers.get(index)
+                {
+                    self.form = Form::Decimal(both);
+                    self.numbers.push(*value);
+                    return both.len.map_or_else(|| digits(*value), usize::from);
+                }
+            }
+            Form::Hex(own) => {
+                if self.form == other.form || (self.form == Form::Empty && self.with_hex(own, true))
+                {
+                    let words = own.words();
+                    let from = index.saturating_mul(words);
+                    let digits = other.numbers.get(from..from.saturating_add(words));
+                    self.numbers.extend_from_slice(digits.unwrap_or_default());
+                    return usize::from(own.len);
+                }
+            }
+            Form::Text if self.form == Form::Text => {
+                let text = other.texts.get(index).unwrap_or_default();
+                self.texts.push(text);
+                return text.len();
+            }
+            Form::Text | Form::Empty => {}
+        }
+        scratch.clear();
+        other.write(index, scratch);
+        self.push(scratch);
+        scratch.len()
+    }
+
+    pub(super) fn pop(&mut self) {
+        match self.form {
+            Form::Empty => {}
+            Form::Decimal(_) => drop(self.numbers.pop()),
+            Form::Hex(hex) => {
+                self.numbers.truncate(self.numbers.len().saturating_sub(hex.words()));
+            }
+            Form::Text => self.texts.pop(),
+        }
+    }
+
+    /// Forgets all but the memory.
+    pub(super) fn clear(&mut self) {
+        self.form = Form::Empty;
+        self.numbers.clear();
+        self.texts.clear();
+    }
+
+    /// Appends the text at `index`.
+    pub(super) fn write(&self, index: usize, out: &mut Vec<u8>) {
+        match self.form {
+            Form::Empty => {}
+            Form::Decimal(decimal) => {
+                let value = self.numbers.get(index).copied().unwrap_or_default();
+                decimal.write(value, out);
+            }
+            Form::Hex(hex) => {
+                let from = index.saturating_mul(hex.words());
+                let digits = self.numbers.get(from..from.saturating_add(hex.words()));
+                hex.write(digits.unwrap_or_default(), out);
+            }
+            Form::Text => out.extend_from_slice(self.texts.get(index).unwrap_or_default()),
+        }
+    }
+
+    /// Calls `each` with every variable, in order.
+    pub(in crate::store) fn for_each(
+        &self,
+        count: usize,
+        scratch: &mut Vec<u8>,
+        mut each: impl FnMut(Variable<'_>),
+    ) {
+        match self.form {
+            Form::Decimal(Decimal { is_canonical: true, .. }) => {
+                self.numbers.iter().for_each(|value| each(Variable::Number(*value)));
+            }
+            Form::Text => self.texts.iter().for_each(|text| each(Variable::Text(text))),
+            Form::Empty | Form::Decimal(_) | Form::Hex(_) => (0..count).for_each(|index| {
+                scratch.clear();
+                self.write(index, scratch);
+                each(Variable::Text(scratch));
+            }),
+        }
+    }
+
+    /// Appends the slot. How many there are is not written.
+    pub(super) fn encode(&self, out: &mut Payload) {
+        match self.form {
+            Form::Empty => {}
+            Form::Decimal(Decimal { is_canonical: true, .. }) => {
+                out.soft.push(DECIMAL);
+                numbers::encode(&self.numbers, out);
+            }
+            Form::Decimal(Decimal { len, .. }) => {
+                out.soft.extend([PADDED, len.unwrap_or_default()]);
+                numbers::encode(&self.numbers, out);
+            }
+            Form::Hex(hex) => {
+                out.soft.extend([if hex.is_upper { UPPER_HEX } else { LOWER_HEX }, hex.len]);
+                // Number by number of a text: those of one place are alike.
+                for place in 0..hex.words() {
+                    let column: Vec<u64> =
+                        self.numbers.iter().skip(place).step_by(hex.words()).copied().collect();
+                    numbers::encode(&column, out);
+                }
+            }
+            Form::Text => match few(&self.texts) {
+                Some((distinct, codes)) => {
+                    out.soft.push(CODED);
+                    put_varint(&mut out.soft, distinct.len() as u64);
+                    distinct.encode(out);
+                    numbers::encode(&codes, out);
+                }
+                None => {
+                    out.soft.push(TEXTS);
+                    self.texts.encode(out);
+                }
+            },
+        }
+    }
+
+    /// Reads a slot of `count` variables back.
+    pub(super) fn decode(parts: &mut Parts<'_>, count: usize) -> Result<Self, Damaged> {
+        let mut slot = Self::default();
+        if count == 0 {
+            return Ok(slot);
+        }
+        match parts.soft.byte()? {
+            DECIMAL => {
+                slot.form = Form::Decimal(Decimal { is_canonical: true, len: None });
+                slot.numbers = numbers::decode(parts, count)?;
+            }
+            PADDED => {
+                let len = Some(parts.soft.byte()?.min(MAX_DIGITS));
+                slot.form = Form::Decimal(Decimal { is_canonical: false, len });
+                slot.numbers = numbers::decode(parts, count)?;
+            }
+            form @ (LOWER_HEX | UPPER_HEX) => {
+                let hex = Hex { len: parts.soft.byte()?.min(MAX_HEX), is_upper: form == UPPER_HEX };
+                slot.form = Form::Hex(hex);
+                slot.numbers = vec![0; count * hex.words()];
+                for place in 0..hex.words() {
+                    let column = numbers::decode(parts, count)?;
+                    let to = slot.numbers.iter_mut().skip(place).step_by(hex.words());
+                    to.zip(column).for_each(|(to, value)| *to = value);
+                }
+            }
+            CODED => {
+                slot.form = Form::Text;
+                let distinct = parts.soft.count()?;
+                let distinct = Texts::decode(parts, distinct)?;
+                for code in numbers::decode(parts, count)? {
+                    let text = usize::try_from(code).ok().and_then(|code| distinct.get(code));
+                    slot.texts.push(text.ok_or(Damaged("a code of a text"))?);
+                }
+            }
+            TEXTS => {
+                slot.form = Form::Text;
+                slot.texts = Texts::decode(parts, count)?;
+            }
+            _ => return Err(Damaged("a form of variables")),
+        }
+        Ok(slot)
+    }
+
+    /// What the slot would be with such digits in it, if they fit.
+    fn with_decimal(&self, own: Decimal) -> Option<Decimal> {
+        match self.form {
+            Form::Empty => Some(own),
+            Form::Decimal(before) => before.and(own),
+            Form::Hex(_) | Form::Text => None,
+        }
+    }
+
+    /// Whether the slot takes such digits; it is made to if it can be. Without a letter they are of
+    /// either case.
+    fn with_hex(&mut self, own: Hex, has_letter: bool) -> bool {
+        match self.form {
+            Form::Empty => self.form = Form::Hex(own),
+            Form::Hex(before) => {
+                return before == own || (before.len == own.len && !has_letter);
+            }
+            Form::Decimal(Decimal { len: Some(len), .. }) if len == own.len => {
+                let mut text = Vec::new();
+                let before = std::mem::take(self);
+                self.form = Form::Hex(own);
+                (0..before.numbers.len()).for_each(|index| {
+                    text.clear();
+                    before.write(index, &mut text);
+                    own.read(&text, &mut self.numbers);
+                });
+            }
+            Form::Decimal(_) | Form::Text => return false,
+        }
+        true
+    }
+
+    /// Turns what there is into texts.
+    fn widen(&mut self) {
+        let count = match self.form {
+            Form::Hex(hex) => self.numbers.len() / hex.words(),
+            _ => self.numbers.len(),
+        };
+        let mut texts = std::mem::take(&mut self.texts);
+        (0..count).for_each(|index| texts.push_with(|out| self.write(index, out)));
+        self.texts = texts;
+        self.numbers.clear();
+        self.form = Form::Text;
+    }
+}
+
+impl Decimal {
+    /// The value of decimal digits, if `text` is nothing else and no more of them than fit.
+    fn read(text: &[u8]) -> Option<(u64, Self)> {
+        let len = u8::try_from(text.len()).ok().filter(|len| (1..=MAX_DIGITS).contains(len))?;
+        let mut value = 0_u64;
+        for octet in text {
+            let digit = octet.wrapping_sub(b'0');
+            if digit > 9 {
+                return None;
+            }
+            value = value * 10 + u64::from(digit);
+        }
+        let is_canonical = len == 1 || text.first() != Some(&b'0');
+        Some((value, Self { is_canonical, len: Some(len) }))
+    }
+
+    /// What both are.
+    fn and(self, other: Self) -> Option<Self> {
+        let both = Self {
+            is_canonical: self.is_canonical && other.is_canonical,
+            len: self.len.filter(|_| self.len == other.len),
+        };
+        (both.is_canonical || both.len.is_some()).then_some(both)
+    }
+
+    fn write(self, value: u64, out: &mut Vec<u8>) {
+        let mut digits = [b'0'; MAX_DIGITS as usize + 1];
+        let (mut left, mut len) = (value, 0);
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + (left % 10) as u8;
+            left /= 10;
+            len += 1;
+            if left == 0 {
+                break;
+            }
+        }
+        if !self.is_canonical {
+            len = usize::from(self.len.unwrap_or_default()).max(len);
+        }
+        out.extend_from_slice(digits.get(digits.len() - len..).unwrap_or_default());
+    }
+}
+
+impl Hex {
+    /// What hexadecimal digits `text` is, if it is nothing else, and whether one is a letter.
+    fn of(text: &[u8]) -> Option<(Self, bool)> {
+        let len = u8::try_from(text.len()).ok().filter(|len| (1..=MAX_HEX).contains(len))?;
+        let (mut lower, mut upper) = (false, false);
+        for octet in text {
+            match octet {
+                b'0'..=b'9' => {}
+                b'a'..=b'f' => lower = true,
+                b'A'..=b'F' => upper = true,
+                _ => return None,
+            }
+        }
+        (!(lower && upper)).then_some((Self { len, is_upper: upper }, lower || upper))
+    }
+
+    /// Numbers that a text takes.
+    fn words(self) -> usize {
+        usize::from(self.len).div_ceil(16)
+    }
+
+    fn read(self, text: &[u8], out: &mut Vec<u64>) {
+        for digits in text.chunks(16) {
+            out.push(digits.iter().fold(0, |value, digit| {
+                let low = u64::from(digit & 0x0f);
+                value << 4 | if digit.is_ascii_digit() { low } else { low + 9 }
+            }));
+        }
+    }
+
+    fn write(self, words: &[u64], out: &mut Vec<u8>) {
+        let table = if self.is_upper { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
+        let mut left = u32::from(self.len);
+        for word in words {
+            let len = left.min(16);
+            left -= len;
+            for place in (0..len).rev() {
+                let digit = (word >> (place * 4) & 0xf) as usize;
+                out.push(table.get(digit).copied().unwrap_or(b'0'));
+            }
+        }
+    }
+}
+
+/// About how many decimal digits `value` has.
+fn digits(value: u64) -> usize {
+    (bits::width(value) * 77 / 256) as usize + 1
+}
+
+/// The distinct texts and the number of each text, where naming them is shorter.
+fn few(texts: &Texts) -> Option<(Texts, Vec<u64>)> {
+    use hashbrown::hash_map::{Entry, HashMap};
+    let mut distinct = Texts::default();
+    let mut numbers: HashMap<&[u8], u64> = HashMap::new();
+    let mut codes = Vec::with_capacity(texts.len());
+    let most = texts.len() / 2 + 1;
+    for text in texts.iter() {
+        let next = numbers.len() as u64;
+        codes.push(match numbers.entry(text) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => {
+                distinct.push(text);
+                *new.insert(next)
+            }
+        });
+        if numbers.len() > most {
+            return None;
+        }
+    }
+    Some((distinct, codes))
+}
+
+const DECIMAL: u8 = 0;
+const PADDED: u8 = 1;
+const LOWER_HEX: u8 = 2;
+const UPPER_HEX: u8 = 3;
+const CODED: u8 = 4;
+const TEXTS: u8 = 5;
+
+/// Decimal digits that always fit into 64 bits.
+const MAX_DIGITS: u8 = 19;
+
+/// Hexadecimal digits of the longest usual hash, SHA-512.
+const MAX_HEX: u8 = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn texts(slot: &Slot, count: usize) -> Vec<Vec<u8>> {
+        let text = |index| {
+            let mut out = Vec::new();
+            slot.write(index, &mut out);
+            out
+        };
+        (0..count).map(text).collect()
+    }
+
+    fn any_texts() -> impl Strategy<Value = Vec<String>> {
+        prop_oneof![
+            prop::collection::vec("[1-9][0-9]{0,18}", 0..40),
+            prop::collection::vec("[0-9]{3}", 0..40),
+            prop::collection::vec("[0-9a-f]{32}", 0..40),
+            prop::collection::vec("[0-9A-F]{5}", 0..40),
+            prop::collection::vec(
+                "[0-9]{1,2}|[0-9a-f]{2}|[0-9A-F]{2}|[a-z0-9]{0,3}|[0-9]{20}",
+                0..40
+            ),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_pushed(before in any_texts(), after in any_texts(), popped in 0_usize..9) {
+            let mut slot = Slot::default();
+            let mut want: Vec<Vec<u8>> = Vec::new();
+            for text in before.iter().chain(&after) {
+                slot.push(text.as_bytes());
+                want.push(text.as_bytes().to_vec());
+            }
+            for _ in 0..popped.min(want.len()) {
+                slot.pop();
+                want.pop();
+            }
+            prop_assert_eq!(&texts(&slot, want.len()), &want);
+            let mut out = Payload::default();
+            slot.encode(&mut out);
+            let mut parts = out.parts();
+            let read = Slot::decode(&mut parts, want.len()).unwrap();
+            prop_assert!(want.is_empty() || parts.end().is_ok());
+            prop_assert_eq!(&texts(&read, want.len()), &want);
+            let (mut seen, mut scratch) = (Vec::new(), Vec::new());
+            read.for_each(want.len(), &mut scratch, |variable| seen.push(match variable {
+                Variable::Number(value) => value.to_string().into_bytes(),
+                Variable::Text(text) => text.to_vec(),
+            }));
+            prop_assert_eq!(&seen, &want);
+        }
+
+        #[test]
+        fn what_was_taken_over(first in any_texts(), second in any_texts()) {
+            let (mut one, mut two, mut all) = (Slot::default(), Slot::default(), Slot::default());
+            let mut scratch = Vec::new();
+            first.iter().for_each(|text| one.push(text.as_bytes()));
+            second.iter().for_each(|text| two.push(text.as_bytes()));
+            for (slot, count) in [(&one, first.len()), (&two, second.len())] {
+                for index in 0..count {
+                    all.push_from(slot, index, &mut scratch);
+                }
+            }
+            let want: Vec<Vec<u8>> =
+                first.iter().chain(&second).map(|text| text.as_bytes().to_vec()).collect();
+            prop_assert_eq!(texts(&all, want.len()), want);
+        }
+
+        #[test]
+        fn any_bytes_are_an_answer(soft: Vec<u8>, hard: Vec<u8>, count in 0_usize..100) {
+            let out = Payload { soft, hard };
+            if let Ok(slot) = Slot::decode(&mut out.parts(), count) {
+                texts(&slot, count);
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_and_hashes_are_not_kept_as_texts() {
+        let mut out = Payload::default();
+        let push = |texts: &[&str]| {
+            let mut slot = Slot::default();
+            texts.iter().for_each(|text| slot.push(text.as_bytes()));
+            slot.form
+        };
+        let canonical = Form::Decimal(Decimal { is_canonical: true, len: None });
+        assert_eq!(push(&["1", "22"]), canonical);
+        let padded = Form::Decimal(Decimal { is_canonical: false, len: Some(3) });
+        assert_eq!(push(&["120", "042"]), padded);
+        assert_eq!(push(&["042", "1"]), Form::Text);
+        assert_eq!(push(&["12", "0f"]), Form::Hex(Hex { len: 2, is_upper: false }));
+        assert_eq!(push(&["0F", "12"]), Form::Hex(Hex { len: 2, is_upper: true }));
+        assert_eq!(push(&["0F", "0f"]), Form::Text);
+        assert_eq!(push(&["0F", "11", "a0"]), Form::Text);
+        let mut slot = Slot::default();
+        (0..100_u64).for_each(|n| {
+            slot.push(
+                format!(
+                    "{:032x}",
+                    u128::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+                )
+                .as_bytes(),
+            );
+        });
+        slot.encode(&mut out);
+        assert!(out.soft.len() + out.hard.len() < 1650, "16 bytes each");
+    }
+}

@@ -1,0 +1,404 @@
+//! Texts split into templates and variables, and put together again to the byte.
+//!
+//! ```text
+//!  order 42 accepted, 3 items       template 0: "order ", " accepted, ", " items"    42   3
+//!  cache miss shard=7               template 1: "cache miss shard=", ""               7
+//!  order 43 accepted, 1 items       template 0                                       43   1
+//! ```
+//!
+//! Each place of a template is a column of its own: numbers are kept as numbers, and what is
+//! constant is written once. Templates are also an index for words that hold no digit, and tell
+//! which messages there are.
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+use std::hash::{BuildHasher, Hasher};
+
+use super::super::bytes::{Damaged, put_varint};
+use super::cut::Cutter;
+use super::numbers;
+use super::payload::{Parts, Payload};
+use super::slot::Slot;
+use super::texts::Texts;
+
+/// Texts, split.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Split {
+    templates: Vec<Template>,
+    /// The template of each text.
+    of: Vec<u16>,
+    /// Templates by the hash of what is constant in them.
+    known: HashTable<u16>,
+    hasher: DefaultHashBuilder,
+    cutter: Cutter,
+}
+
+/// What is constant in some texts, and what varies.
+#[derive(Clone, Debug, Default)]
+pub(in crate::store) struct Template {
+    /// What stands before the first variable, between each two, and after the last.
+    constants: Texts,
+    slots: Vec<Slot>,
+    /// How many texts there are of it.
+    count: u32,
+}
+
+/// For each template of a [`Split`] that is taken over, its number in the one that takes it.
+#[derive(Debug, Default)]
+pub(super) struct Taken(Vec<Option<u16>>);
+
+impl Split {
+    /// How many texts there are.
+    pub(super) fn len(&self) -> usize {
+        self.of.len()
+    }
+
+    /// How many templates there are, with those that have no text.
+    pub(super) fn numbers(&self) -> usize {
+        self.templates.len()
+    }
+
+    pub(super) fn push(&mut self, text: &[u8]) {
+        self.cutter.cut(text);
+        if self.cutter.variables.len() > MAX_SLOTS {
+            self.all_varies(text);
+        }
+        let number = match self.find(text) {
+            Some(number) => number,
+            None if self.templates.len() < MAX_TEMPLATES => self.add(text),
+            None => {
+                self.all_varies(text);
+                self.find(text).unwrap_or_else(|| self.add(text))
+            }
+        };
+        self.of.push(number);
+        let template = self.templates.get_mut(usize::from(number)).expect("found or added");
+        template.count += 1;
+        for (slot, (start, end)) in template.slots.iter_mut().zip(&self.cutter.variables) {
+            slot.push(text.get(*start..*end).unwrap_or_default());
+        }
+    }
+
+    pub(super) fn pop(&mut self) {
+        let Some(number) = self.of.pop() else { return };
+        if let Some(template) = self.templates.get_mut(usize::from(number)) {
+            template.count -= 1;
+            template.slots.iter_mut().for_each(Slot::pop);
+        }
+    }
+
+    /// Takes over text `nth` of template `number` of `other`. Returns about its length.
+    pub(super) fn push_from(
+        &mut self,
+        other: &Self,
+        number: u16,
+        nth: usize,
+        taken: &mut Taken,
+        scratch: &mut Vec<u8>,
+    ) -> usize {
+        let Some(from) = other.templates.get(usize::from(number)) else { return 0 };
+        let own = match taken.0.get(usize::from(number)) {
+            Some(Some(own)) => Some(*own),
+            _ => self.take_template(from, number, taken),
+        };
+        let Some(own) = own else {
+            scratch.clear();
+            from.write(nth, scratch);
+            let text = std::mem::take(scratch);
+            self.push(&text);
+            *scratch = text;
+            return scratch.len();
+        };
+        self.of.push(own);
+        let Some(template) = self.templates.get_mut(usize::from(own)) else { return 0 };
+        template.count += 1;
+        let mut len = template.constants.bytes();
+        for (slot, from) in template.slots.iter_mut().zip(&from.slots) {
+            len += slot.push_from(from, nth, scratch);
+        }
+        len
+    }
+
+    /// The template of each text.
+    pub(super) fn of(&self) -> &[u16] {
+        &self.of
+    }
+
+    /// All templates that have a text.
+    pub(super) fn templates(&self) -> impl Iterator<Item = (u16, &Template)> {
+        (0..).zip(&self.templates).filter(|(_, template)| template.count > 0)
+    }
+
+    /// All texts, in order.
+    pub(super) fn texts(&self) -> Texts {
+        let mut texts = Texts::default();
+        let mut next = vec![0_usize; self.templates.len()];
+        for number in &self.of {
+            let template = self.templates.get(usize::from(*number));
+            if let Some((template, next)) = template.zip(next.get_mut(usize::from(*number))) {
+                texts.push_with(|out| template.write(*next, out));
+                *next += 1;
+            }
+        }
+        texts
+    }
+
+    /// Forgets all but the memory. Templates are kept, without texts, while they are few.
+    pub(super) fn clear(&mut self) {
+        self.of.clear();
+        if self.templates.len() > KEPT_TEMPLATES {
+            self.templates.clear();
+            self.known.clear();
+        }
+        for template in &mut self.templates {
+            template.count = 0;
+            template.slots.iter_mut().for_each(Slot::clear);
+        }
+    }
+
+    /// Appends the split. How many texts there are is not written.
+    pub(super) fn encode(&self, out: &mut Payload) {
+        let mut renumbered = vec![0_u64; self.templates.len()];
+        put_varint(&mut out.soft, self.templates().count() as u64);
+        for (new, (old, template)) in (0..).zip(self.templates()) {
+            if let Some(number) = renumbered.get_mut(usize::from(old)) {
+                *number = new;
+            }
+            put_varint(&mut out.soft, template.slots.len() as u64);
+        }
+        // All words together, then all numbers: each compresses well beside its like.
+        self.templates().for_each(|(_, template)| template.constants.encode(out));
+        let number = |old: &u16| renumbered.get(usize::from(*old)).copied().unwrap_or_default();
+        numbers::encode(&self.of.iter().map(number).collect::<Vec<_>>(), out);
+        for (_, template) in self.templates() {
+            template.slots.iter().for_each(|slot| slot.encode(out));
+        }
+    }
+
+    /// Reads a split of `count` texts back.
+    pub(super) fn decode(parts: &mut Parts<'_>, count: usize) -> Result<Self, Damaged> {
+        let mut split = Self::default();
+        let mut slots = Vec::new();
+        for _ in 0..parts.soft.count()? {
+            slots.push(parts.soft.count()?);
+        }
+        if slots.len() > MAX_TEMPLATES + 1 || slots.iter().any(|slots| *slots > MAX_SLOTS) {
+            return Err(Damaged("that many templates"));
+        }
+        for slots in &slots {
+            let constants = Texts::decode(parts, slots + 1)?;
+            split.templates.push(Template { constants, slots: Vec::new(), count: 0 });
+        }
+        for number in numbers::decode(parts, count)? {
+            let number = u16::try_from(number).map_err(|_| Damaged("a template"))?;
+            let template = split.templates.get_mut(usize::from(number));
+            template.ok_or(Damaged("a template"))?.count += 1;
+            split.of.push(number);
+        }
+        for (template, slots) in split.templates.iter_mut().zip(slots) {
+            for _ in 0..slots {
+                template.slots.push(Slot::decode(parts, template.count as usize)?);
+            }
+        }
+        Ok(split)
+    }
+
+    /// Lets the whole of `text` vary.
+    fn all_varies(&mut self, text: &[u8]) {
+        self.cutter.variables.clear();
+        self.cutter.variables.push((0, text.len()));
+    }
+
+    /// The template of `text`, as it was cut.
+    fn find(&self, text: &[u8]) -> Option<u16> {
+        let variables = &self.cutter.variables;
+        let hash = self.hash(constants(text, variables));
+        let is_same = |number: &u16| {
+            self.templates.get(usize::from(*number)).is_some_and(|template| {
+                template.slots.len() == variables.len()
+                    && template.constants.iter().eq(constants(text, variables))
+            })
+        };
+        self.known.find(hash, is_same).copied()
+    }
+
+    fn add(&mut self, text: &[u8]) -> u16 {
+        let mut template = Template::default();
+        for constant in constants(text, &self.cutter.variables) {
+            template.constants.push(constant);
+        }
+        template.slots.resize_with(self.cutter.variables.len(), Slot::default);
+        self.insert(template)
+    }
+
+    fn insert(&mut self, template: Template) -> u16 {
+        let number = u16::try_from(self.templates.len()).expect("templates are bounded");
+        let hash = self.hash(template.constants.iter());
+        self.templates.push(template);
+        let (hasher, templates) = (&self.hasher, &self.templates);
+        self.known.insert_unique(hash, number, |other| {
+            let constants = templates.get(usize::from(*other)).map(|t| t.constants.iter());
+            constants.map_or(0, |constants| hash_of(hasher, constants))
+        });
+        number
+    }
+
+    /// Finds or adds the template `from`, and remembers its number; nothing if there is no room.
+    fn take_template(&mut self, from: &Template, number: u16, taken: &mut Taken) -> Option<u16> {
+        let hash = self.hash(from.constants.iter());
+        let is_same = |own: &u16| {
+            let own = self.templates.get(usize::from(*own));
+            own.is_some_and(|own| own.constants == from.constants)
+        };
+        let own = match self.known.find(hash, is_same) {
+            Some(own) => *own,
+            None if self.templates.len() < MAX_TEMPLATES => {
+                let slots = from.slots.iter().map(|_| Slot::default()).collect();
+                self.insert(Template { constants: from.constants.clone(), slots, count: 0 })
+            }
+            None => return None,
+        };
+        if taken.0.len() <= usize::from(number) {
+            taken.0.resize(usize::from(number) + 1, None);
+        }
+        if let Some(place) = taken.0.get_mut(usize::from(number)) {
+            *place = Some(own);
+        }
+        Some(own)
+    }
+
+    fn hash<'t>(&self, constants: impl Iterator<Item = &'t [u8]>) -> u64 {
+        hash_of(&self.hasher, constants)
+    }
+}
+
+impl Template {
+    /// How many texts there are of it.
+    pub(in crate::store) fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// What is constant: what stands before, between and after the variables.
+    pub(in crate::store) fn constants(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.constants.iter()
+    }
+
+    /// What varies, one slot for each place.
+    pub(in crate::store) fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// Appends the text of its row `nth`.
+    pub(super) fn write(&self, nth: usize, out: &mut Vec<u8>) {
+        let mut constants = self.constants.iter();
+        out.extend_from_slice(constants.next().unwrap_or_default());
+        for (slot, constant) in self.slots.iter().zip(constants) {
+            slot.write(nth, out);
+            out.extend_from_slice(constant);
+        }
+    }
+}
+
+/// What stands before, between and after the variables of `text`.
+fn constants<'t>(text: &'t [u8], variables: &[(usize, usize)]) -> impl Iterator<Item = &'t [u8]> {
+    let starts = std::iter::once(0).chain(variables.iter().map(|(_, end)| *end));
+    let ends = variables.iter().map(|(start, _)| *start).chain(std::iter::once(text.len()));
+    starts.zip(ends).map(|(start, end)| text.get(start..end).unwrap_or_default())
+}
+
+fn hash_of<'t>(hasher: &DefaultHashBuilder, constants: impl Iterator<Item = &'t [u8]>) -> u64 {
+    let mut state = hasher.build_hasher();
+    for constant in constants {
+        state.write(constant);
+        state.write_usize(constant.len());
+    }
+    state.finish()
+}
+
+/// Templates in a column of a batch or block; the texts of further ones vary as a whole.
+const MAX_TEMPLATES: usize = 1024;
+
+/// Variables in a template; texts with more vary as a whole.
+const MAX_SLOTS: usize = 64;
+
+/// Templates that are kept for the next batch.
+const KEPT_TEMPLATES: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_text() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            "(order|cache) [0-9]{1,3} (from|to) 10\\.0\\.[0-9]{1,2}\\.7"
+                .prop_map(String::into_bytes),
+            "[a-c0-2 .]{0,12}".prop_map(String::into_bytes),
+            "([a-z][0-9] ){60,70}".prop_map(String::into_bytes),
+            prop::collection::vec(any::<u8>(), 0..30),
+        ]
+    }
+
+    fn read_back(split: &Split) -> Split {
+        let mut out = Payload::default();
+        split.encode(&mut out);
+        let mut parts = out.parts();
+        let read = Split::decode(&mut parts, split.len()).unwrap();
+        parts.end().unwrap();
+        read
+    }
+
+    fn of(split: &Split) -> Vec<Vec<u8>> {
+        split.texts().iter().map(<[u8]>::to_vec).collect()
+    }
+
+    proptest! {
+        /// Byte-exact: pushed, popped, used again, encoded, and taken over by another.
+        #[test]
+        fn texts_are_put_together_again(
+            texts in prop::collection::vec(any_text(), 0..60),
+            others in prop::collection::vec(any_text(), 0..30),
+            popped in 0_usize..9,
+        ) {
+            let mut split = Split::default();
+            others.iter().for_each(|text| split.push(text));
+            split.clear();
+            texts.iter().for_each(|text| split.push(text));
+            let left = texts.len().saturating_sub(popped);
+            (left..texts.len()).for_each(|_| split.pop());
+            prop_assert_eq!(of(&split), &texts[..left]);
+            let read = read_back(&split);
+            prop_assert_eq!(of(&read), &texts[..left]);
+            let (mut all, mut taken, mut scratch) = (Split::default(), Taken::default(), Vec::new());
+            others.iter().for_each(|text| all.push(text));
+            let mut next = vec![0; read.templates.len()];
+            for number in read.of() {
+                let nth = &mut next[usize::from(*number)];
+                all.push_from(&read, *number, *nth, &mut taken, &mut scratch);
+                *nth += 1;
+            }
+            let want = [&others[..], &texts[..left]].concat();
+            prop_assert_eq!(of(&read_back(&all)), want);
+        }
+
+        #[test]
+        fn any_bytes_are_an_answer(soft: Vec<u8>, hard: Vec<u8>, count in 0_usize..100) {
+            let out = Payload { soft, hard };
+            if let Ok(split) = Split::decode(&mut out.parts(), count) {
+                prop_assert_eq!(split.texts().len(), count);
+            }
+        }
+    }
+
+    #[test]
+    fn templates_are_bounded_and_nothing_is_lost() {
+        let word = |n: usize| -> String {
+            format!("{n:04}").bytes().map(|digit| char::from(digit - b'0' + b'a')).collect()
+        };
+        let texts: Vec<String> = (0..3000).map(|n| format!("{} is {n}", word(n))).collect();
+        let mut split = Split::default();
+        texts.iter().for_each(|text| split.push(text.as_bytes()));
+        assert_eq!(split.templates.len(), MAX_TEMPLATES + 1);
+        let read = read_back(&split);
+        assert!(of(&read).iter().eq(texts.iter().map(String::as_bytes)));
+    }
+}

@@ -1,0 +1,146 @@
+use super::*;
+use proptest::prelude::*;
+
+pub(in crate::store) fn any_value() -> impl Strategy<Value = (Kind, Vec<u8>)> {
+    let text = prop_oneof![
+        prop::sample::select(vec!["", "a", "ERROR", "web-01"]).prop_map(|t| t.as_bytes().to_vec()),
+        "(order|cache) [0-9]{1,6} from 10\\.0\\.[0-9]{1,2}\\.7".prop_map(String::into_bytes),
+        prop::collection::vec(any::<u8>(), 0..20),
+    ];
+    (prop::sample::select(vec![Kind::Text, Kind::Number, Kind::Bytes]), text)
+}
+
+type Cells = Vec<Option<(Kind, Vec<u8>)>>;
+
+/// Few distinct values, or many.
+fn any_cells() -> impl Strategy<Value = Cells> {
+    prop_oneof![
+        prop::collection::vec(prop::option::of(any_value()), 0..600),
+        prop::collection::vec(any_value(), 1..9).prop_flat_map(|values| {
+            prop::collection::vec(prop::option::of(prop::sample::select(values)), 0..300)
+        }),
+    ]
+}
+
+fn column(cells: &Cells) -> Column {
+    let mut column = Column::default();
+    for (row, cell) in (0..).zip(cells) {
+        if let Some((kind, bytes)) = cell {
+            column.push(row, ValueRef::new(Kind::Text, b"replaced"));
+            column.push(row, ValueRef::new(*kind, bytes));
+        }
+    }
+    column
+}
+
+fn read_back(column: &Column) -> Column {
+    let mut payload = Payload::default();
+    column.encode(&mut payload);
+    Column::decode(payload.parts()).unwrap()
+}
+
+fn assert_is(column: &Column, cells: &Cells) {
+    for (row, cell) in (0..).zip(cells) {
+        let want = cell.as_ref().map(|(kind, bytes)| ValueRef::new(*kind, bytes));
+        assert_eq!(column.at(row), want);
+    }
+    let mut seen = 0;
+    column.for_each(|row, value| {
+        seen += 1;
+        assert_eq!(column.at(row), Some(value));
+    });
+    assert_eq!(seen, column.len());
+    assert_eq!(seen, cells.iter().flatten().count());
+}
+
+proptest! {
+    /// A block read back is the block written, to the byte.
+    #[test]
+    fn columns_read_back(cells in any_cells(), cut in 0_usize..700) {
+        let mut column = column(&cells);
+        assert_is(&column, &cells);
+        assert_is(&read_back(&column), &cells);
+        let left: Cells = cells.iter().take(cut).cloned().collect();
+        column.truncate(u32::try_from(cut).unwrap());
+        assert_is(&read_back(&column), &left);
+        column.clear();
+        assert_is(&read_back(&column), &Vec::new());
+    }
+
+    /// As rows go from staged batches into blocks: from any forms, into any.
+    #[test]
+    fn values_are_taken_over(parts in prop::collection::vec(any_cells(), 1..4)) {
+        let mut all = Column::default();
+        for _ in 0..2 {
+            all.clear();
+            let mut rows = 0;
+            for cells in &parts {
+                let part = read_back(&column(cells));
+                let mut taking = Taking::default();
+                part.spots(|row, spot| {
+                    all.take(rows + row, &part, spot, &mut taking);
+                });
+                rows += u32::try_from(cells.len()).unwrap();
+            }
+        }
+        assert_is(&read_back(&all), &parts.concat());
+    }
+
+    /// An index of the pieces would find every value by any of its words.
+    #[test]
+    fn pieces_hold_every_word(cells in any_cells()) {
+        let mut words = std::collections::HashSet::new();
+        let mut add = |text: &[u8]| {
+            let text = String::from_utf8_lossy(text).into_owned();
+            words.extend(crate::kql::words::split(&text).map(str::to_owned));
+        };
+        column(&cells).pieces(|piece| match piece {
+            Variable::Number(value) => add(value.to_string().as_bytes()),
+            Variable::Text(text) => add(text),
+        });
+        for (_, text) in cells.iter().flatten() {
+            let text = String::from_utf8_lossy(text).into_owned();
+            for word in crate::kql::words::split(&text) {
+                prop_assert!(words.contains(word), "{word} of {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn damage_is_an_error_and_never_a_panic(soft: Vec<u8>, hard: Vec<u8>) {
+        let payload = Payload { soft, hard };
+        if let Ok(column) = Column::decode(payload.parts()) {
+            column.for_each(|_, _| {});
+        }
+    }
+
+    /// The same of damage to what was written, behind a checksum that happens to be right.
+    #[test]
+    fn so_is_a_flipped_bit(cells in any_cells(), bit in any::<prop::sample::Index>()) {
+        let mut payload = Payload::default();
+        column(&cells).encode(&mut payload);
+        let bit = bit.index(payload.soft.len() * 8);
+        payload.soft[bit / 8] ^= 1 << (bit % 8);
+        if let Ok(column) = Column::decode(payload.parts()) {
+            column.for_each(|_, _| {});
+        }
+    }
+}
+
+#[test]
+fn a_dictionary_is_asked_once_for_each_value() {
+    let mut column = Column::default();
+    for row in 0..100 {
+        column.push(row * 2, ValueRef::text(if row % 10 == 0 { "ERROR" } else { "INFO" }));
+    }
+    let (mut asked, mut rows) = (0, Vec::new());
+    column.select(
+        |value| {
+            asked += 1;
+            value.bytes == b"ERROR"
+        },
+        |row| rows.push(row),
+    );
+    assert_eq!(asked, 2);
+    assert_eq!(rows, [0, 20, 40, 60, 80, 100, 120, 140, 160, 180]);
+}

@@ -1,0 +1,89 @@
+//! Texts one after the other.
+
+use super::super::bytes::{Damaged, put_varint};
+use super::payload::{Parts, Payload};
+
+/// Texts (or any bytes) in one run of memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Texts {
+    data: Vec<u8>,
+    /// Where each ends in `data`.
+    ends: Vec<u32>,
+}
+
+impl Texts {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The bytes of all.
+    pub(super) fn bytes(&self) -> usize {
+        self.data.len()
+    }
+
+    pub(super) fn push(&mut self, text: &[u8]) {
+        self.data.extend_from_slice(text);
+        self.end();
+    }
+
+    /// Adds the text that `write` appends.
+    pub(super) fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.data);
+        self.end();
+    }
+
+    pub(super) fn pop(&mut self) {
+        self.ends.pop();
+        self.data.truncate(self.ends.last().map_or(0, |end| *end as usize));
+    }
+
+    pub(super) fn get(&self, index: usize) -> Option<&[u8]> {
+        let end = *self.ends.get(index)? as usize;
+        let start = match index.checked_sub(1) {
+            Some(before) => *self.ends.get(before)? as usize,
+            None => 0,
+        };
+        self.data.get(start..end)
+    }
+
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        (0..self.len()).map(|index| self.get(index).unwrap_or_default())
+    }
+
+    /// Forgets all but the memory.
+    pub(super) fn clear(&mut self) {
+        self.data.clear();
+        self.ends.clear();
+    }
+
+    /// Appends lengths, then all bytes. The count is not written.
+    pub(super) fn encode(&self, out: &mut Payload) {
+        let mut lens = self.iter().map(|text| text.len() as u64);
+        let first = self.get(0).map_or(0, |text| text.len() as u64);
+        if lens.all(|len| len == first) {
+            put_varint(&mut out.soft, first + 1);
+        } else {
+            put_varint(&mut out.soft, 0);
+            self.iter().for_each(|text| put_varint(&mut out.soft, text.len() as u64));
+        }
+        out.soft.extend_from_slice(&self.data);
+    }
+
+    /// Reads `count` texts back.
+    pub(super) fn decode(parts: &mut Parts<'_>, count: usize) -> Result<Self, Damaged> {
+        let one_len = parts.soft.u32()?.checked_sub(1);
+        let mut ends = Vec::with_capacity(count);
+        let mut end: u32 = 0;
+        for _ in 0..count {
+            let len = one_len.map_or_else(|| parts.soft.u32(), Ok)?;
+            end = end.checked_add(len).ok_or(Damaged("a length"))?;
+            ends.push(end);
+        }
+        Ok(Self { data: parts.soft.take(end as usize)?.to_vec(), ends })
+    }
+
+    fn end(&mut self) {
+        self.ends.push(u32::try_from(self.data.len()).expect("batches are far smaller than 4 GiB"));
+    }
+}
