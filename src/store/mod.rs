@@ -31,6 +31,7 @@ mod rows;
 mod sealer;
 mod segment;
 mod staged;
+pub mod tokens;
 mod view;
 
 pub use self::bytes::Damaged;
