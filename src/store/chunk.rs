@@ -73,7 +73,7 @@ impl Unpacker {
             }
             _ => return Err(Damaged("a codec")),
         };
-        Ok(Payload { soft, hard: reader.0.to_vec() })
+        Ok(Payload { soft, hard: reader.0.to_vec(), is_final: false })
     }
 }
 
@@ -121,7 +121,7 @@ mod tests {
             bit in any::<prop::sample::Index>(),
         ) {
             let (mut packer, mut unpacker) = (Packer::new(1), Unpacker::new());
-            let mut chunk = packer.pack(&Payload { soft: raw.clone(), hard: hard.clone() });
+            let mut chunk = packer.pack(&Payload { soft: raw.clone(), hard: hard.clone(), is_final: false });
             let read = unpacker.unpack(&chunk).unwrap();
             prop_assert_eq!((read.soft, read.hard), (raw, hard));
             let bit = bit.index(chunk.len() * 8);

@@ -18,9 +18,6 @@
 //!   before a crash and that no catalog row names is removed at start.
 //! * *Damage is an error of one source*, never a panic and never silence.
 //!
-//! Columns of message templates and a map of tokens to blocks belong beside `column` and
-//! `segment`; a block column that has them says so by its encoding number.
-
 mod bytes;
 mod chunk;
 mod column;

@@ -8,11 +8,11 @@ use rustc_hash::FxHashMap;
 
 use super::Error;
 use super::bytes::Damaged;
-use super::chunk::{Packer, Unpacker};
-use super::column::{Column, Payload, Spot, Taking};
+use super::chunk::Unpacker;
+use super::column::{Column, Spot, Taking};
 use super::origin::Origin;
 use super::rows::Rows;
-use super::segment::{Builder, Segment};
+use super::segment::{Builder, Segment, Tools};
 use super::staged::Opened;
 use crate::db::Db;
 use crate::event::{Known, ValueRef};
@@ -21,8 +21,7 @@ use crate::time::DAY;
 /// Rows on their way from staged batches into segments.
 #[derive(Debug)]
 pub(super) struct Sealer {
-    packer: Packer,
-    payload: Payload,
+    tools: Tools,
     unpacker: Unpacker,
     /// Origins that are equal become one.
     origins: FxHashMap<Origin, Arc<Origin>>,
@@ -72,8 +71,7 @@ impl Sealer {
     /// A sealer that holds nothing.
     pub(super) fn new() -> Self {
         Self {
-            packer: Packer::new(LEVEL),
-            payload: Payload::default(),
+            tools: Tools::new(LEVEL),
             unpacker: Unpacker::new(),
             origins: FxHashMap::default(),
             groups: Vec::new(),
@@ -126,12 +124,11 @@ impl Sealer {
         self.close_groups(|_| true);
         self.origins.clear();
         let mut sealed = Vec::new();
-        for mut builder in self.segments.drain(..) {
-            builder.chunks.sort_unstable_by_key(|(at, _)| *at);
-            let id = builder.segment.id;
-            let chunks = builder.chunks.iter().map(|(at, chunk)| (Segment::key(id, *at), chunk));
-            db.ingest(&folder.join(format!("{id:016x}.sst")), chunks)?;
-            sealed.push(builder.segment);
+        for builder in self.segments.drain(..) {
+            let (segment, chunks) = builder.finish();
+            let chunks = chunks.iter().map(|(at, chunk)| (Segment::key(segment.id, *at), chunk));
+            db.ingest(&folder.join(format!("{:016x}.sst", segment.id)), chunks)?;
+            sealed.push(segment);
         }
         Ok(sealed)
     }
@@ -243,7 +240,7 @@ impl Sealer {
                     self.segments.last_mut().expect("just pushed")
                 }
             };
-            builder.add(&group.rows, &group.ids, &mut self.packer, &mut self.payload);
+            builder.add(&group.rows, &group.ids, &mut self.tools);
             group.rows.clear();
             group.ids.clear();
         }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  key  = segment id (8), column (2), block (4), all big endian
-//!  column 0 is a block's head: ids, origins, runs, times; column n + 1 is the n-th of `names`
+//!  column 0 is a block's head: ids, origins, runs, times; column n + 1 is the n-th of `names`;
+//!  column 65535 is the token map: the number of a bucket stands in place of a block's
 //! ```
 //!
 //! Column before block, so that reading one column of all blocks reads the file in order. What is
@@ -15,9 +16,10 @@ use serde::{Deserialize, Serialize};
 
 use super::bytes::Damaged;
 use super::chunk::Packer;
-use super::column::{Column, Payload};
+use super::column::{Column, Payload, Variable};
 use super::rows::{Head, Rows, put_times, times};
 use super::staged::span;
+use super::tokens::{BlockWords, TokenMap, Words};
 use crate::event::{Kind, ValueRef};
 
 /// A segment's row in the catalog.
@@ -41,6 +43,8 @@ pub struct Segment {
     pub names: Vec<Box<str>>,
     /// What is known of each block.
     pub blocks: Vec<Block>,
+    /// Where the words of the blocks are looked up.
+    pub tokens: TokenMap,
 }
 
 /// What is known of a block without reading it.
@@ -71,7 +75,17 @@ pub(super) struct Builder {
     pub(super) segment: Segment,
     names: FxHashMap<Box<str>, u16>,
     /// In the order they were made; sorted when written.
-    pub(super) chunks: Vec<(ChunkAt, Vec<u8>)>,
+    chunks: Vec<(ChunkAt, Vec<u8>)>,
+    /// The words of each block.
+    words: Vec<BlockWords>,
+}
+
+/// What encoding a block needs beside the block.
+#[derive(Debug)]
+pub(super) struct Tools {
+    packer: Packer,
+    payload: Payload,
+    words: Words,
 }
 
 /// Where a chunk lies in its segment.
@@ -109,6 +123,11 @@ impl ChunkAt {
     pub(super) fn column(name: u16, block: u32) -> Self {
         Self { column: name + 1, block }
     }
+
+    /// A bucket of the token map.
+    pub(super) fn bucket(number: u32) -> Self {
+        Self { column: u16::MAX, block: number }
+    }
 }
 
 impl Block {
@@ -130,8 +149,9 @@ impl Builder {
             stored_bytes: 0,
             names: Vec::new(),
             blocks: Vec::new(),
+            tokens: TokenMap::default(),
         };
-        Self { segment, names: FxHashMap::default(), chunks: Vec::new() }
+        Self { segment, names: FxHashMap::default(), chunks: Vec::new(), words: Vec::new() }
     }
 
     /// Whether there is no room for the names of another block.
@@ -139,14 +159,9 @@ impl Builder {
         self.segment.names.len() > MAX_NAMES
     }
 
-    /// Encodes `rows` as the next block. `ids` has the id of each row; `payload` is only memory.
-    pub(super) fn add(
-        &mut self,
-        rows: &Rows,
-        ids: &[i64],
-        packer: &mut Packer,
-        payload: &mut Payload,
-    ) {
+    /// Encodes `rows` as the next block. `ids` has the id of each row.
+    pub(super) fn add(&mut self, rows: &Rows, ids: &[i64], tools: &mut Tools) {
+        let Tools { packer, payload, words } = tools;
         let block = u32::try_from(self.segment.blocks.len()).expect("far fewer blocks");
         payload.clear();
         rows.encode_head(payload);
@@ -158,9 +173,14 @@ impl Builder {
             payload.clear();
             column.encode(payload);
             self.store(ChunkAt::column(name, block), packer.pack(payload));
+            column.pieces(|piece| match piece {
+                Variable::Number(number) => words.add_number(number),
+                Variable::Text(text) => words.add_text(text),
+            });
             let rows = u32::try_from(column.len()).unwrap_or(u32::MAX);
             columns.push(BlockColumn { name, rows, values: few(column) });
         }
+        self.words.push(words.finish());
         let times = span(rows.times());
         let segment = &mut self.segment;
         segment.times = (segment.times.0.min(times.0), segment.times.1.max(times.1));
@@ -168,6 +188,17 @@ impl Builder {
         segment.raw_bytes += rows.bytes() as u64;
         let rows = u32::try_from(rows.len()).unwrap_or(u32::MAX);
         segment.blocks.push(Block { rows, times, columns });
+    }
+
+    /// The segment, and its chunks in the order of their keys.
+    pub(super) fn finish(mut self) -> (Segment, Vec<(ChunkAt, Vec<u8>)>) {
+        let (tokens, buckets) = TokenMap::build(&self.words);
+        for (number, bucket) in (0..).zip(buckets) {
+            self.store(ChunkAt::bucket(number), bucket);
+        }
+        self.segment.tokens = tokens;
+        self.chunks.sort_unstable_by_key(|(at, _)| *at);
+        (self.segment, self.chunks)
     }
 
     fn store(&mut self, at: ChunkAt, chunk: Vec<u8>) {
@@ -183,6 +214,17 @@ impl Builder {
         self.names.insert(name.into(), number);
         self.segment.names.push(name.into());
         number
+    }
+}
+
+impl Tools {
+    /// For zstd's `level`.
+    pub(super) fn new(level: i32) -> Self {
+        Self {
+            packer: Packer::new(level),
+            payload: Payload { is_final: true, ..Payload::default() },
+            words: Words::default(),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::origin::{Origin, Run};
 use super::rows::Head;
 use super::segment::{Block, ChunkAt, Segment, decode_head};
 use super::staged::{Opened, Staged};
+use super::tokens::{BlockSet, Token};
 use super::{Error, Store};
 use crate::db::Family;
 
@@ -144,6 +145,16 @@ impl<'s> View<'s> {
 }
 
 impl Store {
+    /// The blocks of `segment` that may hold the word of `token`.
+    ///
+    /// # Errors
+    ///
+    /// When its token map cannot be read, or is damaged.
+    pub fn blocks_with(&self, segment: &Segment, token: Token) -> Result<BlockSet, Error> {
+        let at = ChunkAt::bucket(segment.tokens.bucket_of(token));
+        Ok(segment.tokens.lookup(&self.chunk(segment.id, at)?, token)?)
+    }
+
     fn chunk(&self, segment: u64, at: ChunkAt) -> Result<Vec<u8>, Error> {
         let chunk = self.db.get(Family::Segments, &Segment::key(segment, at))?;
         chunk.ok_or(Error::ChunkMissing { segment })

@@ -17,6 +17,7 @@ mod cut;
 mod kinds;
 pub(super) mod numbers;
 mod payload;
+mod places;
 mod slot;
 mod split;
 mod texts;

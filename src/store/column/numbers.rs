@@ -37,58 +37,30 @@ struct Distinct {
     codes: Vec<u8>,
 }
 
+/// How values are best written.
+enum Plan {
+    Constant,
+    /// One of the forms that need no dictionary.
+    Plain(u8),
+    Coded(Distinct),
+}
+
 /// Appends `values`. Their count is not written.
 pub(in crate::store) fn encode(values: &[u64], out: &mut Payload) {
     let Some(shape) = Shape::of(values) else { return };
-    if shape.min == shape.max {
-        out.soft.push(CONSTANT);
-        return put_varint(&mut out.soft, shape.min);
-    }
-    let count = values.len() as u64;
-    let width = bits::width(shape.max - shape.min);
-    let step_span = shape.steps.1.wrapping_sub(shape.steps.0).cast_unsigned();
-    let step_width = bits::width(step_span);
-    // In bits. What is compressed comes out a little longer than its bits alone.
-    let forms = [
-        (count * u64::from(width), PACKED),
-        (shape.bits + 2 * count, VARINTS),
-        (count * u64::from(step_width) + 64, STEPS),
-        (shape.step_bits + 2 * count + 64, VARINT_STEPS),
-    ];
-    let (bits, form) = forms.into_iter().min().expect("there are four");
-    if bits > MIN_CODED_BITS
-        && let Some(distinct) = Distinct::of(values, usize::from(width > 8) + 1)
-    {
-        let cost = distinct.cost(shape.repeats, width);
-        if cost < bits {
-            return distinct.encode(cost, out);
-        }
-    }
-    out.soft.push(form);
-    let to_least = values.iter().map(|value| value - shape.min);
-    match form {
-        PACKED => {
+    match shape.plan(values) {
+        (Plan::Constant, _) => {
+            out.soft.push(CONSTANT);
             put_varint(&mut out.soft, shape.min);
-            put_width(&mut out.soft, width);
-            bits::pack(&mut out.hard, width, to_least);
         }
-        VARINTS => {
-            put_varint(&mut out.soft, shape.min);
-            to_least.for_each(|value| put_varint(&mut out.soft, value));
-        }
-        STEPS => {
-            put_varint(&mut out.soft, values.first().copied().unwrap_or_default());
-            put_zigzag(&mut out.soft, shape.steps.0);
-            put_width(&mut out.soft, step_width);
-            let least = shape.steps.0;
-            let steps = steps(values).map(|step| step.wrapping_sub(least).cast_unsigned());
-            bits::pack(&mut out.hard, step_width, steps);
-        }
-        _ => {
-            put_varint(&mut out.soft, values.first().copied().unwrap_or_default());
-            steps(values).for_each(|step| put_zigzag(&mut out.soft, step));
-        }
+        (Plan::Plain(form), _) => shape.encode(form, values, out),
+        (Plan::Coded(distinct), cost) => distinct.encode(cost, out),
     }
+}
+
+/// About how many bits `values` take.
+pub(super) fn cost(values: &[u64]) -> u64 {
+    Shape::of(values).map_or(0, |shape| shape.plan(values).1)
 }
 
 /// Reads `count` values back.
@@ -177,6 +149,67 @@ impl Shape {
         }
         let steps = if values.len() > 1 { range } else { (0, 0) };
         Some(Self { min, max, bits, steps, step_bits, repeats })
+    }
+
+    /// The shortest way, and about how many bits it takes.
+    fn plan(&self, values: &[u64]) -> (Plan, u64) {
+        if self.min == self.max {
+            return (Plan::Constant, 16);
+        }
+        let count = values.len() as u64;
+        let width = bits::width(self.max - self.min);
+        // What is compressed comes out a little longer than its bits alone.
+        let forms = [
+            (count * u64::from(width), PACKED),
+            (self.bits + 2 * count, VARINTS),
+            (count * u64::from(self.step_width()) + 64, STEPS),
+            (self.step_bits + 2 * count + 64, VARINT_STEPS),
+        ];
+        let (bits, form) = forms.into_iter().min().expect("there are four");
+        if bits > MIN_CODED_BITS
+            && let Some(distinct) = Distinct::of(values, usize::from(width > 8) + 1)
+        {
+            let cost = distinct.cost(self.repeats, width);
+            if cost < bits {
+                return (Plan::Coded(distinct), cost);
+            }
+        }
+        (Plan::Plain(form), bits)
+    }
+
+    /// The bits that every step takes, counted from the least one.
+    fn step_width(&self) -> u32 {
+        bits::width(self.steps.1.wrapping_sub(self.steps.0).cast_unsigned())
+    }
+
+    fn encode(&self, form: u8, values: &[u64], out: &mut Payload) {
+        out.soft.push(form);
+        let to_least = values.iter().map(|value| value - self.min);
+        let first = values.first().copied().unwrap_or_default();
+        match form {
+            PACKED => {
+                let width = bits::width(self.max - self.min);
+                put_varint(&mut out.soft, self.min);
+                put_width(&mut out.soft, width);
+                bits::pack(&mut out.hard, width, to_least);
+            }
+            VARINTS => {
+                put_varint(&mut out.soft, self.min);
+                to_least.for_each(|value| put_varint(&mut out.soft, value));
+            }
+            STEPS => {
+                let least = self.steps.0;
+                put_varint(&mut out.soft, first);
+                put_zigzag(&mut out.soft, least);
+                put_width(&mut out.soft, self.step_width());
+                let steps = steps(values).map(|step| step.wrapping_sub(least).cast_unsigned());
+                bits::pack(&mut out.hard, self.step_width(), steps);
+            }
+            _ => {
+                put_varint(&mut out.soft, first);
+                steps(values).for_each(|step| put_zigzag(&mut out.soft, step));
+            }
+        }
     }
 }
 
@@ -334,7 +367,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_an_answer(soft: Vec<u8>, hard: Vec<u8>, count in 0_usize..100) {
-            let out = Payload { soft, hard };
+            let out = Payload { soft, hard, is_final: false };
             if let Ok(values) = decode(&mut out.parts(), count) {
                 assert_eq!(values.len(), count);
             }

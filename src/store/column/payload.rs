@@ -11,6 +11,8 @@ pub(in crate::store) struct Payload {
     pub(in crate::store) soft: Vec<u8>,
     /// Will be kept as it is.
     pub(in crate::store) hard: Vec<u8>,
+    /// Whether it is kept for long, so that finding a shorter form is worth the time.
+    pub(in crate::store) is_final: bool,
 }
 
 /// What is being read back. Each part is read from its front.

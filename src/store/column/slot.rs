@@ -1,9 +1,10 @@
 //! What stands in one place of a template: numbers, hexadecimal digits, or any text.
 //!
 //! A slot is as narrow as the texts in it allow, and widens when one comes that does not fit. What
-//! is read back is what was pushed, to the byte.
+//! is read back is what was pushed, to the byte. Numbers may stand between letters that are the same
+//! in all: `5ms`, `blk_42`.
 
-use super::super::bytes::{Damaged, put_varint};
+use super::super::bytes::{Damaged, put_bytes, put_varint};
 use super::bits;
 use super::numbers;
 use super::payload::{Parts, Payload};
@@ -13,6 +14,8 @@ use super::texts::Texts;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slot {
     form: Form,
+    /// What stands before and after the digits of every decimal number.
+    affix: (Vec<u8>, Vec<u8>),
     /// Numbers, or hexadecimal digits by their value.
     numbers: Vec<u64>,
     texts: Texts,
@@ -60,8 +63,9 @@ impl Slot {
         if self.form == Form::Text {
             return self.texts.push(text);
         }
-        if let Some((value, own)) = Decimal::read(text)
-            && let Some(both) = self.with_decimal(own)
+        let (before, digits, after) = around_digits(text);
+        if let Some((value, own)) = Decimal::read(digits)
+            && let Some(both) = self.with_decimal(own, (before, after))
         {
             self.form = Form::Decimal(both);
             return self.numbers.push(value);
@@ -79,12 +83,14 @@ impl Slot {
     pub(super) fn push_from(&mut self, other: &Self, index: usize, scratch: &mut Vec<u8>) -> usize {
         match other.form {
             Form::Decimal(own) => {
-                if let Some(both) = self.with_decimal(own)
-                    && let Some(value) = other.numbers.get(index)
+                let (before, after) = &other.affix;
+                if let Some(value) = other.numbers.get(index)
+                    && let Some(both) = self.with_decimal(own, (before, after))
                 {
                     self.form = Form::Decimal(both);
                     self.numbers.push(*value);
-                    return both.len.map_or_else(|| digits(*value), usize::from);
+                    let digits = both.len.map_or_else(|| digits(*value), usize::from);
+                    return before.len() + digits + after.len();
                 }
             }
             Form::Hex(own) => {
@@ -121,6 +127,35 @@ impl Slot {
         }
     }
 
+    /// About the bits that the numbers take on disk, if the slot holds numbers of one word.
+    pub(super) fn cost(&self) -> Option<u64> {
+        match self.form {
+            Form::Decimal(_) => Some(numbers::cost(&self.numbers)),
+            Form::Hex(hex) if hex.words() == 1 => Some(numbers::cost(&self.numbers)),
+            Form::Hex(_) | Form::Text | Form::Empty => None,
+        }
+    }
+
+    /// Whether both hold numbers that would stay such in one slot.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        match (self.form, other.form) {
+            (Form::Decimal(own), Form::Decimal(others)) => {
+                self.affix == other.affix && own.and(others).is_some()
+            }
+            (Form::Hex(own), Form::Hex(others)) => own == others,
+            _ => false,
+        }
+    }
+
+    /// Whether both hold the same variables, as far as is told without writing them out.
+    pub(super) fn equals(&self, other: &Self) -> bool {
+        self.numbers == other.numbers
+            && self.texts == other.texts
+            && self.form == other.form
+            && (!matches!(self.form, Form::Decimal(_)) || self.affix == other.affix)
+            && self.form != Form::Empty
+    }
+
     /// Forgets all but the memory.
     pub(super) fn clear(&mut self) {
         self.form = Form::Empty;
@@ -134,7 +169,9 @@ impl Slot {
             Form::Empty => {}
             Form::Decimal(decimal) => {
                 let value = self.numbers.get(index).copied().unwrap_or_default();
+                out.extend_from_slice(&self.affix.0);
                 decimal.write(value, out);
+                out.extend_from_slice(&self.affix.1);
             }
             Form::Hex(hex) => {
                 let from = index.saturating_mul(hex.words());
@@ -153,7 +190,7 @@ impl Slot {
         mut each: impl FnMut(Variable<'_>),
     ) {
         match self.form {
-            Form::Decimal(Decimal { is_canonical: true, .. }) => {
+            Form::Decimal(Decimal { is_canonical: true, .. }) if !self.has_affix() => {
                 self.numbers.iter().for_each(|value| each(Variable::Number(*value)));
             }
             Form::Text => self.texts.iter().for_each(|text| each(Variable::Text(text))),
@@ -169,12 +206,16 @@ impl Slot {
     pub(super) fn encode(&self, out: &mut Payload) {
         match self.form {
             Form::Empty => {}
-            Form::Decimal(Decimal { is_canonical: true, .. }) => {
-                out.soft.push(DECIMAL);
-                numbers::encode(&self.numbers, out);
-            }
-            Form::Decimal(Decimal { len, .. }) => {
-                out.soft.extend([PADDED, len.unwrap_or_default()]);
+            Form::Decimal(Decimal { is_canonical, len }) => {
+                let form = if is_canonical { DECIMAL } else { PADDED };
+                out.soft.push(if self.has_affix() { form | WITH_AFFIX } else { form });
+                if !is_canonical {
+                    out.soft.push(len.unwrap_or_default());
+                }
+                if self.has_affix() {
+                    put_bytes(&mut out.soft, &self.affix.0);
+                    put_bytes(&mut out.soft, &self.affix.1);
+                }
                 numbers::encode(&self.numbers, out);
             }
             Form::Hex(hex) => {
@@ -207,14 +248,16 @@ impl Slot {
         if count == 0 {
             return Ok(slot);
         }
-        match parts.soft.byte()? {
-            DECIMAL => {
-                slot.form = Form::Decimal(Decimal { is_canonical: true, len: None });
-                slot.numbers = numbers::decode(parts, count)?;
-            }
-            PADDED => {
-                let len = Some(parts.soft.byte()?.min(MAX_DIGITS));
-                slot.form = Form::Decimal(Decimal { is_canonical: false, len });
+        let form = parts.soft.byte()?;
+        match form & !WITH_AFFIX {
+            kind @ (DECIMAL | PADDED) => {
+                let is_canonical = kind == DECIMAL;
+                let len =
+                    if is_canonical { None } else { Some(parts.soft.byte()?.min(MAX_DIGITS)) };
+                slot.form = Form::Decimal(Decimal { is_canonical, len });
+                if form & WITH_AFFIX != 0 {
+                    slot.affix = (parts.soft.bytes()?.to_vec(), parts.soft.bytes()?.to_vec());
+                }
                 slot.numbers = numbers::decode(parts, count)?;
             }
             form @ (LOWER_HEX | UPPER_HEX) => {
@@ -245,12 +288,22 @@ impl Slot {
         Ok(slot)
     }
 
-    /// What the slot would be with such digits in it, if they fit.
-    fn with_decimal(&self, own: Decimal) -> Option<Decimal> {
+    fn has_affix(&self) -> bool {
+        !(self.affix.0.is_empty() && self.affix.1.is_empty())
+    }
+
+    /// What the slot would be with such digits in it, if they fit. An empty slot takes the affix.
+    fn with_decimal(&mut self, own: Decimal, (before, after): (&[u8], &[u8])) -> Option<Decimal> {
         match self.form {
-            Form::Empty => Some(own),
-            Form::Decimal(before) => before.and(own),
-            Form::Hex(_) | Form::Text => None,
+            Form::Empty => {
+                self.affix.0.clear();
+                self.affix.0.extend_from_slice(before);
+                self.affix.1.clear();
+                self.affix.1.extend_from_slice(after);
+                Some(own)
+            }
+            Form::Decimal(all) if self.affix.0 == before && self.affix.1 == after => all.and(own),
+            Form::Decimal(_) | Form::Hex(_) | Form::Text => None,
         }
     }
 
@@ -260,20 +313,33 @@ impl Slot {
         match self.form {
             Form::Empty => self.form = Form::Hex(own),
             Form::Hex(before) => {
-                return before == own || (before.len == own.len && !has_letter);
+                return before.len == own.len && (before.is_upper == own.is_upper || !has_letter);
             }
-            Form::Decimal(Decimal { len: Some(len), .. }) if len == own.len => {
-                let mut text = Vec::new();
-                let before = std::mem::take(self);
-                self.form = Form::Hex(own);
-                (0..before.numbers.len()).for_each(|index| {
-                    text.clear();
-                    before.write(index, &mut text);
-                    own.read(&text, &mut self.numbers);
-                });
-            }
-            Form::Decimal(_) | Form::Text => return false,
+            Form::Decimal(_) => return self.become_hex(own, has_letter),
+            Form::Text => return false,
         }
+        true
+    }
+
+    /// Turns what there is into hexadecimal digits like `own`, if all of it can be.
+    fn become_hex(&mut self, own: Hex, has_letter: bool) -> bool {
+        let mut is_upper = has_letter.then_some(own.is_upper);
+        let (mut text, mut numbers) = (Vec::new(), Vec::new());
+        for index in 0..self.numbers.len() {
+            text.clear();
+            self.write(index, &mut text);
+            match Hex::of(&text) {
+                Some((hex, has_letter)) if hex.len == own.len => {
+                    if has_letter && *is_upper.get_or_insert(hex.is_upper) != hex.is_upper {
+                        return false;
+                    }
+                    own.read(&text, &mut numbers);
+                }
+                _ => return false,
+            }
+        }
+        self.numbers = numbers;
+        self.form = Form::Hex(Hex { is_upper: is_upper.unwrap_or_default(), ..own });
         true
     }
 
@@ -378,6 +444,15 @@ impl Hex {
     }
 }
 
+/// A text that begins and ends with its digits, and what stands before and after them.
+fn around_digits(text: &[u8]) -> (&[u8], &[u8], &[u8]) {
+    let start = text.iter().position(u8::is_ascii_digit).unwrap_or(text.len());
+    let end = text.iter().rposition(u8::is_ascii_digit).map_or(start, |last| last + 1);
+    let (head, after) = text.split_at_checked(end).unwrap_or_default();
+    let (before, digits) = head.split_at_checked(start).unwrap_or_default();
+    (before, digits, after)
+}
+
 /// About how many decimal digits `value` has.
 fn digits(value: u64) -> usize {
     (bits::width(value) * 77 / 256) as usize + 1
@@ -413,6 +488,9 @@ const UPPER_HEX: u8 = 3;
 const CODED: u8 = 4;
 const TEXTS: u8 = 5;
 
+/// What stands around the digits follows.
+const WITH_AFFIX: u8 = 0x80;
+
 /// Decimal digits that always fit into 64 bits.
 const MAX_DIGITS: u8 = 19;
 
@@ -439,6 +517,8 @@ mod tests {
             prop::collection::vec("[0-9]{3}", 0..40),
             prop::collection::vec("[0-9a-f]{32}", 0..40),
             prop::collection::vec("[0-9A-F]{5}", 0..40),
+            prop::collection::vec("blk_[0-9]{1,3}|[a-f][0-9][a-f]", 0..40),
+            prop::collection::vec("[0-9]{1,3}ms", 0..40),
             prop::collection::vec(
                 "[0-9]{1,2}|[0-9a-f]{2}|[0-9A-F]{2}|[a-z0-9]{0,3}|[0-9]{20}",
                 0..40
@@ -492,7 +572,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_an_answer(soft: Vec<u8>, hard: Vec<u8>, count in 0_usize..100) {
-            let out = Payload { soft, hard };
+            let out = Payload { soft, hard, is_final: false };
             if let Ok(slot) = Slot::decode(&mut out.parts(), count) {
                 texts(&slot, count);
             }
@@ -512,6 +592,10 @@ mod tests {
         let padded = Form::Decimal(Decimal { is_canonical: false, len: Some(3) });
         assert_eq!(push(&["120", "042"]), padded);
         assert_eq!(push(&["042", "1"]), Form::Text);
+        assert_eq!(push(&["5ms", "12ms"]), canonical);
+        assert_eq!(push(&["blk_5", "blk_12"]), canonical);
+        assert_eq!(push(&["5ms", "5s"]), Form::Text);
+        assert_eq!(push(&["ab12", "1f2e"]), Form::Hex(Hex { len: 4, is_upper: false }));
         assert_eq!(push(&["12", "0f"]), Form::Hex(Hex { len: 2, is_upper: false }));
         assert_eq!(push(&["0F", "12"]), Form::Hex(Hex { len: 2, is_upper: true }));
         assert_eq!(push(&["0F", "0f"]), Form::Text);

@@ -17,6 +17,7 @@ use super::super::bytes::{Damaged, put_varint};
 use super::cut::Cutter;
 use super::numbers;
 use super::payload::{Parts, Payload};
+use super::places;
 use super::slot::Slot;
 use super::texts::Texts;
 
@@ -36,10 +37,10 @@ pub(super) struct Split {
 #[derive(Clone, Debug, Default)]
 pub(in crate::store) struct Template {
     /// What stands before the first variable, between each two, and after the last.
-    constants: Texts,
-    slots: Vec<Slot>,
+    pub(super) constants: Texts,
+    pub(super) slots: Vec<Slot>,
     /// How many texts there are of it.
-    count: u32,
+    pub(super) count: u32,
 }
 
 /// For each template of a [`Split`] that is taken over, its number in the one that takes it.
@@ -169,9 +170,10 @@ impl Split {
         self.templates().for_each(|(_, template)| template.constants.encode(out));
         let number = |old: &u16| renumbered.get(usize::from(*old)).copied().unwrap_or_default();
         numbers::encode(&self.of.iter().map(number).collect::<Vec<_>>(), out);
-        for (_, template) in self.templates() {
-            template.slots.iter().for_each(|slot| slot.encode(out));
-        }
+        let places: Vec<&Template> = self.templates().map(|(_, template)| template).collect();
+        let of: Vec<u16> =
+            self.of.iter().map(|old| u16::try_from(number(old)).unwrap_or(0)).collect();
+        places::encode(&places, &of, out);
     }
 
     /// Reads a split of `count` texts back.
@@ -195,10 +197,9 @@ impl Split {
             split.of.push(number);
         }
         for (template, slots) in split.templates.iter_mut().zip(slots) {
-            for _ in 0..slots {
-                template.slots.push(Slot::decode(parts, template.count as usize)?);
-            }
+            template.slots.resize_with(slots, Slot::default);
         }
+        places::decode(parts, &mut split.templates, &split.of)?;
         Ok(split)
     }
 
@@ -382,7 +383,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_an_answer(soft: Vec<u8>, hard: Vec<u8>, count in 0_usize..100) {
-            let out = Payload { soft, hard };
+            let out = Payload { soft, hard, is_final: false };
             if let Ok(split) = Split::decode(&mut out.parts(), count) {
                 prop_assert_eq!(split.texts().len(), count);
             }

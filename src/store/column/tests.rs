@@ -4,6 +4,7 @@ use proptest::prelude::*;
 pub(in crate::store) fn any_value() -> impl Strategy<Value = (Kind, Vec<u8>)> {
     let text = prop_oneof![
         prop::sample::select(vec!["", "a", "ERROR", "web-01"]).prop_map(|t| t.as_bytes().to_vec()),
+        "1[0-9]:[0-5][0-9] (R[0-9]) [a-c] is [0-9]".prop_map(String::into_bytes),
         "(order|cache) [0-9]{1,6} from 10\\.0\\.[0-9]{1,2}\\.7".prop_map(String::into_bytes),
         prop::collection::vec(any::<u8>(), 0..20),
     ];
@@ -34,9 +35,19 @@ fn column(cells: &Cells) -> Column {
 }
 
 fn read_back(column: &Column) -> Column {
-    let mut payload = Payload::default();
-    column.encode(&mut payload);
-    Column::decode(payload.parts()).unwrap()
+    let read = |is_final| {
+        let mut payload = Payload { is_final, ..Payload::default() };
+        column.encode(&mut payload);
+        Column::decode(payload.parts()).unwrap()
+    };
+    let (staged, last) = (read(false), read(true));
+    let all = |column: &Column| {
+        let mut all = Vec::new();
+        column.for_each(|row, value| all.push((row, value.kind, value.bytes.to_vec())));
+        all
+    };
+    assert_eq!(all(&staged), all(&last));
+    last
 }
 
 fn assert_is(column: &Column, cells: &Cells) {
@@ -108,7 +119,7 @@ proptest! {
 
     #[test]
     fn damage_is_an_error_and_never_a_panic(soft: Vec<u8>, hard: Vec<u8>) {
-        let payload = Payload { soft, hard };
+        let payload = Payload { soft, hard, is_final: false };
         if let Ok(column) = Column::decode(payload.parts()) {
             column.for_each(|_, _| {});
         }
@@ -117,7 +128,7 @@ proptest! {
     /// The same of damage to what was written, behind a checksum that happens to be right.
     #[test]
     fn so_is_a_flipped_bit(cells in any_cells(), bit in any::<prop::sample::Index>()) {
-        let mut payload = Payload::default();
+        let mut payload = Payload { is_final: true, ..Payload::default() };
         column(&cells).encode(&mut payload);
         let bit = bit.index(payload.soft.len() * 8);
         payload.soft[bit / 8] ^= 1 << (bit % 8);
