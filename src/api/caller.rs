@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use super::Api;
 use super::problem::Problem;
 use crate::gate::{Key, Refusal, Scope};
+use crate::ids;
 use crate::ingest::now;
 use crate::parse::http_secret;
 
@@ -17,8 +18,8 @@ pub(super) struct Caller {
     pub(super) peer: IpAddr,
     /// The key, if one was named and there is such a key.
     pub(super) key: Option<Arc<Key>>,
-    /// Whether one was named.
-    names_key: bool,
+    /// The key that was named, masked; whether there is such a key or not.
+    pub(super) masked: Option<String>,
     /// Whether the request is meant for this machine, as far as it says so.
     is_for_loopback: bool,
 }
@@ -43,7 +44,7 @@ impl Caller {
         Self {
             peer: peer.to_canonical(),
             key,
-            names_key: secret.is_some(),
+            masked: secret.map(|secret| ids::mask(&String::from_utf8_lossy(&secret))),
             is_for_loopback: host.is_none_or(is_loopback),
         }
     }
@@ -55,14 +56,14 @@ impl Api {
     /// Without a key that is someone on this machine, where the configuration lets them in, or
     /// anyone who wants to read, where it says that anyone may.
     pub(super) fn allow(&self, caller: &Caller, scope: Scope) -> Result<Allowed, Problem> {
-        let Caller { peer, key, names_key, is_for_loopback } = caller;
+        let Caller { peer, key, masked, is_for_loopback } = caller;
         let (peer, key) = (*peer, key.clone());
         if let Some(key) = key {
             self.gate.check(&key, scope, peer, now()).map_err(Problem::refused)?;
             let (project, reader) = (key.project().into(), key.id().into());
             return Ok(Allowed { project, reader, key: Some(key), peer, scope });
         }
-        if *names_key {
+        if masked.is_some() {
             return Err(Problem::refused(Refusal::key_unknown()));
         }
         let is_here = peer.is_loopback() && *is_for_loopback && !self.config.requires_key();

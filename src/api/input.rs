@@ -1,5 +1,8 @@
 //! What a call brings beside its path: a JSON body, or parameters.
 
+use std::error::Error;
+use std::fmt::Display;
+
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::header;
@@ -10,12 +13,14 @@ use tokio::time::timeout;
 
 use super::Api;
 use super::problem::Problem;
+use super::watch::Seen;
 
 /// A body that nobody has read yet: that is only done for callers who may do what they ask for.
 #[derive(Debug)]
 pub(super) struct Input {
     body: Body,
     is_json: bool,
+    seen: Seen,
 }
 
 /// The parameters behind the `?`.
@@ -34,16 +39,26 @@ impl Input {
             if error.is::<LengthLimitError>() {
                 return Problem::too_large(MAX_BODY);
             }
-            Problem::invalid("invalid_body", "expected a body as announced, but found another")
+            let what = "expected a body as announced, but found another";
+            Problem::invalid("invalid_body", what).at(BODY)
         })?;
         let body = body.to_bytes();
+        self.seen.body(&body);
         // serde reads an array as an object without names.
         if !body.trim_ascii_start().starts_with(b"{") {
             let what = "expected an object, but found something else";
-            return Err(Problem::invalid("invalid_body", what));
+            return Err(Problem::invalid("invalid_body", what).at(BODY));
         }
-        serde_json::from_slice(&body).map_err(|error| {
-            let problem = Problem::invalid("invalid_body", &error);
+        let mut json = serde_json::Deserializer::from_slice(&body);
+        let read = serde_path_to_error::deserialize(&mut json);
+        let read = read.map_err(|error| (field(&error), error.into_inner()));
+        // What follows the object would otherwise be passed over.
+        let read = read.and_then(|read| match json.end() {
+            Ok(()) => Ok(read),
+            Err(error) => Err((BODY.to_owned(), error)),
+        });
+        read.map_err(|(field, error)| {
+            let problem = Problem::invalid("invalid_body", &error).at(&field);
             problem.with("line", error.line()).with("column", error.column())
         })
     }
@@ -58,7 +73,8 @@ impl<S: Send + Sync> FromRequest<S> for Input {
             let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default();
             kind.trim_ascii().eq_ignore_ascii_case(b"application/json")
         });
-        Ok(Self { body: request.into_body(), is_json })
+        let seen = request.extensions().get().cloned().unwrap_or_default();
+        Ok(Self { body: request.into_body(), is_json, seen })
     }
 }
 
@@ -67,9 +83,37 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let params = Query::try_from_uri(&parts.uri).map(|Query(params)| Self(params));
-        params.map_err(|error| Problem::invalid("invalid_parameter", error.body_text()))
+        params.map_err(|error| {
+            let mut source = error.source();
+            let mut at = None;
+            while let Some(error) = source.filter(|_| at.is_none()) {
+                at = error.downcast_ref::<serde_path_to_error::Error<ParameterError>>().map(field);
+                source = error.source();
+            }
+            let problem = Problem::invalid("invalid_parameter", error.body_text());
+            problem.at(at.as_deref().unwrap_or("parameters"))
+        })
     }
 }
+
+/// The field that an error is about: its path, or what the error says of one that should not be
+/// there, or should.
+fn field<E: Display>(error: &serde_path_to_error::Error<E>) -> String {
+    let path = error.path().to_string();
+    if !matches!(&*path, "." | "?") {
+        return path;
+    }
+    let text = error.inner().to_string();
+    let named = ["unknown field `", "missing field `", "duplicate field `"];
+    let named = named.iter().find_map(|begin| text.strip_prefix(begin)?.split('`').next());
+    named.unwrap_or(BODY).to_owned()
+}
+
+/// What parameters are wrong by.
+type ParameterError = serde::de::value::Error;
+
+/// Where nothing more is known of what was wrong.
+const BODY: &str = "body";
 
 /// The longest body of a call, in bytes; a query may be of 64 KiB.
 const MAX_BODY: usize = 1024 * 1024;

@@ -81,11 +81,11 @@ async fn add(
     let until = match (expires_at, expires_in) {
         (Some(_), Some(_)) => {
             let what = "expected one of expires_at and expires_in, but found both";
-            return Err(Problem::invalid("invalid_parameter", what));
+            return Err(Problem::invalid("invalid_parameter", what).at("expires_at"));
         }
         (Some(text), None) => Some(Timestamp::parse_rfc3339(text.as_bytes()).ok_or_else(|| {
             let what = format!("expected an RFC 3339 time, but found {text:?}");
-            Problem::invalid("invalid_time", what)
+            Problem::invalid("invalid_time", what).at("expires_at")
         })?),
         (None, Some(time)) => Some(at.plus(i64::try_from(time.as_micros()).unwrap_or(i64::MAX))),
         (None, None) => None,
@@ -109,7 +109,7 @@ fn network(text: &str) -> Result<IpNet, Problem> {
     parse_net(text).ok_or_else(|| {
         let found: String = text.chars().take(MAX_SHOWN).collect();
         let what = format!("expected an address or a network, but found {found:?}");
-        Problem::invalid("invalid_parameter", what).with("field", "net")
+        Problem::invalid("invalid_parameter", what).with("field", "net").at("net")
     })
 }
 

@@ -49,7 +49,7 @@ use tokio_util::sync::CancellationToken;
 use self::rate::Rate;
 use self::slots::Slots;
 use crate::gate::Gate;
-use crate::ingest::{Ingest, Listener};
+use crate::ingest::Ingest;
 use crate::query::CursorKey;
 use crate::store::Store;
 
@@ -59,8 +59,6 @@ pub struct Api {
     ingest: Arc<Ingest>,
     store: Arc<Store>,
     gate: Arc<Gate>,
-    /// Whose name refusals by address are noted under.
-    listener: Arc<Listener>,
     config: Config,
     cursor_key: CursorKey,
     health: Health,
@@ -71,12 +69,10 @@ pub struct Api {
 }
 
 impl Api {
-    /// The API over `store` and the gate of `ingest`. `listener` is the one that logs come in by
-    /// over HTTP; `stop` ends live tails.
+    /// The API over `store` and the gate of `ingest`; `stop` ends live tails.
     pub fn new(
         ingest: Arc<Ingest>,
         store: Arc<Store>,
-        listener: Arc<Listener>,
         config: Config,
         cursor_key: CursorKey,
         health: Health,
@@ -85,7 +81,7 @@ impl Api {
         let gate = Arc::clone(ingest.gate());
         let slots = Slots::new(&config);
         let rate = Rate::default();
-        Self { ingest, store, gate, listener, config, cursor_key, health, stop, slots, rate }
+        Self { ingest, store, gate, config, cursor_key, health, stop, slots, rate }
     }
 }
 

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use tracing::error;
 
 use crate::gate::{GateError, Reason, Refusal};
+use crate::journal::FieldError;
 use crate::kql::{ParseError, TimeError};
 use crate::query::QueryError;
 
@@ -26,6 +27,8 @@ pub(super) struct Problem {
     detail: String,
     /// Further members.
     more: Map<String, Value>,
+    /// The fields that were wrong, for the journal.
+    fields: Vec<FieldError>,
     retry_after: Option<Duration>,
     refusal: Option<Box<Refusal>>,
 }
@@ -35,14 +38,15 @@ pub(super) struct Problem {
 pub(super) struct Noted {
     pub(super) code: &'static str,
     pub(super) detail: String,
+    pub(super) fields: Vec<FieldError>,
     /// Where the gate refused.
     pub(super) refusal: Option<Refusal>,
 }
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        let (detail, more) = (detail.into(), Map::new());
-        Self { status, code, detail, more, retry_after: None, refusal: None }
+        let (detail, more, fields) = (detail.into(), Map::new(), Vec::new());
+        Self { status, code, detail, more, fields, retry_after: None, refusal: None }
     }
 
     /// What was sent makes no sense.
@@ -77,7 +81,7 @@ impl Problem {
 
     pub(super) fn too_large(max: usize) -> Self {
         let detail = format!("expected a body of at most {max} bytes, but found more");
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail).at("body")
     }
 
     pub(super) fn too_slow(limit: Duration) -> Self {
@@ -88,6 +92,7 @@ impl Problem {
     pub(super) fn unsupported_media_type() -> Self {
         let detail = "expected a body of type application/json, but found another";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+            .at("content-type")
     }
 
     /// As many are at it as may be.
@@ -103,6 +108,12 @@ impl Problem {
         error!(%id, error = %what, "a call failed");
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         Self::new(status, "internal", "something went wrong here").with("id", id)
+    }
+
+    /// Says which field was wrong: a member of the body, a parameter or a header.
+    pub(super) fn at(mut self, field: &str) -> Self {
+        self.fields.push(FieldError::new(field, &self.detail));
+        self
     }
 
     /// Adds a member.
@@ -126,6 +137,7 @@ pub(super) async fn method_not_allowed() -> Problem {
 impl From<ParseError> for Problem {
     fn from(error: ParseError) -> Self {
         Self::invalid("invalid_query", &error)
+            .at("filter")
             .with("at", error.at)
             .with("expected", error.expected)
             .with("found", error.found)
@@ -142,8 +154,10 @@ impl From<QueryError> for Problem {
     fn from(error: QueryError) -> Self {
         match error {
             QueryError::Time(error) => error.into(),
-            QueryError::Cursor(error) => Self::invalid("invalid_cursor", error),
-            _ => Self::invalid("invalid_parameter", error),
+            QueryError::Cursor(error) => Self::invalid("invalid_cursor", error).at("cursor"),
+            QueryError::Limit(_) => Self::invalid("invalid_parameter", error).at("limit"),
+            QueryError::Fields(_) => Self::invalid("invalid_parameter", error).at("fields"),
+            QueryError::Range { .. } => Self::invalid("invalid_parameter", error).at("from"),
         }
     }
 }
@@ -152,7 +166,7 @@ impl From<GateError> for Problem {
     fn from(error: GateError) -> Self {
         match error {
             GateError::Invalid { field, .. } => {
-                Self::invalid("invalid_parameter", error).with("field", field)
+                Self::invalid("invalid_parameter", error).with("field", field).at(field)
             }
             GateError::UnknownKey(_) | GateError::NotListed(_) => Self::not_found(error),
             GateError::Configured(_) => {
@@ -186,7 +200,12 @@ impl IntoResponse for Problem {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         let refusal = self.refusal.map(|refusal| *refusal);
-        response.extensions_mut().insert(Noted { code: self.code, detail: self.detail, refusal });
+        response.extensions_mut().insert(Noted {
+            code: self.code,
+            detail: self.detail,
+            fields: self.fields,
+            refusal,
+        });
         response
     }
 }

@@ -64,10 +64,10 @@ impl Ask {
         let mut request = Request::new(project, filter, api.cursor_key, now);
         request.reader = Arc::clone(&allowed.reader);
         if let Some(from) = text("from", self.from)? {
-            request.from = kql::parse_time(&from, now)?;
+            request.from = kql::parse_time(&from, now).map_err(|e| Problem::from(e).at("from"))?;
         }
         if let Some(to) = text("to", self.to)? {
-            request.to = last(to, now)?;
+            request.to = last(to, now).map_err(|problem| problem.at("to"))?;
         }
         request.limit = self.limit.unwrap_or(request.limit);
         request.order = match self.sort {
@@ -97,7 +97,7 @@ fn text(name: &str, time: Value) -> Result<Option<String>, Problem> {
         Value::Number(number) => Ok(Some(number.to_string())),
         _ => {
             let what = format!("expected {name} to be text or a number, but found something else");
-            Err(Problem::invalid("invalid_time", what))
+            Err(Problem::invalid("invalid_time", what).at(name))
         }
     }
 }

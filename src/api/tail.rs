@@ -172,7 +172,7 @@ fn last_event(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
         Some(number) => Ok(Some(number.cast_signed())),
         None => {
             let what = "expected the id of an event as Last-Event-ID, but found another text";
-            Err(Problem::invalid("invalid_parameter", what))
+            Err(Problem::invalid("invalid_parameter", what).at("last-event-id"))
         }
     }
 }

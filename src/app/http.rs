@@ -35,7 +35,6 @@ pub(super) fn serve_all(
     let api = Api::new(
         Arc::clone(&parts.ingest),
         Arc::clone(&parts.store),
-        Arc::clone(&parts.http),
         config.api.clone(),
         parts.cursor_key,
         Health::new(started, workers, move || problems.reasons()),

@@ -35,6 +35,14 @@ pub struct Rejected {
     pub index: usize,
     /// Why, in words that the sender may see.
     pub why: String,
+    /// Whether it is no event, and was not refused.
+    pub malformed: bool,
+}
+
+impl Rejected {
+    fn refused(index: usize, why: &str) -> Self {
+        Self { index, why: why.to_owned(), malformed: false }
+    }
 }
 
 impl Ingest {
@@ -64,12 +72,12 @@ impl Ingest {
                     let suspects = if suspects > 0 { usize::MAX } else { 0 };
                     let source = Source { raw: body, suspects, bytes, original_len: None, place };
                     if !intake.event(session, event, source) {
-                        rejected.push(Rejected { index, why: NOT_ACCEPTED.to_owned() });
+                        rejected.push(Rejected::refused(index, NOT_ACCEPTED));
                     }
                 }
                 Err(error) => {
                     session.listener.account.fail(Failure::Malformed, 1, 0);
-                    rejected.push(Rejected { index, why: error.to_string() });
+                    rejected.push(Rejected { index, why: error.to_string(), malformed: true });
                 }
             };
             let read = ingest_body(body, max_events, &cx, &mut spare, &mut each);
@@ -84,7 +92,7 @@ impl Ingest {
             }
             let (wait, accepted) = intake.finish(session);
             let over = std::mem::take(&mut intake.over);
-            rejected.extend(over.into_iter().map(|index| Rejected { index, why: OVER.to_owned() }));
+            rejected.extend(over.into_iter().map(|index| Rejected::refused(index, OVER)));
             rejected.sort_by_key(|rejected| rejected.index);
             Ok((accepted, rejected, intake.refused, wait))
         };

@@ -13,7 +13,7 @@ use crate::event::{Event, Known, Tag, Value};
 use crate::frame::{Frames, Framing, JsonValues, Step, datagram};
 use crate::gate::{Reason, Refusal};
 use crate::ids;
-use crate::journal::Failed;
+use crate::journal::{Failed, shown};
 use crate::metrics::Failure;
 use crate::parse::{self, Context};
 use crate::store::Rows;
@@ -41,6 +41,14 @@ struct Run {
     bytes: u64,
     /// The places of its messages in their list, where they came in one.
     places: Vec<usize>,
+}
+
+/// Whose messages were refused.
+enum Named<'a> {
+    /// One who may pass, but for this.
+    Sender(&'a Sender),
+    /// One who may not, with the key that was shown, masked.
+    Stranger(Option<String>),
 }
 
 /// What an event was parsed from.
@@ -152,7 +160,8 @@ impl<'a> Intake<'a> {
                     self.run = Some(Run { sender, first_row, bytes: 0, places: Vec::new() });
                 }
                 Err(refusal) => {
-                    self.refuse(session, &refusal, None, 1, source.bytes);
+                    let key = self.ingest.named(session, event.credential.as_ref());
+                    self.refuse(session, &refusal, Named::Stranger(key), 1, source.bytes);
                     return false;
                 }
             }
@@ -228,7 +237,7 @@ impl<'a> Intake<'a> {
             self.refuse(
                 session,
                 &refusal,
-                Some(&sender),
+                Named::Sender(&sender),
                 events - admitted,
                 bytes - admitted_bytes,
             );
@@ -239,21 +248,27 @@ impl<'a> Intake<'a> {
         &mut self,
         session: &Session,
         refusal: &Refusal,
-        sender: Option<&Sender>,
+        named: Named<'_>,
         count: u64,
         bytes: u64,
     ) {
         let reason = Reason::ALL.iter().position(|reason| *reason == refusal.reason);
         let reason = reason.unwrap_or_default();
         session.listener.account.block(reason, count, bytes);
-        if let Some(account) = sender.and_then(|sender| sender.account.as_ref()) {
-            account.block(reason, count, bytes);
-        }
+        let key = match named {
+            Named::Sender(sender) => {
+                if let Some(account) = &sender.account {
+                    account.block(reason, count, bytes);
+                }
+                sender.masked().map(str::to_owned)
+            }
+            Named::Stranger(key) => key,
+        };
         match self.refused.iter_mut().find(|(other, _)| other == refusal) {
             Some((_, sum)) => *sum += count,
             None => self.refused.push((refusal.clone(), count)),
         }
-        let call = session.listener.call(session.peer, sender.and_then(Sender::masked));
+        let call = session.call(key);
         self.ingest.note_refusal(refusal, count, call);
     }
 
@@ -264,15 +279,14 @@ impl<'a> Intake<'a> {
             self.ingest.gauges.parse_failures.with_label_values(&labels).inc();
         }
         let Some(tag) = event.tags.iter().find(|tag| is_failure(**tag)) else { return };
-        let head = ids::scrub(raw.get(..SAMPLE.min(raw.len())).unwrap_or_default());
-        let sample = String::from_utf8_lossy(&head).replace(|c: char| c.is_control(), "\u{fffd}");
+        let key = self.run.as_ref().and_then(|run| run.sender.masked());
         let failed = Failed {
-            call: session.listener.call(session.peer, None),
+            call: session.call(key.map(str::to_owned)),
             code: tag.as_str(),
             message: format!("stored with {}", tag.as_str()),
             request_bytes: raw.len() as u64,
             events_accepted: 1,
-            sample: Some(sample),
+            sample: Some(shown(raw, SAMPLE)),
             ..Failed::default()
         };
         self.ingest.note_failure(1, failed);

@@ -25,6 +25,8 @@ mod reads;
 mod scrub;
 mod sender;
 mod session;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use self::call::{CallOutcome, Rejected};
 pub use self::clock::now;
@@ -38,9 +40,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+
 use crate::batch::Batcher;
-use crate::gate::{Connection, Gate, History, Refusal, Traits, fingerprint, threat_score};
-use crate::journal::{Blocked, Call, Failed, Journal};
+use crate::gate::{Connection, Gate, Histories, Refusal};
+use crate::journal::{Call, Journal};
 use crate::metrics::{Gauges, Ledger};
 
 /// Everything that messages go through, shared by all doors.
@@ -50,6 +54,8 @@ pub struct Ingest {
     batcher: Arc<Batcher>,
     ledger: Arc<Ledger>,
     journal: Journal,
+    /// What was refused before.
+    histories: Mutex<Histories>,
     gauges: Gauges,
     /// Limits run by a clock that nobody sets.
     opened: Instant,
@@ -63,8 +69,8 @@ impl Ingest {
         ledger: Arc<Ledger>,
         gauges: Gauges,
     ) -> Self {
-        let (journal, opened) = (Journal::default(), Instant::now());
-        Self { gate, batcher, ledger, journal, gauges, opened }
+        let (journal, histories) = (Journal::default(), Mutex::default());
+        Self { gate, batcher, ledger, journal, histories, gauges, opened: Instant::now() }
     }
 
     /// The gate that it asks.
@@ -82,42 +88,17 @@ impl Ingest {
         &self.gauges
     }
 
-    /// Whether a connection may be opened, asked before anything is read from it.
+    /// Whether a connection may be opened, asked before anything is read from it. `call` is what the
+    /// journal is to say of it.
     ///
     /// # Errors
     ///
     /// It may not; this is noted in the journal. The client is told nothing.
-    pub fn admit(&self, listener: &Listener, peer: IpAddr) -> Result<Connection, Refusal> {
+    pub fn admit(&self, peer: IpAddr, call: impl FnOnce() -> Call) -> Result<Connection, Refusal> {
         let admitted = self.gate.admit_peer(peer, now());
-        admitted.and_then(|()| self.gate.connect(None, peer)).inspect_err(|refusal| {
-            self.note_refusal(refusal, 1, listener.call(peer, None));
-        })
-    }
-
-    /// Notes a refusal in the journal.
-    pub fn note_refusal(&self, refusal: &Refusal, count: u64, call: Call) {
-        let traits = Traits {
-            reason: refusal.reason,
-            method: &call.method,
-            target: &call.target,
-            key: call.key.as_deref(),
-            user_agent: call.user_agent.as_deref(),
-        };
-        let entry = Blocked {
-            fingerprint: fingerprint(traits),
-            threat_score: threat_score(refusal.reason, History::default()),
-            reason: refusal.reason.as_str(),
-            rule: refusal.rule.as_str().to_owned(),
-            call,
-        };
-        self.gauges.journal_noted.with_label_values(&["blocked"]).inc_by(count);
-        self.journal.blocked(count, now(), entry);
-    }
-
-    /// Notes a failure in the journal.
-    pub fn note_failure(&self, count: u64, entry: Failed) {
-        self.gauges.journal_noted.with_label_values(&["failed"]).inc_by(count);
-        self.journal.failed(count, now(), entry);
+        admitted
+            .and_then(|()| self.gate.connect(None, peer))
+            .inspect_err(|refusal| self.note_refusal(refusal, 1, call()))
     }
 
     /// The time since the start, by a clock that nobody sets.

@@ -8,6 +8,8 @@ use super::sender::Sender;
 use super::{Ingest, now};
 use crate::event::{AuthMethod, Credential, Event};
 use crate::gate::{Connection, Key, Reason, Refusal, Scope};
+use crate::ids;
+use crate::journal::Call;
 use crate::store::Origin;
 use crate::time::Timestamp;
 
@@ -24,6 +26,8 @@ pub struct Session {
     below: Option<(Vec<u8>, AuthMethod)>,
     /// The lists and keys that all verdicts here were made from.
     generation: Option<u64>,
+    /// What the journals say of it, where that is more than of its listener.
+    described: Option<Call>,
     /// Who sends what names no key.
     plain: Option<Verdict>,
     /// The last key that a message named, and who that is.
@@ -48,6 +52,7 @@ impl Session {
             above: None,
             below: None,
             generation: None,
+            described: None,
             plain: None,
             last: None,
             may_greet,
@@ -63,6 +68,19 @@ impl Session {
     /// Where it came in.
     pub fn listener(&self) -> &Arc<Listener> {
         &self.listener
+    }
+
+    /// Says what the journals are to say of it, but for its key.
+    pub fn describe(&mut self, call: Call) {
+        self.described = Some(call);
+    }
+
+    /// What the journals say of it; `key` is masked.
+    pub(super) fn call(&self, key: Option<String>) -> Call {
+        match &self.described {
+            Some(call) => Call { key, ..call.clone() },
+            None => Call { key, ..self.listener.call(self.peer, None) },
+        }
     }
 
     /// Binds the session to the key of that public id, whatever its messages say.
@@ -107,6 +125,25 @@ impl Ingest {
                 }
                 session.plain.as_ref().expect("just set")
             }
+        }
+    }
+
+    /// The key that a message with this credential is judged by, masked; whether there is such a key
+    /// or not.
+    pub(super) fn named(
+        &self,
+        session: &Session,
+        credential: Option<&Credential<'_>>,
+    ) -> Option<String> {
+        let mask = |secret: &[u8]| ids::mask(&String::from_utf8_lossy(secret));
+        let known = |key: Arc<Key>| key.info().masked.clone();
+        match (&session.above, credential, &session.below, &session.listener.key) {
+            (Some((id, _)), ..) | (None, None, None, Some(id)) => {
+                self.gate.key_by_id(id).map(known)
+            }
+            (None, Some(named), ..) => Some(mask(&named.secret)),
+            (None, None, Some((secret, _)), _) => Some(mask(secret)),
+            (None, None, None, None) => self.gate.network_key(session.peer).map(known),
         }
     }
 

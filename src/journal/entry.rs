@@ -3,7 +3,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::event::{Event, Value};
+use crate::ids;
 
 /// A journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,7 +43,7 @@ pub struct Blocked {
     pub rule: String,
     /// What makes the call recognisable.
     pub fingerprint: String,
-    /// 0 to 100.
+    /// 0 to 100; set anew when it is known how often it came.
     pub threat_score: u8,
 }
 
@@ -63,8 +66,19 @@ pub struct Failed {
     pub response_bytes: u64,
     /// Events accepted all the same.
     pub events_accepted: u64,
+    /// The fields that were wrong, where the failure is one of fields.
+    pub fields: Vec<FieldError>,
     /// The beginning of what came, without secrets.
     pub sample: Option<String>,
+}
+
+/// A field of a call that was wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// Its name or path; `logs[3]` for the fourth log of a call.
+    pub field: String,
+    /// What was expected, and what was found.
+    pub error: String,
 }
 
 impl Which {
@@ -85,6 +99,14 @@ impl Which {
             Self::Blocked => "_blocked",
             Self::Failed => "_failed",
         }
+    }
+}
+
+impl FieldError {
+    /// Says of `field` what was wrong, without secrets and no longer than a journal has room for.
+    pub fn new(field: &str, error: &str) -> Self {
+        let shown = |text: &str| shown(text.as_bytes(), MAX_FIELD_TEXT);
+        Self { field: shown(field), error: shown(error) }
     }
 }
 
@@ -122,6 +144,11 @@ impl Failed {
         put(&mut event, "error.code", Some(self.code.to_owned()));
         put(&mut event, "level", Some("ERROR".to_owned()));
         put(&mut event, "sample", self.sample);
+        if !self.fields.is_empty() {
+            let fields: Vec<_> = self.fields.iter().take(MAX_FIELD_ERRORS).collect();
+            let fields = serde_json::to_string(&fields).expect("text makes JSON");
+            event.put("field_errors".into(), Value::Json(fields.into()));
+        }
         number(&mut event, "status", self.status.map(u64::from));
         let micros = self.duration.map(|took| u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         number(&mut event, "duration_us", micros);
@@ -131,6 +158,13 @@ impl Failed {
         self.call.fill(&mut event);
         event
     }
+}
+
+/// The beginning of what someone wrote, at most `max` bytes of it: without secrets, and without
+/// what a terminal obeys.
+pub fn shown(bytes: &[u8], max: usize) -> String {
+    let head = ids::scrub(bytes.get(..max.min(bytes.len())).unwrap_or_default());
+    String::from_utf8_lossy(&head).replace(|c: char| c.is_control(), "\u{fffd}")
 }
 
 /// Adds text, where there is some.
@@ -146,3 +180,9 @@ pub(super) fn number(event: &mut Event<'static>, name: &'static str, number: Opt
         event.put(name.into(), Value::Number(number.to_string().into()));
     }
 }
+
+/// Wrong fields that an entry names; a call of 5,000 logs may have as many.
+const MAX_FIELD_ERRORS: usize = 20;
+
+/// Bytes of the name of a field, and of what was wrong with it.
+const MAX_FIELD_TEXT: usize = 256;

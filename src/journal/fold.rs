@@ -78,13 +78,19 @@ impl Journal {
         self.note(fold, count, now, What::Failed(entry));
     }
 
-    /// The notes since the last call, as events.
-    pub fn drain(&self) -> Vec<Note> {
+    /// The notes since the last call, as events, the earliest first. `score` gives the threat score
+    /// of what was blocked so many times.
+    pub fn drain(&self, mut score: impl FnMut(&Blocked, u64) -> u8) -> Vec<Note> {
         let entries = std::mem::take(&mut *self.open.lock());
-        let mut notes: Vec<Note> =
-            entries.into_iter().map(|(fold, entry)| entry.note(&fold)).collect();
-        notes.sort_by_key(|note| note.event.timestamp);
-        notes
+        let mut entries: Vec<_> = entries.into_iter().collect();
+        entries.sort_by_key(|(_, entry)| entry.first);
+        let note = |(fold, mut entry): (Fold, Entry)| {
+            if let What::Blocked(blocked) = &mut entry.what {
+                blocked.threat_score = score(blocked, entry.count);
+            }
+            entry.note(&fold)
+        };
+        entries.into_iter().map(note).collect()
     }
 
     fn note(&self, mut fold: Fold, count: u64, now: Timestamp, mut what: What) {
@@ -172,12 +178,13 @@ mod tests {
             journal.blocked(3, Timestamp::from_micros(second), blocked("192.0.2.1"));
         }
         journal.blocked(1, Timestamp::from_micros(9), blocked("192.0.2.2"));
-        let notes = journal.drain();
+        let notes = journal.drain(|_, count| u8::try_from(count).unwrap_or(100));
         let seen: Vec<_> =
             notes.iter().map(|n| (field(n, "count"), field(n, "source.ip"))).collect();
         let want = |count: &str, peer: &str| (Some(count.to_owned()), Some(peer.to_owned()));
+        assert!(notes.iter().all(|n| field(n, "count") == field(n, "threat_score")));
         assert_eq!(seen, [want("15", "192.0.2.1"), want("1", "192.0.2.2")]);
-        assert!(journal.drain().is_empty());
+        assert!(journal.drain(|_, _| 0).is_empty());
     }
 
     #[test]
@@ -187,7 +194,7 @@ mod tests {
             let peer = std::net::Ipv4Addr::from(n).to_string();
             journal.blocked(2, Timestamp::from_micros(0), blocked(&peer));
         }
-        let notes = journal.drain();
+        let notes = journal.drain(|_, count| u8::try_from(count).unwrap_or(100));
         assert!(notes.len() <= 2 * MAX_OPEN + 1);
         assert_eq!(notes.iter().map(|note| note.count).sum::<u64>(), 200_000);
     }

@@ -11,5 +11,5 @@
 mod entry;
 mod fold;
 
-pub use self::entry::{Blocked, Call, Failed, Which};
+pub use self::entry::{Blocked, Call, Failed, FieldError, Which, shown};
 pub use self::fold::{Journal, Note};

@@ -69,7 +69,7 @@ impl Acceptor {
         // Behind a trusted proxy it is the client who may come in or not.
         let connection = match trusted {
             true => None,
-            false => match self.ingest.admit(&self.listener, peer.ip()) {
+            false => match self.ingest.admit(peer.ip(), || self.listener.call(peer.ip(), None)) {
                 Ok(connection) => Some(connection),
                 Err(_) => return debug!(%peer, "refused"),
             },
@@ -100,7 +100,7 @@ impl Acceptor {
             Err(ProxyError::Silent) => return,
             Err(error) => return self.note(peer, "PROXY_HEADER", error.to_string()),
         };
-        match self.ingest.admit(&self.listener, client) {
+        match self.ingest.admit(client, || self.listener.call(client, None)) {
             Ok(connection) => self.serve(socket, client, connection).await,
             Err(_) => debug!(%peer, %client, "refused"),
         }

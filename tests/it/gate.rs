@@ -15,6 +15,11 @@ fn digits(secret: &str) -> &str {
     secret.strip_prefix("lt_live_").unwrap()
 }
 
+/// How a secret is shown.
+fn masked(secret: &str) -> String {
+    format!("{}…{}", secret.get(..12).unwrap(), secret.get(secret.len() - 4..).unwrap())
+}
+
 #[test]
 fn a_key_is_carried_in_every_way_and_stored_in_none() {
     let folder = tempfile::tempdir().unwrap();
@@ -135,6 +140,7 @@ fn refusals_have_their_reason_in_the_journal_and_none_in_the_answer() {
         assert!(entry["threat_score"].as_u64().unwrap() <= 100);
         assert_eq!(entry["fingerprint"].as_str().unwrap().len(), 16);
         assert_eq!(entry["country"], "unknown");
+        assert_eq!(entry["api_key"], masked(key));
         assert!(entry["rule"].is_string() && entry["count"].is_number(), "{entry}");
         let (status, answer) = daemon.call("POST", "/v1/logs/ingest", Some(key), Some(&log));
         assert!(matches!(status, 401 | 403), "{status}");

@@ -1,6 +1,7 @@
 //! What callers of the API see.
 
 mod bounds;
+mod journals;
 mod keys;
 mod lists;
 mod paths;

@@ -1,8 +1,7 @@
 //! What every test of the API begins with.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, LazyLock};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -11,29 +10,23 @@ use axum::extract::ConnectInfo;
 use axum::http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
-use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::api::{Api, Config, Health, router};
-use crate::batch::{self, Batcher, Commit, run_writer};
-use crate::db::{self, Db};
-use crate::gate::{self, Gate, NewKey, Reason};
-use crate::ingest::{Format, Ingest, Listener, Session, now};
-use crate::metrics::{Ledger, Page};
+use crate::ingest::Session;
+use crate::ingest::testing::Yard;
 use crate::query::CursorKey;
-use crate::store::{self, Store};
 
 /// An API, and all that is behind it.
 pub(super) struct House {
     pub(super) api: Arc<Api>,
     pub(super) stop: CancellationToken,
-    batcher: Arc<Batcher>,
-    writer: Option<JoinHandle<()>>,
-    _folder: TempDir,
+    yard: Yard,
 }
 
 /// A call, from this machine unless said otherwise.
+#[derive(Debug)]
 pub(super) struct Call {
     method: Method,
     path: String,
@@ -51,38 +44,17 @@ impl House {
 
     /// An API with this configuration, and that of the gate, in JSON.
     pub(super) fn new(config: Config, gate: &str) -> Self {
-        static REASONS: LazyLock<Vec<&str>> =
-            LazyLock::new(|| Reason::ALL.iter().map(|reason| reason.as_str()).collect());
-        let folder = tempfile::tempdir().unwrap();
-        let db = Arc::new(Db::open(folder.path(), &db::Options::default()).unwrap());
-        let store = Arc::new(Store::open(Arc::clone(&db), store::Config::default()).unwrap());
-        let gate: gate::Config = serde_json::from_str(gate).unwrap();
-        let gate = Arc::new(Gate::open(&gate, db, now()).unwrap());
-        let ledger = Arc::new(Ledger::new(&REASONS, 10));
-        let (_, gauges) = Page::new(Arc::clone(&ledger)).unwrap();
-        let batcher = Arc::new(Batcher::new(&batch::Config::default()));
-        let listener = listener(&ledger);
-        let ingest = Ingest::new(gate, Arc::clone(&batcher), Arc::clone(&ledger), gauges);
+        let yard = Yard::new(gate, false).write();
         let stop = CancellationToken::new();
-        let health = Health::new(Instant::now(), 2, || vec!["the disk is full".to_owned()]);
         let api = Api::new(
-            Arc::new(ingest),
-            Arc::clone(&store),
-            listener,
+            Arc::clone(&yard.ingest),
+            Arc::clone(&yard.store),
             config,
             CursorKey([7; 32]),
-            health,
+            Health::new(Instant::now(), 2, || vec!["the disk is full".to_owned()]),
             stop.clone(),
         );
-        let written = Arc::clone(&batcher);
-        let report = move |commit: &Commit<'_>| {
-            for (origin, count) in &commit.origins {
-                ledger.settle(&origin.listener, origin.key.as_deref(), *count, commit.stored);
-            }
-        };
-        let run = move || run_writer(&written, &store, report).unwrap();
-        let writer = Some(std::thread::spawn(run));
-        Self { api: Arc::new(api), stop, batcher, writer, _folder: folder }
+        Self { api: Arc::new(api), stop, yard }
     }
 
     pub(super) fn router(&self) -> Router {
@@ -103,16 +75,15 @@ impl House {
 
     /// A new key's public id and secret.
     pub(super) fn key(&self, scopes: &str, project: &str) -> (String, String) {
-        let new = format!(r#"{{"name":"x","project":"{project}","scopes":[{scopes}]}}"#);
-        let new: NewKey = serde_json::from_str(&new).unwrap();
-        let (info, secret) = self.api.gate.create_key(new, now()).unwrap();
+        let new = format!(r#"{{"project":"{project}","scopes":[{scopes}]}}"#);
+        let (info, secret) = self.yard.key(&new);
         (info.id, secret.reveal().to_owned())
     }
 
     /// Stores logs, a JSON list, under a key or under none.
     pub(super) async fn store(&self, key: Option<&str>, logs: &str) {
         let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let mut session = Session::new(Arc::clone(&self.api.listener), peer, None);
+        let mut session = Session::new(Arc::clone(&self.yard.listener), peer, None);
         if let Some(key) = key {
             session.bind_secret(key.as_bytes(), crate::event::AuthMethod::Http);
         }
@@ -123,27 +94,23 @@ impl House {
 
     /// Entries of a journal, once it has some.
     pub(super) async fn noted(&self, journal: &str) -> Vec<Value> {
+        self.noted_at_least(1, journal).await
+    }
+
+    /// Entries of a journal, the newest first, once it has so many.
+    pub(super) async fn noted_at_least(&self, count: usize, journal: &str) -> Vec<Value> {
         self.api.ingest.flush_journal().await;
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
             let (status, answer) = self.send(get(&format!("/v1/{journal}"))).await;
             assert_eq!(status, StatusCode::OK, "{answer}");
             let entries = answer["entries"].as_array().unwrap();
-            if !entries.is_empty() {
+            if entries.len() >= count {
                 return entries.clone();
             }
             tokio::task::yield_now().await;
         }
-        panic!("nothing was noted");
-    }
-}
-
-impl Drop for House {
-    fn drop(&mut self) {
-        self.batcher.stop();
-        if let Some(writer) = self.writer.take() {
-            writer.join().unwrap();
-        }
+        panic!("expected {count} notes, but found fewer");
     }
 }
 
@@ -166,6 +133,7 @@ impl Call {
     }
 
     pub(super) fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.retain(|(other, _)| *other != name);
         self.headers.push((name, value.to_owned()));
         self
     }
@@ -194,21 +162,6 @@ pub(super) fn post(path: &str, body: &str) -> Call {
 
 pub(super) fn delete(path: &str) -> Call {
     Call::new(Method::DELETE, path)
-}
-
-fn listener(ledger: &Ledger) -> Arc<Listener> {
-    Arc::new(Listener {
-        name: "http".into(),
-        protocol: "http/tcp".to_owned(),
-        format: Format::Json,
-        project: "default".into(),
-        require_key: false,
-        key: None,
-        zone_offset: 0,
-        keep_original: false,
-        datagrams: false,
-        account: ledger.listener("http"),
-    })
 }
 
 /// How long a note may take to be stored.

@@ -3,21 +3,22 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
+use axum::body::HttpBody;
 use axum::http::{HeaderMap, Method, header};
 use axum::response::Response;
 
-use super::problem::{Blame, Problem};
+use super::problem::{Blame, INVALID_LOGS, Problem};
 use super::{Door, PATH};
 use crate::gate::{Reason, Refusal};
-use crate::ids;
-use crate::journal::{Call, Failed};
+use crate::ingest::Rejected;
+use crate::journal::{Call, Failed, FieldError, shown};
 use crate::metrics::Failure;
 
 /// What is known of a call so far.
 #[derive(Clone, Debug)]
 pub(super) struct Attempt {
     began: Instant,
-    call: Call,
+    pub(super) call: Call,
     pub(super) peer: IpAddr,
     /// Bytes of the body that came.
     pub(super) request_bytes: u64,
@@ -49,50 +50,65 @@ impl Attempt {
     }
 
     /// Books and notes a problem, and makes an answer of it.
-    pub(super) fn answer(self, door: &Door, problem: Problem) -> Response {
+    pub(super) fn answer(self, door: &Door, mut problem: Problem) -> Response {
+        let blame = std::mem::replace(&mut problem.blame, Blame::Noted);
+        let rejected = std::mem::take(&mut problem.rejected);
+        let fields = std::mem::take(&mut problem.fields);
+        let failed =
+            Failed { code: problem.code, message: problem.detail.clone(), ..noted(fields) };
+        let response = problem.into_response(&rejected);
         let account = &door.listener.account;
-        match &problem.blame {
+        match blame {
             Blame::Gate(refusal) => {
-                account.block(number(refusal), 1, self.request_bytes);
-                door.ingest.note_refusal(refusal, 1, self.call);
+                account.block(number(&refusal), 1, self.request_bytes);
+                door.ingest.note_refusal(&refusal, 1, self.call);
             }
-            Blame::GateNoted(refusal) => account.block(number(refusal), 1, self.request_bytes),
+            Blame::GateNoted(refusal) => account.block(number(&refusal), 1, self.request_bytes),
             Blame::Call(failure) => {
-                account.fail(*failure, 1, self.request_bytes);
-                self.note(door, &problem, 1, 0);
+                account.fail(failure, 1, self.request_bytes);
+                self.note(door, &response, 1, failed);
             }
-            Blame::Booked => self.note(door, &problem, 1, 0),
+            Blame::Booked => self.note(door, &response, 1, failed),
+            Blame::Logs => self.note_malformed(door, &response, &rejected, 0),
             Blame::Noted => {}
         }
-        problem.into_response()
+        response
     }
 
-    /// Notes that `count` logs of the call were no events.
-    pub(super) fn note_rejected(self, door: &Door, count: u64, why: String, accepted: u64) {
-        self.note(door, &Problem::invalid_logs(why), count, accepted);
+    /// Notes the logs of the call that were no events, where there are any.
+    pub(super) fn note_malformed(
+        &self,
+        door: &Door,
+        response: &Response,
+        rejected: &[Rejected],
+        accepted: u64,
+    ) {
+        let mut malformed = rejected.iter().filter(|log| log.malformed).peekable();
+        let Some(first) = malformed.peek() else { return };
+        let message = first.why.clone();
+        let field = |log: &Rejected| FieldError::new(&format!("logs[{}]", log.index), &log.why);
+        let fields = malformed.clone().take(MAX_FIELDS).map(field).collect();
+        let failed =
+            Failed { code: INVALID_LOGS, message, events_accepted: accepted, ..noted(fields) };
+        self.note(door, response, malformed.count() as u64, failed);
     }
 
-    fn note(self, door: &Door, problem: &Problem, count: u64, accepted: u64) {
-        let status = if accepted > 0 { 202 } else { problem.status.as_u16() };
+    fn note(&self, door: &Door, response: &Response, count: u64, what: Failed) {
         let failed = Failed {
-            call: self.call,
-            code: problem.code,
-            message: problem.detail.clone(),
-            status: Some(status),
+            call: self.call.clone(),
+            status: Some(response.status().as_u16()),
             duration: Some(self.began.elapsed()),
             request_bytes: self.request_bytes,
-            response_bytes: 0,
-            events_accepted: accepted,
-            sample: self.sample,
+            response_bytes: response.body().size_hint().exact().unwrap_or_default(),
+            sample: self.sample.clone(),
+            ..what
         };
         door.ingest.note_failure(count, failed);
     }
 }
 
-/// The beginning of what a sender wrote: without secrets, and without what a terminal obeys.
-fn shown(bytes: &[u8], max: usize) -> String {
-    let head = ids::scrub(bytes.get(..max.min(bytes.len())).unwrap_or_default());
-    String::from_utf8_lossy(&head).replace(|c: char| c.is_control(), "\u{fffd}")
+fn noted(fields: Vec<FieldError>) -> Failed {
+    Failed { fields, ..Failed::default() }
 }
 
 /// The number of a reason in the ledger.
@@ -114,3 +130,6 @@ const MAX_AGENT: usize = 256;
 
 /// Bytes of a body that its note in the journal shows.
 const MAX_SAMPLE: usize = 256;
+
+/// Logs that the note of a call names; there may be thousands.
+const MAX_FIELDS: usize = 20;

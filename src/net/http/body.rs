@@ -28,7 +28,7 @@ pub(super) fn encoding(headers: &HeaderMap) -> Result<Encoding, Problem> {
     {
         let detail = "expected a body of type application/json, but found another";
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return Err(Problem::new(status, "unsupported_media_type", detail));
+        return Err(Problem::new(status, "unsupported_media_type", detail).at("content-type"));
     }
     let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
     let first = encodings.next().map_or(Some(""), |value| value.to_str().ok());
@@ -37,6 +37,7 @@ pub(super) fn encoding(headers: &HeaderMap) -> Result<Encoding, Problem> {
         let detail = "expected a Content-Encoding of gzip, deflate, zstd or identity, \
                       but found another";
         Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", detail)
+            .at("content-encoding")
     })
 }
 
@@ -67,7 +68,7 @@ pub(super) async fn read(
     let bytes = bytes.map_err(|_| busy())?.map_err(|error| match error {
         InflateError::TooLarge { max } => too_large(max),
         InflateError::Truncated | InflateError::Corrupt { .. } => {
-            Problem::new(StatusCode::BAD_REQUEST, "invalid_encoding", error.to_string())
+            Problem::new(StatusCode::BAD_REQUEST, "invalid_encoding", error.to_string()).at("body")
         }
     })?;
     attempt.body(&bytes);
@@ -80,7 +81,7 @@ async fn collect(door: &Door, attempt: &mut Attempt, mut body: Body) -> Result<C
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| {
             let detail = "expected a body as it was announced, but found another";
-            Problem::new(StatusCode::BAD_REQUEST, "invalid_body", detail)
+            Problem::new(StatusCode::BAD_REQUEST, "invalid_body", detail).at("body")
         })?;
         let Ok(data) = frame.into_data() else { continue };
         attempt.request_bytes += data.len() as u64;
@@ -119,7 +120,7 @@ fn is_json(kind: &[u8]) -> bool {
 
 fn too_large(max: usize) -> Problem {
     let detail = format!("expected a body of at most {max} bytes, but found more");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail).at("body")
 }
 
 fn too_slow(limit: Duration) -> Problem {

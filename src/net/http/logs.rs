@@ -15,6 +15,7 @@ use super::body;
 use super::problem::{Blame, Problem, list};
 use crate::event::AuthMethod;
 use crate::gate::{Reason, Refusal};
+use crate::ids;
 use crate::ingest::{CallOutcome, Session};
 use crate::parse::http_secret;
 use crate::parse::json::BodyError;
@@ -37,7 +38,7 @@ pub(super) async fn take(
             BodyError::TooMany { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_many_events"),
             _ => (StatusCode::BAD_REQUEST, "invalid_body"),
         };
-        Problem::new(status, code, error.to_string()).blamed(Blame::Booked)
+        Problem::new(status, code, error.to_string()).at("logs").blamed(Blame::Booked)
     })?;
     answer(door, attempt, outcome).await
 }
@@ -48,13 +49,13 @@ fn admit(door: &Door, attempt: &mut Attempt, secret: Option<&[u8]>) -> Result<Se
         let problem = Problem::refused(&refusal);
         problem.blamed(Blame::GateNoted(Box::new(refusal)))
     };
-    let connection = door.ingest.admit(&door.listener, attempt.peer).map_err(noted)?;
+    let connection = door.ingest.admit(attempt.peer, || attempt.call.clone()).map_err(noted)?;
     let listener = Arc::clone(&door.listener);
     let mut session = Session::new(listener, attempt.peer, Some(connection));
+    session.describe(attempt.call.clone());
     if let Some(secret) = secret {
         session.bind_secret(secret, AuthMethod::Http);
-        let key = door.ingest.gate().key_of(secret);
-        attempt.key(key.as_ref().map(|key| key.info().masked.as_str()));
+        attempt.key(Some(&ids::mask(&String::from_utf8_lossy(secret))));
     }
     match door.ingest.admit_call(&mut session) {
         Ok(sender) => attempt.key(sender.masked()),
@@ -71,47 +72,30 @@ async fn answer(
     outcome: CallOutcome,
 ) -> Result<Response, Problem> {
     let CallOutcome { accepted, rejected, refused, wait, ticket } = outcome;
-    let blocked: u64 = refused.iter().map(|(_, count)| count).sum();
-    let malformed = (rejected.len() as u64).saturating_sub(blocked);
     // Where limits spoke too, that is what the sender can do something about: come again.
     let limited = |(refusal, _): &&(Refusal, u64)| refusal.reason == Reason::RateLimitExceeded;
     let refusal = refused.iter().find(limited).or_else(|| refused.first());
-    let why = rejected.first().map(|first| first.why.clone()).unwrap_or_default();
     if accepted == 0 && !rejected.is_empty() {
         return Err(match refusal {
             Some((refusal, _)) => {
-                note_malformed(door, attempt, malformed, NO_EVENT.to_owned(), 0);
                 let problem = Problem::none_accepted(refusal, rejected);
                 if wait.is_zero() { problem } else { problem.retry(wait) }
             }
-            None => {
-                // One entry stands for all of them, and the answer makes it.
-                note_malformed(door, attempt, malformed - 1, why.clone(), 0);
-                Problem::no_logs(why, rejected)
-            }
+            None => Problem::no_logs(rejected),
         });
     }
     // A batch without a log of this call may never be written.
     if accepted > 0 {
         ticket.durable().await.map_err(|_| Problem::not_stored())?;
     }
-    let why = if refusal.is_some() { NO_EVENT.to_owned() } else { why };
-    note_malformed(door, attempt, malformed, why, accepted);
+    let body = json!({"accepted": accepted, "rejected": list(&rejected)});
+    let response = (StatusCode::ACCEPTED, Json(body)).into_response();
+    attempt.note_malformed(door, &response, &rejected, accepted);
     if !wait.is_zero() {
         tokio::time::sleep(wait.min(MAX_HOLD)).await;
     }
-    let body = json!({"accepted": accepted, "rejected": list(&rejected)});
-    Ok((StatusCode::ACCEPTED, Json(body)).into_response())
+    Ok(response)
 }
-
-fn note_malformed(door: &Door, attempt: &Attempt, count: u64, why: String, accepted: u64) {
-    if count > 0 {
-        attempt.clone().note_rejected(door, count, why, accepted);
-    }
-}
-
-/// What the journal says of a log that is no event, where others were refused beside it.
-const NO_EVENT: &str = "expected an object with a field to keep, but found something else";
 
 /// How long an answer is held back at most. A sender who is over its limit by more is told to wait
 /// again by the next one.

@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::post;
 use tokio::sync::Semaphore;
 
@@ -98,7 +98,7 @@ async fn wrong_method(
     request: Request,
 ) -> Response {
     let attempt = Attempt::new(peer.ip(), request.method(), request.headers());
-    attempt.answer(&door, Problem::method_not_allowed()).into_response()
+    attempt.answer(&door, Problem::method_not_allowed())
 }
 
 const PATH: &str = "/v1/logs/ingest";

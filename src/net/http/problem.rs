@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::attempt::failure;
 use crate::gate::{Reason, Refusal};
 use crate::ingest::Rejected;
+use crate::journal::FieldError;
 use crate::metrics::Failure;
 
 /// Why a call was not done.
@@ -21,8 +22,10 @@ pub(super) struct Problem {
     /// What was expected, and what was found.
     pub(super) detail: String,
     pub(super) blame: Blame,
+    /// The fields that were wrong, for the journal.
+    pub(super) fields: Vec<FieldError>,
+    pub(super) rejected: Vec<Rejected>,
     retry_after: Option<Duration>,
-    rejected: Vec<Rejected>,
 }
 
 /// What remains to be booked and noted of a problem.
@@ -36,6 +39,8 @@ pub(super) enum Blame {
     Call(Failure),
     /// It failed, and the ledger has it already.
     Booked,
+    /// Logs were rejected; the ledger has them, and a journal those that the gate refused.
+    Logs,
     /// Nothing: ledger and journal have it.
     Noted,
 }
@@ -45,7 +50,8 @@ impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         let blame = Blame::Call(failure(status));
         let detail = detail.into();
-        Self { status, code, detail, blame, retry_after: None, rejected: Vec::new() }
+        let (fields, rejected) = (Vec::new(), Vec::new());
+        Self { status, code, detail, blame, fields, rejected, retry_after: None }
     }
 
     /// The gate refused; the answer is the same for all reasons of a status.
@@ -65,20 +71,16 @@ impl Problem {
         Self { blame, retry_after, ..Self::new(status, code, detail) }
     }
 
-    /// Every log was refused; those refusals are booked.
+    /// No log was accepted, because of a refusal.
     pub(super) fn none_accepted(refusal: &Refusal, rejected: Vec<Rejected>) -> Self {
-        Self { blame: Blame::Noted, rejected, ..Self::refused(refusal) }
-    }
-
-    /// What a log is to be.
-    pub(super) fn invalid_logs(detail: String) -> Self {
-        let blame = Blame::Booked;
-        Self { blame, ..Self::new(StatusCode::BAD_REQUEST, "invalid_logs", detail) }
+        Self { blame: Blame::Logs, rejected, ..Self::refused(refusal) }
     }
 
     /// No log was an event.
-    pub(super) fn no_logs(detail: String, rejected: Vec<Rejected>) -> Self {
-        Self { rejected, ..Self::invalid_logs(detail) }
+    pub(super) fn no_logs(rejected: Vec<Rejected>) -> Self {
+        let detail = rejected.first().map(|first| first.why.clone()).unwrap_or_default();
+        let problem = Self::new(StatusCode::BAD_REQUEST, INVALID_LOGS, detail);
+        Self { blame: Blame::Logs, rejected, ..problem }
     }
 
     /// The store did not take what was accepted.
@@ -94,6 +96,12 @@ impl Problem {
         Self::new(status, "method_not_allowed", "expected POST, but found another method")
     }
 
+    /// Says which field was wrong: a header, or a member of the body.
+    pub(super) fn at(mut self, field: &str) -> Self {
+        self.fields.push(FieldError::new(field, &self.detail));
+        self
+    }
+
     /// Says when to come again.
     pub(super) fn retry(self, after: Duration) -> Self {
         Self { retry_after: Some(after), ..self }
@@ -104,7 +112,7 @@ impl Problem {
         Self { blame, ..self }
     }
 
-    pub(super) fn into_response(self) -> Response {
+    pub(super) fn into_response(self, rejected: &[Rejected]) -> Response {
         let mut body = json!({
             "type": "about:blank",
             "title": self.status.canonical_reason().unwrap_or_default(),
@@ -112,8 +120,8 @@ impl Problem {
             "detail": self.detail,
             "code": self.code,
         });
-        if let (Some(body), false) = (body.as_object_mut(), self.rejected.is_empty()) {
-            body.insert("rejected".to_owned(), list(&self.rejected));
+        if let (Some(body), false) = (body.as_object_mut(), rejected.is_empty()) {
+            body.insert("rejected".to_owned(), list(rejected));
         }
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
@@ -138,5 +146,8 @@ pub(super) fn list(rejected: &[Rejected]) -> Value {
 fn seconds(duration: Duration) -> u64 {
     (duration.as_secs() + u64::from(duration.subsec_nanos() > 0)).max(1)
 }
+
+/// The code of logs that are no events.
+pub(super) const INVALID_LOGS: &str = "invalid_logs";
 
 const MEDIA_TYPE: &str = "application/problem+json";

@@ -3,4 +3,5 @@
 mod bodies;
 mod calls;
 mod gate;
+mod journals;
 mod support;

@@ -1,8 +1,8 @@
 //! What every test of the door begins with.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, LazyLock};
-use std::thread::JoinHandle;
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -11,29 +11,20 @@ use axum::extract::ConnectInfo;
 use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
-use tempfile::TempDir;
 use tower::ServiceExt;
 
-use crate::batch::{self, Batcher, Commit, run_writer};
-use crate::db::{self, Db};
-use crate::gate::{self, Gate, NewKey, Reason, Secret};
-use crate::ingest::{Format, Ingest, Listener, now};
+use crate::gate::Secret;
+use crate::ingest::now;
+use crate::ingest::testing::Yard;
 use crate::kql;
-use crate::metrics::{Counts, Ledger, Page};
+use crate::metrics::Counts;
 use crate::net::http::{HttpConfig, router};
 use crate::query::{self, CursorKey};
-use crate::store::{self, Store};
 
 /// A door, and all that is behind it.
 pub(super) struct House {
-    pub(super) ingest: Arc<Ingest>,
-    pub(super) store: Arc<Store>,
-    pub(super) gate: Arc<Gate>,
     pub(super) config: HttpConfig,
-    batcher: Arc<Batcher>,
-    listener: Arc<Listener>,
-    writer: Option<JoinHandle<()>>,
-    _folder: TempDir,
+    yard: Yard,
 }
 
 impl House {
@@ -44,46 +35,13 @@ impl House {
 
     /// A door with this configuration of the gate, in JSON. Nothing is written as yet.
     pub(super) fn new(gate: &str, require_key: bool) -> Self {
-        static REASONS: LazyLock<Vec<&str>> =
-            LazyLock::new(|| Reason::ALL.iter().map(|reason| reason.as_str()).collect());
-        let folder = tempfile::tempdir().unwrap();
-        let db = Arc::new(Db::open(folder.path(), &db::Options::default()).unwrap());
-        let store = Arc::new(Store::open(Arc::clone(&db), store::Config::default()).unwrap());
-        let gate: gate::Config = serde_json::from_str(gate).unwrap();
-        let gate = Arc::new(Gate::open(&gate, db, now()).unwrap());
-        let ledger = Arc::new(Ledger::new(&REASONS, 10));
-        let (_, gauges) = Page::new(Arc::clone(&ledger)).unwrap();
-        let batcher = Arc::new(Batcher::new(&batch::Config::default()));
-        let listener = Arc::new(Listener {
-            name: "http".into(),
-            protocol: "http/tcp".to_owned(),
-            format: Format::Json,
-            project: "default".into(),
-            require_key,
-            key: None,
-            zone_offset: 0,
-            keep_original: false,
-            datagrams: false,
-            account: ledger.listener("http"),
-        });
-        let ingest = Ingest::new(Arc::clone(&gate), Arc::clone(&batcher), ledger, gauges);
         let config = HttpConfig { max_body: 64 * 1024, max_events: 5, ..HttpConfig::default() };
-        let ingest = Arc::new(ingest);
-        Self { ingest, store, gate, config, batcher, listener, writer: None, _folder: folder }
+        Self { config, yard: Yard::new(gate, require_key) }
     }
 
     /// Lets what is accepted be written from now on.
-    pub(super) fn write(mut self) -> Self {
-        let (batcher, store) = (Arc::clone(&self.batcher), Arc::clone(&self.store));
-        let ledger = Arc::clone(self.ingest.ledger());
-        let report = move |commit: &Commit<'_>| {
-            for (origin, count) in &commit.origins {
-                ledger.settle(&origin.listener, origin.key.as_deref(), *count, commit.stored);
-            }
-        };
-        let run = move || run_writer(&batcher, &store, report).unwrap();
-        self.writer = Some(std::thread::spawn(run));
-        self
+    pub(super) fn write(self) -> Self {
+        Self { yard: self.yard.write(), ..self }
     }
 
     pub(super) fn router(&self) -> Router {
@@ -91,10 +49,8 @@ impl House {
     }
 
     /// A new key.
-    pub(super) fn key(&self, more: &str) -> Secret {
-        let mut new: NewKey = serde_json::from_str(more).unwrap();
-        "test".clone_into(&mut new.name);
-        self.gate.create_key(new, now()).unwrap().1
+    pub(super) fn key(&self, properties: &str) -> Secret {
+        self.yard.key(properties).1
     }
 
     /// Sends a request; its address, its answer and the JSON of that.
@@ -123,35 +79,45 @@ impl House {
 
     /// The messages of all events of a project, or the codes and reasons of a journal.
     pub(super) fn stored(&self, project: &str, field: &str) -> Vec<String> {
-        let request = query::Request::new(project.into(), kql::Query::All, CURSOR_KEY, now());
-        let page = query::run(&self.store, &request).unwrap();
-        let text = |log: &serde_json::Map<_, Value>| log[field].as_str().unwrap().to_owned();
-        let mut stored: Vec<_> = page.logs.iter().map(text).collect();
+        let logs = self.events(project);
+        let text = |log: &Value| log[field].as_str().unwrap().to_owned();
+        let mut stored: Vec<_> = logs.iter().map(text).collect();
         stored.sort();
         stored
     }
 
+    /// All events of a project, the newest first.
+    pub(super) fn events(&self, project: &str) -> Vec<Value> {
+        let request = query::Request::new(project.into(), kql::Query::All, CURSOR_KEY, now());
+        let page = query::run(&self.store, &request).unwrap();
+        page.logs.into_iter().map(Value::Object).collect()
+    }
+
     /// The reasons and codes that the journals have, once they have any.
     pub(super) async fn noted(&self) -> (Vec<String>, Vec<String>) {
+        self.noted_at_least(1).await
+    }
+
+    /// The same, once they have so many.
+    pub(super) async fn noted_at_least(&self, count: usize) -> (Vec<String>, Vec<String>) {
         self.ingest.flush_journal().await;
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
             let noted = (self.stored("_blocked", "reason"), self.stored("_failed", "error.code"));
-            if !(noted.0.is_empty() && noted.1.is_empty()) {
+            if noted.0.len() + noted.1.len() >= count {
                 return noted;
             }
             tokio::task::yield_now().await;
         }
-        panic!("nothing was noted");
+        panic!("expected {count} notes, but found fewer");
     }
 }
 
-impl Drop for House {
-    fn drop(&mut self) {
-        self.batcher.stop();
-        if let Some(writer) = self.writer.take() {
-            writer.join().unwrap();
-        }
+impl Deref for House {
+    type Target = Yard;
+
+    fn deref(&self) -> &Yard {
+        &self.yard
     }
 }
 
