@@ -5,8 +5,10 @@
 //! | every message is accounted for                   | [`ledger`]   |
 //! | what was acknowledged survives `kill -9`         | [`crash`]    |
 //! | who may pass, and what is said of who may not    | [`gate`]     |
+//! | an address on the blocklist                      | [`blocked`]  |
 //! | streams and datagrams that are odd               | [`intake`]   |
 //! | who is behind a proxy                            | [`proxy`]    |
+//! | `logtrace tail`                                  | [`tail`]     |
 //! | starting, stopping, and wrong configurations     | [`life`]     |
 
 #![cfg(test)]
@@ -14,9 +16,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod blocked;
 mod crash;
 mod gate;
 mod intake;
 mod ledger;
 mod life;
 mod proxy;
+mod tail;
