@@ -30,5 +30,6 @@ mod openssl;
 mod program;
 mod prometheus;
 mod python;
+mod relay;
 mod rsyslog;
 mod syslog_ng;

@@ -3,12 +3,11 @@
 use serde_json::json;
 
 use crate::daemon::Daemon;
-use crate::program::{Running, installed, run, start, unpacked, unpacked_folder};
-use crate::support::wait_for;
+use crate::program::{unpacked, unpacked_folder};
+use crate::relay::{Relay, brief};
 
-/// Starts rsyslog with an input of its own, a unix socket that takes RFC 5424, and `actions`.
-fn rsyslog(daemon: &Daemon, actions: &str) -> Running {
-    let input = daemon.file("rsyslog.sock");
+/// Starts rsyslog with `actions`.
+fn rsyslog(daemon: &Daemon, actions: &str) -> Relay {
     let config = format!(
         r#"
         global(workDirectory="{folder}" defaultNetstreamDriverCAFile="{folder}/ca.pem"
@@ -20,25 +19,14 @@ fn rsyslog(daemon: &Daemon, actions: &str) -> Running {
         {actions}
         "#,
         folder = daemon.folder().display(),
+        input = Relay::input(daemon, "rsyslog"),
     );
-    std::fs::write(daemon.folder().join("rsyslog.conf"), config).unwrap();
     let mut command = unpacked("usr/sbin/rsyslogd");
     command.args(["-n", "-C", "-f", &daemon.file("rsyslog.conf")]);
     command.args(["-i", &daemon.file("rsyslog.pid")]);
     let multiarch = format!("usr/lib/{}-linux-gnu/rsyslog", std::env::consts::ARCH);
     command.arg("-M").arg(unpacked_folder(&multiarch));
-    let running = start(command, daemon.folder(), "rsyslog");
-    wait_for("rsyslog", || std::fs::exists(&input).unwrap().then_some(()));
-    running
-}
-
-/// Gives rsyslog a message to pass on.
-fn log(daemon: &Daemon, message: &str) {
-    let mut command = installed("logger");
-    command.args(["--socket", &daemon.file("rsyslog.sock"), "--socket-errors=on", "--rfc5424"]);
-    command.args(["--tag", "app", "--id=77", "--msgid", "M1", "--priority", "daemon.warning"]);
-    command.args(["--sd-id", "zoo@32473", "--sd-param", r#"a="b \"c\"""#, message]);
-    run(command);
+    Relay::start(daemon, "rsyslog", &config, command)
 }
 
 /// An `omfwd` action.
@@ -54,22 +42,12 @@ const TLS: &str = r#"protocol="tcp" StreamDriver="gtls" StreamDriverMode="1"
 fn over_tcp_line_by_line() {
     let daemon = Daemon::start();
     let action = forward(&daemon, "tcp", r#"protocol="tcp" TCP_Framing="traditional""#);
-    let _rsyslog = rsyslog(&daemon, &action);
-    log(&daemon, "as lines");
-    log(&daemon, "and another");
+    let rsyslog = rsyslog(&daemon, &action);
+    rsyslog.log("as lines");
+    rsyslog.log("and another");
     // What omfwd sends when not told otherwise: RFC 3164, with the structured data lost.
     for message in ["as lines", "and another"] {
-        daemon.find(message).is_whole().has(json!({
-            "message": message,
-            "log.syslog.priority": 28,
-            "log.syslog.facility.name": "daemon",
-            "log.syslog.severity.name": "Warning",
-            "log.syslog.appname": "app",
-            "log.syslog.procid": "77",
-            "log.syslog.structured_data": null,
-            "service": "app",
-            "level": "WARN",
-        }));
+        daemon.find(message).is_whole().has(brief(message));
     }
 }
 
@@ -79,10 +57,10 @@ fn over_tcp_octet_counted() {
     let settings = r#"protocol="tcp" TCP_Framing="octet-counted""#;
     let rfc5424 = format!(r#"{settings} template="RSYSLOG_SyslogProtocol23Format""#);
     let actions = ["tcp", "counted"].map(|listener| forward(&daemon, listener, &rfc5424));
-    let _rsyslog = rsyslog(&daemon, &actions.concat());
+    let rsyslog = rsyslog(&daemon, &actions.concat());
     // The count of rsyslog holds the line feed at the end.
-    log(&daemon, "counted one");
-    log(&daemon, "counted two");
+    rsyslog.log("counted one");
+    rsyslog.log("counted two");
     for listener in ["tcp", "counted"] {
         for message in ["counted one", "counted two"] {
             daemon.find_at(listener, message).is_whole().has(full(message));
@@ -94,8 +72,8 @@ fn over_tcp_octet_counted() {
 fn over_udp() {
     let daemon = Daemon::start();
     let settings = r#"protocol="udp" template="RSYSLOG_ForwardFormat""#;
-    let _rsyslog = rsyslog(&daemon, &forward(&daemon, "udp", settings));
-    log(&daemon, "as a datagram");
+    let rsyslog = rsyslog(&daemon, &forward(&daemon, "udp", settings));
+    rsyslog.log("as a datagram");
     // RFC 3164 with the time of RFC 3339, and fractions of a second.
     let event = daemon.find("as a datagram");
     event.is_whole().has(json!({
@@ -114,26 +92,16 @@ fn over_tls_with_and_without_a_certificate_of_its_own() {
     let settings = format!(r#"{TLS} template="RSYSLOG_SyslogProtocol23Format""#);
     let counted = format!(r#"{settings} TCP_Framing="octet-counted""#);
     let actions = [forward(&daemon, "tls", &settings), forward(&daemon, "mtls", &counted)];
-    let _rsyslog = rsyslog(&daemon, &actions.concat());
-    log(&daemon, "in private");
+    let rsyslog = rsyslog(&daemon, &actions.concat());
+    rsyslog.log("in private");
     for listener in ["tls", "mtls"] {
         daemon.find_at(listener, "in private").is_whole().has(full("in private"));
     }
 }
 
-/// All that [`log`] sends, where the format can carry it.
+/// All of a message, where the format can carry it: rsyslog passes on what `logger` says of the time.
 fn full(message: &str) -> serde_json::Value {
-    json!({
-        "message": message,
-        "log.syslog.priority": 28,
-        "log.syslog.appname": "app",
-        "log.syslog.procid": "77",
-        "log.syslog.msgid": "M1",
-        "log.syslog.structured_data": {
-            "timeQuality": {"tzKnown": "1"},
-            "zoo@32473": {"a": "b \"c\""},
-        },
-        "service": "app",
-        "level": "WARN",
-    })
+    let mut full = crate::relay::full(message);
+    full["log.syslog.structured_data"]["timeQuality"] = json!({"tzKnown": "1"});
+    full
 }

@@ -1,0 +1,63 @@
+//! A syslog daemon that passes on what `logger` gives it: what rsyslog and syslog-ng have in common.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::daemon::Daemon;
+use crate::program::{Running, installed, run, start};
+use crate::support::wait_for;
+
+/// A syslog daemon that takes RFC 5424 on a unix socket, until it is dropped.
+pub(crate) struct Relay {
+    input: String,
+    _running: Running,
+}
+
+impl Relay {
+    /// Where the relay of that name is to listen.
+    pub(crate) fn input(daemon: &Daemon, name: &str) -> String {
+        daemon.file(&format!("{name}.sock"))
+    }
+
+    /// Starts it with its configuration in the file `name`.conf.
+    pub(crate) fn start(daemon: &Daemon, name: &str, config: &str, command: Command) -> Self {
+        std::fs::write(daemon.folder().join(format!("{name}.conf")), config).unwrap();
+        let input = Self::input(daemon, name);
+        let running = start(command, daemon.folder(), name);
+        wait_for(name, || std::fs::exists(&input).unwrap().then_some(()));
+        Self { input, _running: running }
+    }
+
+    /// Gives it a message to pass on.
+    pub(crate) fn log(&self, message: &str) {
+        let mut command = installed("logger");
+        command.args(["--socket", &self.input, "--socket-errors=on", "--rfc5424"]);
+        command.args(["--tag", "app", "--id=77", "--msgid", "M1", "--priority", "daemon.warning"]);
+        command.args(["--sd-id", "zoo@32473", "--sd-param", r#"a="b \"c\"""#, message]);
+        run(command);
+    }
+}
+
+/// What is left of a message of [`Relay::log`] in RFC 3164.
+pub(crate) fn brief(message: &str) -> Value {
+    json!({
+        "message": message,
+        "log.syslog.priority": 28,
+        "log.syslog.facility.name": "daemon",
+        "log.syslog.severity.name": "Warning",
+        "log.syslog.appname": "app",
+        "log.syslog.procid": "77",
+        "log.syslog.structured_data": null,
+        "service": "app",
+        "level": "WARN",
+    })
+}
+
+/// All of it, in RFC 5424.
+pub(crate) fn full(message: &str) -> Value {
+    let mut full = brief(message);
+    full["log.syslog.msgid"] = json!("M1");
+    full["log.syslog.structured_data"] = json!({"zoo@32473": {"a": "b \"c\""}});
+    full
+}
