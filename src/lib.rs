@@ -70,6 +70,7 @@ pub mod cli;
 pub mod config;
 pub mod db;
 pub mod event;
+pub mod failpoint;
 pub mod frame;
 pub mod gate;
 pub mod ids;

@@ -5,6 +5,7 @@ use std::path::Path;
 use rocksdb::{BlockBasedOptions, DBCompressionType, SstFileWriter};
 
 use super::Error;
+use crate::failpoint;
 
 /// Writes `entries`, in ascending order of their keys, into a synced file at `path`.
 pub(super) fn write<K, V>(
@@ -26,5 +27,7 @@ where
     for (key, value) in entries {
         writer.put(key, value)?;
     }
-    Ok(writer.finish()?)
+    writer.finish()?;
+    failpoint::reached("segment-written");
+    Ok(())
 }

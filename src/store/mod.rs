@@ -51,6 +51,7 @@ use self::column::Payload;
 use self::recover::{CATALOG_FORMAT, NEXT, next_value, segment_key};
 use self::sealer::Sealer;
 use crate::db::{self, Db, Family, Write};
+use crate::failpoint;
 use crate::time::{DAY, Timestamp};
 
 /// The events of all projects.
@@ -156,6 +157,7 @@ impl Store {
         // log, and another must not bear its number.
         (writer.next_batch, writer.next_id) = (number, id);
         self.db.commit(&write)?;
+        failpoint::reached("stage-committed");
         drop(write);
         self.state.write().staged.extend(staged);
         Ok(())
@@ -185,6 +187,7 @@ impl Store {
         let next_segment = sealer.next_segment();
         self.state.write().next_segment = next_segment;
         let segments = segments?;
+        failpoint::reached("seal-ingested");
         let last = batches.last().expect("not empty");
         let next = next_value(next_segment, last.number + 1, last.first_id + last.rows as u64);
         let mut write = Write::default();
@@ -198,6 +201,7 @@ impl Store {
             write.delete(Family::Stage, batch.number.to_be_bytes().to_vec());
         }
         self.db.commit(&write)?;
+        failpoint::reached("seal-committed");
         let mut state = self.state.write();
         state.staged.drain(..batches.len());
         state.segments.extend(segments.into_iter().map(|s| (s.id, Arc::new(s))));
@@ -227,7 +231,9 @@ impl Store {
         if !due.is_empty() {
             let mut write = Write::default();
             due.iter().for_each(|s| write.delete(Family::Catalog, segment_key(s.id)));
+            failpoint::reached("expire-begun");
             self.db.commit(&write)?;
+            failpoint::reached("expire-committed");
             let mut state = self.state.write();
             due.iter().for_each(|segment| drop(state.segments.remove(&segment.id)));
             state.condemned.extend(due.iter().cloned());
@@ -316,6 +322,7 @@ impl Store {
                 self.state.write().condemned.push(segment); // the next round tries again
                 result = Err(error.into());
             }
+            failpoint::reached("expire-dropped");
         }
         result
     }

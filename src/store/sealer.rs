@@ -16,6 +16,7 @@ use super::segment::{Builder, Segment, Tools};
 use super::staged::Opened;
 use crate::db::Db;
 use crate::event::{Known, ValueRef};
+use crate::failpoint;
 use crate::time::DAY;
 
 /// Rows on their way from staged batches into segments.
@@ -128,6 +129,7 @@ impl Sealer {
             let (segment, chunks) = builder.finish();
             let chunks = chunks.iter().map(|(at, chunk)| (Segment::key(segment.id, *at), chunk));
             db.ingest(&folder.join(format!("{:016x}.sst", segment.id)), chunks)?;
+            failpoint::reached("segment-ingested");
             sealed.push(segment);
         }
         Ok(sealed)

@@ -4,6 +4,7 @@
 //! |--------------------------------------------------|--------------|
 //! | every message is accounted for                   | [`ledger`]   |
 //! | what was acknowledged survives `kill -9`         | [`crash`]    |
+//! | the same, between two named steps                 | [`failpoints`] |
 //! | who may pass, and what is said of who may not    | [`gate`]     |
 //! | an address on the blocklist                      | [`blocked`]  |
 //! | streams and datagrams that are odd               | [`intake`]   |
@@ -16,8 +17,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod acknowledged;
 mod blocked;
 mod crash;
+mod failpoints;
 mod gate;
 mod intake;
 mod ledger;

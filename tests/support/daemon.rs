@@ -32,6 +32,22 @@ impl Daemon {
     /// Starts one with listeners of its own.
     #[track_caller]
     pub(crate) fn with_listeners(folder: &Path, config: &str, listeners: &str) -> Self {
+        let started = Self::try_start(folder, config, listeners, &[]);
+        started.unwrap_or_else(|ended| {
+            let said = fs::read_to_string(folder.join("daemon.log")).unwrap_or_default();
+            panic!("the daemon ended: {ended}\n{said}")
+        })
+    }
+
+    /// Starts one that may not live for long, with these variables in its environment: how it ended,
+    /// if it did before it listened.
+    #[track_caller]
+    pub(crate) fn try_start(
+        folder: &Path,
+        config: &str,
+        listeners: &str,
+        variables: &[(&str, &str)],
+    ) -> Result<Self, ExitStatus> {
         if !folder.join("server.pem").exists() {
             certificates::write(folder);
         }
@@ -46,16 +62,19 @@ impl Daemon {
             .arg("serve")
             .arg("--config")
             .arg(&file)
+            .envs(variables.iter().copied())
             .stderr(said)
             .spawn()
             .unwrap();
         let mut daemon = Self { child, log, addresses: BTreeMap::new() };
-        daemon.addresses = wait_for("the daemon", || {
-            let ended = daemon.child.try_wait().unwrap();
-            assert!(ended.is_none(), "the daemon ended: {ended:?}\n{}", daemon.said());
-            serde_json::from_slice(&fs::read(&listening).ok()?).ok()
-        });
-        daemon
+        wait_for("the daemon", || {
+            if let Some(ended) = daemon.child.try_wait().unwrap() {
+                return Some(Err(ended));
+            }
+            daemon.addresses = serde_json::from_slice(&fs::read(&listening).ok()?).ok()?;
+            Some(Ok(()))
+        })
+        .map(|()| daemon)
     }
 
     /// `127.0.0.1:PORT` of a listener, of `api` or of `admin`.
@@ -174,6 +193,12 @@ impl Daemon {
     #[track_caller]
     pub(crate) fn stop(mut self) -> ExitStatus {
         kill_process(self.pid(), Signal::TERM).unwrap();
+        wait_for("the end of the daemon", || self.child.try_wait().unwrap())
+    }
+
+    /// Waits for the end that it comes to by itself.
+    #[track_caller]
+    pub(crate) fn ended(mut self) -> ExitStatus {
         wait_for("the end of the daemon", || self.child.try_wait().unwrap())
     }
 
