@@ -5,6 +5,7 @@
 //! | every message is accounted for                   | [`ledger`]   |
 //! | what was acknowledged survives `kill -9`         | [`crash`]    |
 //! | the same, between two named steps                 | [`failpoints`] |
+//! | … and a power cut                                | [`power`]    |
 //! | who may pass, and what is said of who may not    | [`gate`]     |
 //! | an address on the blocklist                      | [`blocked`]  |
 //! | streams and datagrams that are odd               | [`intake`]   |
@@ -25,5 +26,6 @@ mod gate;
 mod intake;
 mod ledger;
 mod life;
+mod power;
 mod proxy;
 mod tail;

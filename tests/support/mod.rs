@@ -5,12 +5,15 @@
 
 mod certificates;
 mod daemon;
+mod image;
 mod metrics;
+pub(crate) mod preload;
 mod tls;
 mod wait;
 
 pub(crate) use self::certificates::write as write_certificates;
 pub(crate) use self::daemon::{Daemon, LISTENERS};
+pub(crate) use self::image::Image;
 pub(crate) use self::metrics::Metrics;
 pub(crate) use self::tls::{finish, tls};
 pub(crate) use self::wait::wait_for;
