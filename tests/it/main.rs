@@ -11,6 +11,7 @@
 //! | streams and datagrams that are odd               | [`intake`]   |
 //! | who is behind a proxy                            | [`proxy`]    |
 //! | `logtrace tail`                                  | [`tail`]     |
+//! | store and queries, without a daemon              | [`store`]    |
 //! | starting, stopping, and wrong configurations     | [`life`]     |
 
 #![cfg(test)]
@@ -28,4 +29,5 @@ mod ledger;
 mod life;
 mod power;
 mod proxy;
+mod store;
 mod tail;
