@@ -21,7 +21,7 @@ pub enum Tag {
     TooManyFields,
     /// A field whose name is the daemon's own; it is kept under `sender.`.
     ReservedField,
-    /// The sender's clock and ours are further apart than the listener allows.
+    /// A time that is too far from ours to be right; the time of receipt is used.
     ClockSkew,
 }
 

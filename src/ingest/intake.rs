@@ -8,7 +8,7 @@ use super::listener::{Format, Listener};
 use super::scrub::{scrub, taken};
 use super::sender::Sender;
 use super::session::Session;
-use super::{Ingest, now};
+use super::{Ingest, now, skew};
 use crate::event::{Event, Known, Tag, Value};
 use crate::frame::{Frames, Framing, JsonValues, Step, datagram};
 use crate::gate::{Reason, Refusal};
@@ -170,6 +170,7 @@ impl<'a> Intake<'a> {
             event.tag(Tag::Truncated);
             event.set(Known::OriginalLength, Value::Number(len.to_string().into()));
         }
+        skew::set_right(event, self.at);
         scrub(event, source.suspects > taken(event));
         if !event.tags.is_empty() {
             self.note_tags(session, event, source.raw);

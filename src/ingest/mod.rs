@@ -25,6 +25,7 @@ mod reads;
 mod scrub;
 mod sender;
 mod session;
+mod skew;
 #[cfg(test)]
 pub(crate) mod testing;
 

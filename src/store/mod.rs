@@ -20,6 +20,7 @@
 //!
 mod bytes;
 mod chunk;
+mod clock;
 mod column;
 mod config;
 mod origin;
@@ -48,7 +49,7 @@ use parking_lot::{Mutex, RwLock};
 
 use self::chunk::Packer;
 use self::column::Payload;
-use self::recover::{CATALOG_FORMAT, NEXT, next_value, segment_key};
+use self::recover::{CATALOG_FORMAT, CLOCK, NEXT, next_value, segment_key};
 use self::sealer::Sealer;
 use crate::db::{self, Db, Family, Write};
 use crate::failpoint;
@@ -216,11 +217,8 @@ impl Store {
     /// When the catalog could not be changed.
     pub fn expire(&self, now: Timestamp) -> Result<usize, Error> {
         let _one_at_a_time = self.sealing.lock();
-        // A clock that jumped ahead must not empty the store: time is taken to be no later than a
-        // little after the newest day that anything was stored under.
         let newest = self.state.read().segments.values().map(|segment| segment.day).max();
-        let latest = newest.map_or(now.as_micros(), |day| (day + CLOCK_SLACK).saturating_mul(DAY));
-        let now = now.min(Timestamp::from_micros(latest));
+        let Some(now) = self.believed(now, newest)? else { return Ok(0) };
         let expired = |segment: &Segment| {
             let kept = self.config.retention.of(&segment.project).as_micros();
             let kept = i64::try_from(kept).unwrap_or(i64::MAX);
@@ -307,6 +305,20 @@ impl Store {
         }
     }
 
+    /// How late it is for retention; kept, so that it is known after a restart.
+    fn believed(&self, now: Timestamp, newest: Option<i64>) -> Result<Option<Timestamp>, Error> {
+        let kept = self.db.get(Family::Catalog, CLOCK)?;
+        let kept = kept.as_deref().and_then(|kept| kept.try_into().ok()).map(i64::from_be_bytes);
+        let before = kept.map(Timestamp::from_micros);
+        let Some(now) = clock::believed(now, newest, before) else { return Ok(None) };
+        if newest.is_some() && clock::is_worth_keeping(now, before) {
+            let mut write = Write::default();
+            write.put(Family::Catalog, CLOCK, now.as_micros().to_be_bytes().to_vec());
+            self.db.commit(&write)?;
+        }
+        Ok(Some(now))
+    }
+
     fn drop_condemned(&self) -> Result<(), Error> {
         let unused: Vec<Arc<Segment>> = {
             let mut state = self.state.write();
@@ -327,9 +339,6 @@ impl Store {
         result
     }
 }
-
-/// Days that the clock may be ahead of the newest day stored and still be believed.
-const CLOCK_SLACK: i64 = 2;
 
 #[cfg(test)]
 mod tests;

@@ -133,6 +133,9 @@ fn drop_orphans(db: &Db, segments: &BTreeMap<u64, Arc<Segment>>) -> Result<Optio
 /// The first byte of a catalog row.
 pub(super) const CATALOG_FORMAT: u8 = 1;
 
+/// Where it is kept how late retention took it to be.
+pub(super) const CLOCK: &[u8] = b"clock";
+
 /// Where the next numbers are kept.
 pub(super) const NEXT: &[u8] = b"next";
 

@@ -151,10 +151,11 @@ fn days_past_their_retention_are_dropped_once_nobody_reads_them() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let origin = origin("a");
-    let day = |n: i64| n * DAY..n * DAY + 10;
-    store.stage([&batch(&origin, day(1), DAY), &batch(&origin, day(40), 40 * DAY)]).unwrap();
+    let day = |n: i64| (FIRST + n) * DAY..(FIRST + n) * DAY + 10;
+    let late = (FIRST + 40) * DAY;
+    store.stage([&batch(&origin, day(1), day(1).start), &batch(&origin, day(40), late)]).unwrap();
     store.seal().unwrap();
-    let now = Timestamp::from_micros(40 * DAY);
+    let now = Timestamp::from_micros(late);
     let reader = store.sources("a", i64::MIN, i64::MAX);
     assert_eq!(store.expire(now).unwrap(), 1);
     assert_eq!(all(&store, "a").len(), 10);
@@ -164,3 +165,6 @@ fn days_past_their_retention_are_dropped_once_nobody_reads_them() {
     let first = store.db.first_key(Family::Segments, b"").unwrap().unwrap();
     assert_ne!(first[..8], 0_u64.to_be_bytes(), "the file is gone");
 }
+
+/// A day that a clock may show.
+const FIRST: i64 = 20_000;

@@ -63,9 +63,9 @@ fn settled(folder: &Path, config: &str, stored: &Acknowledged, gone: Option<&Ack
         wait_for("retention", || gone.stored(&daemon).is_empty().then_some(()));
         stored.assert_stored_once(&daemon);
     }
+    assert!(daemon.stop().success());
     let made = fs::read_dir(folder.join("data/tmp")).unwrap().count();
     assert_eq!(made, 0, "files that were never brought in");
-    assert!(daemon.stop().success());
     let daemon = Daemon::start(folder, config);
     let (_, health) = daemon.call("GET", "/v1/health", None, None);
     stored.assert_stored_once(&daemon);

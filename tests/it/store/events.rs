@@ -18,7 +18,7 @@ pub(crate) const RECEIVED: Timestamp = Timestamp::from_micros(20_000 * DAY + DAY
 pub(crate) const PROJECTS: [&str; 2] = ["long", "short"];
 
 /// For how many days each is kept.
-pub(crate) const KEPT: [i64; 2] = [30, 3];
+pub(crate) const KEPT: [i64; 2] = [6, 2];
 
 /// Opens the store in a folder.
 pub(crate) fn open(folder: &Path) -> Store {

@@ -1,0 +1,82 @@
+//! How late it may be taken to be by what deletes.
+//!
+//! A clock that is wrong must not empty a store. So time goes on for retention by an hour in each
+//! run at the most, from where it was left: what a clock that jumped a year ahead would delete goes
+//! slowly enough to be seen, and a store that was switched off for a month has caught up within a
+//! day. How late it was taken to be is kept in the catalog.
+
+use crate::time::{DAY, Timestamp};
+
+/// The time for retention: no later than `now`, than a little after the newest day that anything
+/// was stored under, and than a step from where it was `before`. `None` where the clock cannot be
+/// right.
+pub(super) fn believed(
+    now: Timestamp,
+    newest_day: Option<i64>,
+    before: Option<Timestamp>,
+) -> Option<Timestamp> {
+    if now < EPOCH {
+        return None;
+    }
+    let day = newest_day.map(|day| Timestamp::from_micros((day + SLACK).saturating_mul(DAY)));
+    let step = before.map(|before| before.plus(STEP));
+    let bounds = [day, step].into_iter().flatten();
+    Some(bounds.fold(now, |time, bound| time.min(bound)))
+}
+
+/// Whether it is time to keep how late it is.
+pub(super) fn is_worth_keeping(now: Timestamp, before: Option<Timestamp>) -> bool {
+    before.is_none_or(|before| now >= before.plus(STEP / 2))
+}
+
+/// 2024-01-01: this was written later.
+const EPOCH: Timestamp = Timestamp::from_micros(19_723 * DAY);
+
+/// Days that the clock may be ahead of the newest day stored and still be believed.
+const SLACK: i64 = 2;
+
+/// How far time goes on in one run at the most, in microseconds.
+const STEP: i64 = DAY / 24;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn st_22_how_late_it_may_be() {
+        let hour = |hour: i64| EPOCH.plus(hour * DAY / 24);
+        let today = EPOCH.day();
+        // Now, the newest day stored, where it was before, what is believed; in hours from EPOCH.
+        let table = [
+            (10, Some(0), None, Some(10)),
+            (10, Some(0), Some(10), Some(10)),
+            (10, Some(0), Some(9), Some(10)),
+            // A year ahead: by what is stored, then by steps.
+            (8760, Some(0), None, Some(48)),
+            (8760, Some(0), Some(10), Some(11)),
+            (8760, Some(365), Some(10), Some(11)),
+            // Set back again: what it was is not waited for.
+            (10, Some(365), Some(12), Some(10)),
+            // Before any network told the time.
+            (-1, Some(0), Some(10), None),
+            (10, None, None, Some(10)),
+        ];
+        for (now, day, before, want) in table {
+            let found = believed(hour(now), day.map(|day| today + day), before.map(hour));
+            assert_eq!(found, want.map(hour), "{now} {day:?} {before:?}");
+        }
+        assert!(is_worth_keeping(hour(10), None) && is_worth_keeping(hour(10), Some(hour(9))));
+        assert!(!is_worth_keeping(hour(10), Some(hour(10))));
+    }
+
+    #[test]
+    fn a_month_is_caught_up_with_in_a_day_of_runs() {
+        let (mut before, now) = (EPOCH, EPOCH.plus(30 * DAY));
+        let mut runs = 0;
+        while before < now {
+            before = believed(now, Some(now.day()), Some(before)).unwrap();
+            runs += 1;
+        }
+        assert_eq!(runs, 30 * 24, "one a minute: half a day");
+    }
+}
