@@ -42,6 +42,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap::", &["cli"]),
     ("clap_complete::", &["cli"]),
     ("comfy_table::", &["cli"]),
+    ("indicatif::", &["cli"]),
     ("ureq::", &["cli"]),
     ("sd_notify::", &["app"]),
     ("mimalloc::", &["main"]),

@@ -19,6 +19,7 @@
 //! in. A web page in a browser on this machine is not such a caller: its requests name another
 //! `Host`, or are of a type that is not taken.
 
+mod backup;
 mod caller;
 mod config;
 mod health;
@@ -42,7 +43,7 @@ pub use self::health::Health;
 
 use std::sync::Arc;
 
-use axum::routing::get;
+use axum::routing::{delete, get};
 use axum::{Router, middleware, routing::post};
 use tokio_util::sync::CancellationToken;
 
@@ -99,6 +100,8 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/v1/keys/{id}", get(keys::show).delete(keys::revoke))
         .route("/v1/allowlist", lists::routes(crate::gate::ListKind::Allow))
         .route("/v1/blocklist", lists::routes(crate::gate::ListKind::Block))
+        .route("/v1/backup", post(backup::create))
+        .route("/v1/backup/{id}", delete(backup::remove).post(backup::keep))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(watch)

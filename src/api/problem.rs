@@ -79,6 +79,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", detail.to_string())
     }
 
+    /// It cannot be done as things are at the moment.
+    pub(super) fn conflict(code: &'static str, detail: impl Display) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail.to_string())
+    }
+
     pub(super) fn too_large(max: usize) -> Self {
         let detail = format!("expected a body of at most {max} bytes, but found more");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail).at("body")

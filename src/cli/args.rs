@@ -40,6 +40,10 @@ pub(super) enum Command {
     Blocklist(ListArgs),
     /// List, add and remove networks that no block touches
     Allowlist(ListArgs),
+    /// Copy all that a daemon holds into a folder of backups
+    Backup(BackupArgs),
+    /// Make a data folder of a backup
+    Restore(RestoreArgs),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -232,6 +236,48 @@ pub(super) struct NewKeyArgs {
     /// How long it is good for, such as 30d; 365d at most. Default: 90d
     #[arg(long)]
     pub(super) lifetime: Option<String>,
+}
+
+/// The daemon is on this machine, and its data folder can be read. It goes on meanwhile.
+#[derive(Debug, Args)]
+pub(super) struct BackupArgs {
+    /// The folder of backups; made where there is none. What it has already is not copied again
+    pub(super) folder: PathBuf,
+    /// Work on this data folder, which no daemon may hold, and not on a daemon
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+    /// Forget all but so many backups once there is a new one. Default: keep all
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) keep: Option<u16>,
+    /// Read every file, even one that the folder has by name, size and time
+    #[arg(long)]
+    pub(super) full: bool,
+    /// List the backups of the folder and make none
+    #[arg(long, conflicts_with_all = ["data", "keep", "full"])]
+    pub(super) list: bool,
+    /// Write JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RestoreArgs {
+    /// The folder of backups
+    pub(super) folder: PathBuf,
+    /// The data folder to make: empty, or not there
+    #[arg(long, value_name = "DIR", required_unless_present = "check")]
+    pub(super) data: Option<PathBuf>,
+    /// The backup, as `logtrace backup --list` names it. Default: the last
+    #[arg(long, value_name = "NAME")]
+    pub(super) backup: Option<String>,
+    /// Compare the backup with its hashes and restore nothing
+    #[arg(long, conflicts_with = "data")]
+    pub(super) check: bool,
+    /// Write JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,13 +5,15 @@
 //! | `serve`, `check`                  | a configuration                                       |
 //! | `parse`, `kql`                    | standard input, line in and line out, in order        |
 //! | `query`, `tail`, `blocklist`, `allowlist` | a running daemon, over its API                |
-//! | `keys`                            | the same, or a data folder that no daemon holds       |
+//! | `keys`, `backup`                  | the same, or a data folder that no daemon holds       |
+//! | `restore`                         | a folder of backups                                   |
 //! | `completions`                     | nothing                                               |
 //!
 //! What people see has no control character in it, whatever senders wrote: `visible` makes them
 //! plain. `--json` is for programs and exact.
 
 mod args;
+mod backup;
 mod client;
 mod daemon;
 mod failure;
@@ -21,7 +23,9 @@ mod kql;
 mod lists;
 mod messages;
 mod parse;
+mod progress;
 mod query;
+mod restore;
 mod table;
 mod tail;
 #[cfg(test)]
@@ -72,6 +76,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Keys(args)) => keys::run(&args),
         Some(Command::Blocklist(args)) => lists::run("blocklist", &args),
         Some(Command::Allowlist(args)) => lists::run("allowlist", &args),
+        Some(Command::Backup(args)) => backup::run(&args),
+        Some(Command::Restore(args)) => restore::run(&args),
         Some(Command::Completions { shell }) => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "logtrace", &mut text);

@@ -253,6 +253,13 @@ fn arguments_are_sound() {
     assert!(is(&["keys", "list", "--server", "http://x", "--data", "d"]).is_ok());
     assert!(is(&["blocklist", "add", "10.0.0.0/8", "--expires-in", "1h", "--json"]).is_ok());
     assert!(is(&["query", "a:1", "--from", "-24h", "--fields", "a,b"]).is_ok());
+    assert!(is(&["backup", "b", "--keep", "3", "--server", "http://x"]).is_ok());
+    assert!(
+        is(&["restore", "b", "--data", "d"]).is_ok() && is(&["restore", "b", "--check"]).is_ok()
+    );
+    for wrong in [&["backup", "b", "--keep", "0"][..], &["restore", "b"], &["backup"]] {
+        assert_eq!(is(wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
+    }
     for wrong in [&["nope"][..], &["parse", "--framing", "x"], &["keys"], &["query", "a", "b"]] {
         assert_eq!(is(wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
     }

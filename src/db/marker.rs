@@ -39,12 +39,16 @@ pub(super) fn examine(path: &Path) -> Result<bool, Error> {
     }
 }
 
-/// Writes the marker, synced, where it does not stand already, and this process's id.
+/// Writes the marker, and this process's id.
 pub(super) fn write(path: &Path) -> Result<(), Error> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |error| Error::File { path, error }
-    };
+    stamp(path)?;
+    let pid = path.join(PID);
+    let written = fs::write(&pid, format!("{}\n", std::process::id()));
+    written.map_err(|error| Error::File { path: pid, error })
+}
+
+/// Writes the marker, synced, where it does not stand already.
+pub(super) fn stamp(path: &Path) -> Result<(), Error> {
     let (marker, draft) = (path.join(MARKER), path.join(DRAFT));
     let text = format!("format {FORMAT}\n");
     if fs::read_to_string(&marker).ok().as_ref() != Some(&text) {
@@ -52,10 +56,9 @@ pub(super) fn write(path: &Path) -> Result<(), Error> {
             .and_then(|()| fs::File::open(&draft)?.sync_all())
             .and_then(|()| fs::rename(&draft, &marker))
             .and_then(|()| fs::File::open(path)?.sync_all())
-            .map_err(failed(&marker))?;
+            .map_err(|error| Error::File { path: marker, error })?;
     }
-    let pid = path.join(PID);
-    fs::write(&pid, format!("{}\n", std::process::id())).map_err(failed(&pid))
+    Ok(())
 }
 
 /// Says who holds the store, where that is why it did not open.

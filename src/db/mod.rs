@@ -17,10 +17,12 @@
 //!   our own marker and is empty (RocksDB, asked to create what is missing, deletes what it does
 //!   not know).
 
+mod checkpoint;
 mod marker;
 mod options;
 mod sst;
 
+pub use self::checkpoint::{ENGINE, FORMAT, mark};
 pub use self::options::Options;
 
 use std::borrow::Cow;

@@ -18,7 +18,9 @@
 //!   before a crash and that no catalog row names is removed at start.
 //! * *Damage is an error of one source*, never a panic and never silence.
 //!
+pub mod backup;
 mod bytes;
+mod checkpoints;
 mod chunk;
 mod clock;
 mod column;
@@ -33,6 +35,7 @@ pub mod tokens;
 mod view;
 
 pub use self::bytes::Damaged;
+pub use self::checkpoints::{CHECKPOINT_LEASE, Checkpoint};
 pub use self::column::Column;
 pub use self::config::{Config, Days, Retention};
 pub use self::origin::{Origin, Run};
@@ -47,6 +50,7 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 
+use self::checkpoints::Checkpoints;
 use self::chunk::Packer;
 use self::column::Payload;
 use self::recover::{CATALOG_FORMAT, CLOCK, NEXT, next_value, segment_key};
@@ -65,6 +69,7 @@ pub struct Store {
     writer: Mutex<Writer>,
     /// Held by whoever seals or expires.
     sealing: Mutex<Sealer>,
+    checkpoints: Checkpoints,
 }
 
 #[derive(Debug, Default)]
@@ -103,6 +108,9 @@ pub enum Error {
     /// A catalog row could not be read.
     #[error("expected a catalog row, but found damaged bytes: {0}")]
     Catalog(#[from] postcard::Error),
+    /// A backup is under way already.
+    #[error("expected no other backup under way, but found one")]
+    CheckpointHeld,
 }
 
 /// How much there is, for metrics and health.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 use tracing::{error, info};
 
+use super::checkpoints::{self, Checkpoints};
 use super::chunk::Packer;
 use super::column::Payload;
 use super::sealer::Sealer;
@@ -21,6 +22,7 @@ pub(super) fn open(db: Arc<Db>, config: Config) -> Result<Store, Error> {
     // Files that were being made when the daemon ended; none was brought in.
     let _absent = fs::remove_dir_all(&folder).is_err();
     fs::create_dir_all(&folder).map_err(|error| db::Error::File { path: folder.clone(), error })?;
+    checkpoints::forget(&db);
     let segments = catalog(&db)?;
     let Stage { staged, last_number, damaged } = stage(&db)?;
     let (mut next_segment, mut next_batch, mut next_id) = next(&db)?;
@@ -47,6 +49,7 @@ pub(super) fn open(db: Arc<Db>, config: Config) -> Result<Store, Error> {
         state: RwLock::new(state),
         writer: Mutex::new(Writer { next_batch, next_id, packer, scratch: Payload::default() }),
         sealing: Mutex::new(Sealer::new()),
+        checkpoints: Checkpoints::default(),
     })
 }
 

@@ -6,6 +6,7 @@
 //! | what was acknowledged survives `kill -9`         | [`crash`]    |
 //! | the same, between two named steps                 | [`failpoints`] |
 //! | … and a power cut                                | [`power`]    |
+//! | backups, and what was restored of them           | [`backup`]   |
 //! | who may pass, and what is said of who may not    | [`gate`]     |
 //! | an address on the blocklist                      | [`blocked`]  |
 //! | streams and datagrams that are odd               | [`intake`]   |
@@ -20,6 +21,7 @@
 mod support;
 
 mod acknowledged;
+mod backup;
 mod blocked;
 mod crash;
 mod failpoints;
