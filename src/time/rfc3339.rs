@@ -23,16 +23,18 @@ pub(super) struct Date {
 
 impl Date {
     /// The 19 bytes that begin every RFC 3339 time, and what follows them.
+    #[inline]
     pub(super) fn split(text: &[u8]) -> Option<(Self, &[u8])> {
-        let (head, rest) = text.split_at_checked(19)?;
-        let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T' | b't' | b' ', ref clock @ ..] =
-            head
-        else {
+        let (year_and_month, rest) = text.split_first_chunk::<8>()?;
+        let (&[d1, d2, b'T' | b't' | b' '], rest) = rest.split_first_chunk::<3>()? else {
             return None;
         };
+        let (clock, rest) = rest.split_first_chunk::<8>()?;
+        let [y1, y2, y3, y4, _, m1, m2, _] = digits(year_and_month, b"0000-00-")?;
         let (hour, minute, second) = hms(clock)?;
-        let year = two(y1, y2)? * 100 + two(y3, y4)?;
-        Some((Self { year, month: two(m1, m2)?, day: two(d1, d2)?, hour, minute, second }, rest))
+        let year = number(y1, y2) * 100 + number(y3, y4);
+        let date = Self { year, month: number(m1, m2), day: two(d1, d2)?, hour, minute, second };
+        Some((date, rest))
     }
 
     /// The instant, `offset` seconds east of UTC; `None` where no calendar or clock has it.
@@ -51,25 +53,54 @@ impl Date {
 }
 
 /// `hh:mm:ss`, the whole of `text`.
+#[inline]
 pub(super) fn hms(text: &[u8]) -> Option<(i64, i64, i64)> {
-    let &[h1, h2, b':', m1, m2, b':', s1, s2] = text else { return None };
-    Some((two(h1, h2)?, two(m1, m2)?, two(s1, s2)?))
+    let [h1, h2, _, m1, m2, _, s1, s2] = digits(text.try_into().ok()?, b"00:00:00")?;
+    Some((number(h1, h2), number(m1, m2), number(s1, s2)))
 }
 
 /// The microseconds that a fraction of a second begins with, and what follows it.
+#[inline]
 pub(super) fn fraction(rest: &[u8]) -> Option<(i64, &[u8])> {
-    let digits = rest.strip_prefix(b".").or_else(|| rest.strip_prefix(b","))?;
-    let len = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (digits, rest) = digits.split_at(len);
-    let micros = digits.iter().chain(b"000000").take(6);
-    let micros = micros.fold(0, |micros, digit| micros * 10 + i64::from(digit - b'0'));
-    (len > 0).then_some((micros, rest))
+    let [b'.' | b',', digits @ ..] = rest else { return None };
+    let (mut micros, mut len) = (0, 0);
+    for digit in digits.iter().take_while(|byte| byte.is_ascii_digit()) {
+        if len < MICROS {
+            micros = micros * 10 + i64::from(digit - b'0');
+        }
+        len += 1;
+    }
+    for _ in len..MICROS {
+        micros *= 10;
+    }
+    (len > 0).then_some((micros, digits.get(len..).unwrap_or_default()))
 }
 
 /// The number that two digits make.
+#[inline]
 pub(super) fn two(tens: u8, ones: u8) -> Option<i64> {
     let digits = tens.is_ascii_digit() && ones.is_ascii_digit();
-    digits.then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
+    digits.then(|| number(tens - b'0', ones - b'0'))
+}
+
+fn number(tens: u8, ones: u8) -> i64 {
+    i64::from(tens) * 10 + i64::from(ones)
+}
+
+/// The values of the digits in `text`, which must be there where `form` has a `0`; its other bytes
+/// are to be the same.
+///
+/// All eight are looked at together: a time is read of every message, and byte by byte that is a
+/// fifth of the work.
+#[inline]
+fn digits(text: &[u8; 8], form: &[u8; 8]) -> Option<[u8; 8]> {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // What brings the least byte that is wrong in this place up to the high bit.
+    let lift = form.map(|byte| if byte == b'0' { 0x80 - 10 } else { 0x80 - 1 });
+    let values = u64::from_le_bytes(*text) ^ u64::from_le_bytes(*form);
+    // Only a byte with its high bit set, which is wrong already, carries into the next.
+    let wrong = (values.wrapping_add(u64::from_le_bytes(lift)) | values) & HIGH;
+    (wrong == 0).then(|| values.to_le_bytes())
 }
 
 /// Seconds east of UTC: `Z`, `+hh:mm` or `-hh:mm`.
@@ -84,9 +115,32 @@ fn offset(zone: &[u8]) -> Option<i64> {
     (hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
+/// Digits of a fraction that count.
+const MICROS: usize = 6;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_digits_and_the_form_are_taken() {
+        let form = b"00:00:00";
+        for place in 0..8 {
+            for byte in 0..=255 {
+                let mut text = *b"12:34:56";
+                text[place] = byte;
+                let right = match form[place] {
+                    b'0' => byte.is_ascii_digit(),
+                    other => byte == other,
+                };
+                let found = digits(&text, form);
+                assert_eq!(found.is_some(), right, "{}", text.escape_ascii());
+                assert!(
+                    found.is_none_or(|digits| form[place] != b'0' || digits[place] == byte - b'0')
+                );
+            }
+        }
+    }
 
     #[test]
     fn times() {
