@@ -131,12 +131,17 @@ impl<'a> Event<'a> {
     /// An empty event in the same memory, free to borrow from another message.
     pub fn recycle<'b>(mut self) -> Event<'b> {
         self.clear();
-        // Collecting an emptied vector into one of the same layout keeps its allocation.
+        // Collecting an emptied vector into one of the same layout keeps its allocation. Labels are
+        // rare, and most often there is none to keep.
+        let labels = match self.labels.capacity() {
+            0 => Vec::new(),
+            _ => self.labels.into_iter().map(|_| unreachable!("cleared")).collect(),
+        };
         Event {
             timestamp: None,
             fields: self.fields.into_iter().map(|_| unreachable!("cleared")).collect(),
             tags: self.tags,
-            labels: self.labels.into_iter().map(|_| unreachable!("cleared")).collect(),
+            labels,
             credential: None,
         }
     }

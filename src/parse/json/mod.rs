@@ -100,7 +100,7 @@ pub fn json<'a>(
     event: &mut Event<'a>,
     each: &mut dyn FnMut(&mut Event<'a>),
 ) -> Result<(), JsonError> {
-    let Ok(text) = std::str::from_utf8(raw) else {
+    let Ok(text) = simdutf8::basic::from_utf8(raw) else {
         return Err(not_utf8(raw, cx, event, each));
     };
     let mut walker = Walker::new(text, Schema::Logstash, cx, event);
