@@ -190,8 +190,8 @@ impl<'a> Scan<'a> {
     /// Where the name that begins at `start` ends: RFC 5424 §6, `SD-NAME`, of any length.
     fn name_end(&self, start: usize) -> usize {
         let name = self.text.get(start..).unwrap_or_default();
-        let in_name = |byte: &&u8| **byte > b' ' && !matches!(**byte, b'=' | b']' | b'"' | 0x7F);
-        start + name.iter().take_while(in_name).count()
+        let in_name = |byte: &u8| IN_NAME.get(usize::from(*byte)) == Some(&true);
+        start + name.iter().position(|byte| !in_name(byte)).unwrap_or(name.len())
     }
 
     fn rest(&self) -> &'a [u8] {
@@ -202,6 +202,21 @@ impl<'a> Scan<'a> {
         self.text.get(self.at + ahead).copied()
     }
 }
+
+/// The bytes of which names are made, by their values.
+#[expect(clippy::indexing_slicing, reason = "the compiler runs it, and would panic")]
+const IN_NAME: [bool; 256] = {
+    let (mut table, mut byte) = ([true; 256], 0);
+    while byte <= b' ' {
+        table[byte as usize] = false;
+        byte += 1;
+    }
+    table[b'=' as usize] = false;
+    table[b']' as usize] = false;
+    table[b'"' as usize] = false;
+    table[0x7F] = false;
+    table
+};
 
 /// The text at `span`, which begins and ends beside ASCII.
 fn text(raw: &str, span: Span) -> &str {

@@ -124,8 +124,8 @@ enum Carrier {
 
 impl Carrier {
     fn of(id: &[u8]) -> Self {
-        let mut parts = id.splitn(2, |byte| *byte == b'@');
-        match (parts.next().unwrap_or_default(), parts.next().unwrap_or_default()) {
+        let at = id.iter().position(|byte| *byte == b'@').unwrap_or(id.len());
+        match (id.get(..at).unwrap_or_default(), id.get(at + 1..).unwrap_or_default()) {
             (b"lt" | b"logtrace" | b"logdna", _) => Self::Param(b"key"),
             (b"logtail", _) => Self::Param(b"source_token"),
             (b"honeybadger", _) => Self::Param(b"api_key"),

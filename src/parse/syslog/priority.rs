@@ -16,10 +16,14 @@ pub(super) struct Priority {
 /// Reads `<0>` to `<191>` at `at`.
 pub(super) fn read(text: &[u8], at: usize) -> Option<Priority> {
     let rest = text.get(at..)?.strip_prefix(b"<")?;
-    let len = rest.iter().take(MAX_DIGITS + 1).take_while(|byte| byte.is_ascii_digit()).count();
-    let value = rest.iter().take(len).fold(0, |value, digit| value * 10 + u32::from(digit - b'0'));
-    if !(1..=MAX_DIGITS).contains(&len) || rest.get(len) != Some(&b'>') || value > MAX_VALUE {
-        return None;
+    let (mut value, mut len) = (0, 0);
+    loop {
+        match rest.get(len)? {
+            digit @ b'0'..=b'9' if len < MAX_DIGITS => value = value * 10 + u32::from(digit - b'0'),
+            b'>' if len > 0 && value <= MAX_VALUE => break,
+            _ => return None,
+        }
+        len += 1;
     }
     let zeros = rest.iter().take(len - 1).take_while(|byte| **byte == b'0').count();
     let (start, end) = (at + 1, at + 1 + len);

@@ -29,7 +29,7 @@ struct Cuts {
 
 impl<'a> Source<'a> {
     pub(in crate::parse) fn new(raw: &'a [u8]) -> Self {
-        Self { raw, utf8: std::str::from_utf8(raw).ok(), cuts: Cuts::default() }
+        Self { raw, utf8: simdutf8::basic::from_utf8(raw).ok(), cuts: Cuts::default() }
     }
 
     /// The message without what only ends it on the wire: LF, the CR before it, NUL.
@@ -153,8 +153,25 @@ impl Cuts {
 
 /// The word that begins at `at`, and where the blank behind it is passed; `None` without either.
 pub(super) fn word(text: &[u8], at: usize) -> Option<(Span, usize)> {
-    let len = memchr(b' ', text.get(at..)?).filter(|len| *len > 0)?;
+    let len = find_blank(text.get(at..)?).filter(|len| *len > 0)?;
     Some((Span::new(at, at + len), at + len + 1))
+}
+
+/// Where the first blank is. Words are short: calling for a search costs more than most of them.
+#[inline]
+fn find_blank(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let (parts, _) = text.as_chunks::<8>();
+    for (number, part) in parts.iter().take(SHORT / 8).enumerate() {
+        let word = u64::from_le_bytes(*part) ^ (ONES * 0x20);
+        // The high bit of the first byte that is zero; of those behind it nothing is known.
+        let hits = word.wrapping_sub(ONES) & !word & (ONES << 7);
+        if hits != 0 {
+            return Some(number * 8 + hits.trailing_zeros() as usize / 8);
+        }
+    }
+    let searched = parts.len().min(SHORT / 8) * 8;
+    Some(searched + memchr(b' ', text.get(searched..)?)?)
 }
 
 /// The first position from `at` on that holds no blank.
@@ -162,9 +179,24 @@ pub(super) fn skip_blanks(text: &[u8], at: usize) -> usize {
     at + text.iter().skip(at).take_while(|byte| **byte == b' ').count()
 }
 
+/// Up to so many bytes a word is searched for its end in place.
+const SHORT: usize = 32;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blanks_are_found_wherever_they_are() {
+        for len in 0..80 {
+            let mut text = vec![0x21; len];
+            assert_eq!(find_blank(&text), None, "{len}");
+            for at in (0..len).rev() {
+                text[at] = b' ';
+                assert_eq!(find_blank(&text), Some(at), "{len}");
+            }
+        }
+    }
 
     #[test]
     fn transport_is_no_text() {
