@@ -17,7 +17,7 @@
 //!   out, and the same is done to what readers see under one lock. A file that was brought in
 //!   before a crash and that no catalog row names is removed at start.
 //! * *Damage is an error of one source*, never a panic and never silence.
-//!
+
 pub mod backup;
 mod bytes;
 mod checkpoints;
