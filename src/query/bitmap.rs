@@ -15,6 +15,20 @@ impl Bitmap {
         Self { words: vec![0; rows.div_ceil(64) as usize], rows }
     }
 
+    /// All of `rows` rows.
+    pub(super) fn all(rows: u32) -> Self {
+        let mut words = vec![u64::MAX; rows.div_ceil(64) as usize];
+        if let Some(last) = words.last_mut() {
+            *last >>= (64 - rows % 64) % 64;
+        }
+        Self { words, rows }
+    }
+
+    /// How many rows there are, in it or not.
+    pub(super) const fn rows(&self) -> u32 {
+        self.rows
+    }
+
     pub(super) fn insert(&mut self, row: u32) {
         if row < self.rows
             && let Some(word) = self.words.get_mut((row / 64) as usize)
@@ -89,6 +103,7 @@ mod tests {
             let (a, b) = (&a.range(..rows).collect::<BTreeSet<_>>(), &b.range(..rows).collect());
             prop_assert!(one.iter().eq(a.iter().map(|row| **row)));
             prop_assert_eq!((one.len(), one.is_empty()), (a.len(), a.is_empty()));
+            prop_assert!(Bitmap::all(rows).iter().eq(0..rows));
             prop_assert!((0..220).all(|row| one.contains(row) == a.contains(&row)));
             let within: Vec<u32> = one.within(range.0..range.1).collect();
             let want = a.iter().map(|row| **row).filter(|row| (range.0..range.1).contains(row));

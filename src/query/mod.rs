@@ -29,6 +29,7 @@
 
 mod bitmap;
 mod cursor;
+mod memory;
 mod page;
 mod place;
 mod plan;
@@ -41,13 +42,16 @@ mod search;
 mod select;
 mod tail;
 mod top;
+mod workers;
 
 pub use self::cursor::{CursorError, CursorKey};
+pub use self::memory::Memory;
 pub use self::page::run;
 pub use self::request::{
     Budget, DEFAULT_LIMIT, MAX_FIELDS, MAX_LIMIT, Meta, Order, Page, QueryError, Request,
 };
 pub use self::tail::{Fresh, Tail};
+pub use self::workers::Workers;
 
 #[cfg(test)]
 mod tests;

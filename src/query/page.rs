@@ -4,13 +4,16 @@ use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use parking_lot::Mutex;
+
 use super::cursor::{Cursor, CursorError};
 use super::plan::Plan;
 use super::projection::Projection;
 use super::render::Renderer;
 use super::request::{Order, Page, QueryError, Request};
-use super::search::{Search, Tally};
+use super::search::{Admit, Search, Tally};
 use super::top::{Pick, Top};
+use super::workers::walk;
 use crate::kql::Prepared;
 use crate::store::{Source, Store};
 use crate::time::Timestamp;
@@ -30,17 +33,14 @@ pub fn run(store: &Store, request: &Request) -> Result<Page, QueryError> {
     let plan = Plan::new(&prepared);
     let after = continued(store, request)?;
     let sources = sources(store, request, after);
-    let mut search = Search {
+    let search = Search {
         store,
         plan: &plan,
         project: &request.project,
+        times: (request.from.as_micros(), request.to.as_micros()),
         budget: &request.budget,
-        tally: Tally::default(),
     };
-    let mut top = Top::new(request.limit);
-    let is_spent = collect(&mut search, &sources, request, after, &mut top).is_break();
-    let (picks, has_more) = top.finish();
-    let mut tally = search.tally;
+    let (picks, has_more, mut tally) = collect(&search, &sources, request, after);
     let renderer = Renderer {
         store,
         sources: &sources,
@@ -50,7 +50,7 @@ pub fn run(store: &Store, request: &Request) -> Result<Page, QueryError> {
     };
     let (shown, covered) = renderer.show(&picks, &mut tally);
     let last = picks.get(..covered).and_then(|picks| picks.last());
-    let goes_on = (has_more || covered < picks.len()) && !is_spent;
+    let goes_on = (has_more || covered < picks.len()) && !tally.is_spent();
     let next = last.filter(|_| goes_on).map(|pick| {
         let (time, id) = request.order.time_and_id(pick.key);
         Cursor { time, id, issued: request.now.as_micros() }.to_text(request)
@@ -63,38 +63,57 @@ pub fn run(store: &Store, request: &Request) -> Result<Page, QueryError> {
     Ok(Page { logs, meta })
 }
 
-/// Asks the sources, best first, until no other can have a row that belongs in `top`. Breaks when
-/// the budget is spent.
+/// Asks the sources, best first, until no other can have a row that belongs in the answer. Returns
+/// the rows in their order, and whether there may be more.
 fn collect(
-    search: &mut Search<'_>,
+    search: &Search<'_>,
     sources: &[Source],
     request: &Request,
     after: Option<(i64, i64)>,
-    top: &mut Top,
-) -> ControlFlow<()> {
+) -> (Vec<Pick>, bool, Tally) {
     let order = request.order;
-    let (from, to) = (request.from.as_micros(), request.to.as_micros());
-    for (number, source) in sources.iter().enumerate() {
-        let bar = top.bar();
+    let top = Mutex::new(Top::new(request.limit));
+    let each = |tally: &mut Tally, number: usize, source: &Source| {
+        let bar = top.lock().bar();
         if bar.is_some_and(|bar| first_key(order, source) > bar) {
-            top.leave();
-            break;
+            top.lock().leave();
+            return ControlFlow::Break(());
         }
         let left_out = Cell::new(false);
         let admit = |time: i64, id: i64| {
             let key = order.key(time, id);
-            let is_asked = (from..=to).contains(&time) && after.is_none_or(|after| key > after);
+            let is_asked = after.is_none_or(|after| key > after);
             let has_room = bar.is_none_or(|bar| key < bar);
             left_out.set(left_out.get() || is_asked && !has_room);
             is_asked && has_room
         };
-        let each = |time, id, row| top.push(Pick { key: order.key(time, id), source: number, row });
-        search.ask(source, admit, each)?;
+        let admit = (after.is_some() || bar.is_some()).then_some(&admit as Admit<'_>);
+        search.ask(source, admit, tally, |selector, found| {
+            let head = selector.view().head()?;
+            let mut top = top.lock();
+            for row in found.iter() {
+                let (time, id) = (head.times().get(row as usize), head.ids().get(row as usize));
+                if let Some((time, id)) = time.zip(id) {
+                    top.push(Pick { key: order.key(*time, *id), source: number, row });
+                }
+            }
+            Ok(())
+        })?;
         if left_out.get() {
-            top.leave();
+            top.lock().leave();
         }
-    }
-    ControlFlow::Continue(())
+        ControlFlow::Continue(())
+    };
+    let tallies = walk(&request.budget.workers, sources, Tally::default, each);
+    let (picks, has_more) = top.into_inner().finish();
+    (picks, has_more, merged(tallies))
+}
+
+/// What all threads read.
+pub(super) fn merged(tallies: Vec<Tally>) -> Tally {
+    let mut all = Tally::default();
+    tallies.into_iter().for_each(|tally| all.merge(tally));
+    all
 }
 
 /// Everything that may hold a row of the answer, best first.

@@ -107,7 +107,7 @@ impl<'a> Catalog<'a> {
             return (Verdict::Some, via == Via::Itself && column.rows == self.block.rows);
         };
         let (mut verdict, mut is_full) = (None, column.rows == self.block.rows);
-        for value in values {
+        for (value, _) in values {
             let Some(value) = via.read(value) else {
                 is_full = false;
                 continue;

@@ -15,7 +15,7 @@ use super::select::each_run;
 use super::top::Pick;
 use crate::event::{Kind, Known, ValueRef};
 use crate::parse::structured_data;
-use crate::store::{self, Origin, Run, Source, Store, View};
+use crate::store::{self, Origin, RowHead, Run, Source, Store};
 use crate::time::Timestamp;
 
 /// Shows rows of sources.
@@ -99,11 +99,12 @@ impl Renderer<'_> {
                 put(row, name, value);
             }
         }
-        let runs = runs(&view);
+        let head = view.head().map_err(Stop::Unreadable)?;
+        let runs = runs(head);
         for (row, (_, pick)) in rows.iter_mut().zip(picks) {
             let run = runs.partition_point(|(end, ..)| *end <= pick.row);
             if let Some((_, run, origin)) = runs.get(run) {
-                self.complete(row, &view, pick.row, *run, origin);
+                self.complete(row, head, pick.row, *run, origin);
             }
         }
         Ok(picks.iter().map(|(number, _)| *number).zip(rows).collect())
@@ -113,7 +114,7 @@ impl Renderer<'_> {
     fn complete(
         &self,
         row: &mut Map<String, Value>,
-        view: &View<'_>,
+        head: &RowHead,
         number: u32,
         run: Run,
         origin: &Origin,
@@ -124,8 +125,8 @@ impl Renderer<'_> {
             }
             let at = |values: &[i64]| values.get(number as usize).copied().unwrap_or_default();
             let value = match place {
-                Place::Id => Some(id_text(at(view.ids())).into()),
-                Place::Time => Some(Timestamp::from_micros(at(view.times())).to_string().into()),
+                Place::Id => Some(id_text(at(head.ids())).into()),
+                Place::Time => Some(Timestamp::from_micros(at(head.times())).to_string().into()),
                 Place::Version => Some(VERSION.into()),
                 Place::Origin(field) => field.shown(run, origin).map(Value::from),
                 Place::Computed(computed) => value_of(computed, row, origin),
@@ -180,10 +181,10 @@ fn value_of(computed: Computed, row: &Map<String, Value>, origin: &Origin) -> Op
     computed.steps().find_map(from).or_else(peer)
 }
 
-/// The runs of `view`, each with the number of the row behind it.
-fn runs<'v>(view: &'v View<'_>) -> Vec<(u32, Run, &'v Origin)> {
+/// The runs of a source, each with the number of the row behind it.
+fn runs(head: &RowHead) -> Vec<(u32, Run, &Origin)> {
     let mut runs = Vec::new();
-    each_run(view, |run, origin, rows| runs.push((rows.end, run, origin)));
+    each_run(head, |run, origin, rows| runs.push((rows.end, run, origin)));
     runs
 }
 

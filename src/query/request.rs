@@ -8,6 +8,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::cursor::{CursorError, CursorKey};
+use super::memory::Memory;
+use super::workers::Workers;
 use crate::kql::{Query, TimeError};
 use crate::time::Timestamp;
 
@@ -51,13 +53,17 @@ pub enum Order {
     OldestFirst,
 }
 
-/// How long a query may go on.
+/// How long a query may go on, and what it may use.
 #[derive(Clone, Debug, Default)]
 pub struct Budget {
     /// When to answer with what there is; `None` is no limit.
     pub until: Option<Instant>,
     /// Set by whoever no longer waits for the answer.
     pub cancelled: Arc<AtomicBool>,
+    /// The threads that help; none by default.
+    pub workers: Arc<Workers>,
+    /// The memory for answers; as much as there is by default.
+    pub memory: Arc<Memory>,
 }
 
 /// An answer.

@@ -1,22 +1,24 @@
-//! Asks one source after the other, and keeps account of what was read and what could not be.
+//! Asks sources, and keeps account of what was read and what could not be.
 
 use std::ops::ControlFlow;
 
 use super::bitmap::Bitmap;
+use super::memory::Share;
 use super::plan::Plan;
 use super::prune::{Catalog, Verdict};
 use super::request::{Budget, Meta};
 use super::select::{Selector, Stop, each_run};
-use crate::store::{Error, Source, Store, View};
+use crate::store::{Error, Source, Store};
 
-/// A plan that is being asked of sources.
+/// What is asked of every source, by as many threads as there are.
 #[derive(Debug)]
 pub(super) struct Search<'r> {
     pub(super) store: &'r Store,
     pub(super) plan: &'r Plan<'r>,
     pub(super) project: &'r str,
+    /// The first and the last time of an event, in microseconds since the epoch.
+    pub(super) times: (i64, i64),
     pub(super) budget: &'r Budget,
-    pub(super) tally: Tally,
 }
 
 /// What was read, and what could not be.
@@ -25,68 +27,105 @@ pub(super) struct Tally {
     events: u64,
     bytes: u64,
     is_partial: bool,
+    is_spent: bool,
     reasons: Vec<String>,
 }
 
-impl Search<'_> {
-    /// Calls `each` with time, id and number of the rows of `source` that are of the project, that
-    /// `admit` admits by time and id, and that match. Breaks when the budget is spent.
-    pub(super) fn ask(
-        &mut self,
-        source: &Source,
-        admit: impl Fn(i64, i64) -> bool,
-        each: impl FnMut(i64, i64, u32),
+/// Rows by time and id that are to be asked.
+pub(super) type Admit<'a> = &'a dyn Fn(i64, i64) -> bool;
+
+impl<'r> Search<'r> {
+    /// Calls `then` with the rows of `source` that are of the project and of the time, that `admit`
+    /// admits and that match; not if there are none. Breaks when the budget is spent.
+    pub(super) fn ask<'s>(
+        &'s self,
+        source: &'s Source,
+        admit: Option<Admit<'_>>,
+        tally: &mut Tally,
+        then: impl FnOnce(&mut Selector<'s>, &Bitmap) -> Result<(), Stop>,
     ) -> ControlFlow<()> {
         if self.budget.is_spent() {
-            return self.stop();
+            return tally.stop();
         }
         let catalog = Catalog::of(source);
-        if catalog.is_some_and(|catalog| catalog.verdict(self.plan) == Verdict::None) {
+        let verdict = catalog.map_or(Verdict::Some, |catalog| catalog.verdict(self.plan));
+        if verdict == Verdict::None {
             return ControlFlow::Continue(());
         }
-        let view = match self.store.view(source) {
-            Ok(view) => view,
-            Err(error) => {
-                self.tally.unreadable(source, &error);
-                return ControlFlow::Continue(());
+        match self.open(source, catalog, verdict, admit, tally, then) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(Stop::Spent) => tally.stop(),
+            Err(Stop::Unreadable(error)) => {
+                tally.unreadable(source, &error);
+                ControlFlow::Continue(())
             }
+        }
+    }
+
+    /// Memory for what one thread finds.
+    pub(super) fn share(&self) -> Share<'r> {
+        Share::new(&self.budget.memory)
+    }
+
+    /// Whether every row of `source` is of the project and of the time, as far as one can tell
+    /// without opening it.
+    pub(super) fn is_whole(&self, source: &Source) -> bool {
+        let ((from, to), (first, last)) = (self.times, source.times());
+        let is_own = |(segment, _): (&crate::store::Segment, _)| *segment.project == *self.project;
+        from <= first && last <= to && source.block().is_some_and(is_own)
+    }
+
+    fn open<'s>(
+        &'s self,
+        source: &'s Source,
+        catalog: Option<Catalog<'s>>,
+        verdict: Verdict,
+        admit: Option<Admit<'_>>,
+        tally: &mut Tally,
+        then: impl FnOnce(&mut Selector<'s>, &Bitmap) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let view = self.store.view(source)?;
+        tally.events += u64::from(view.rows());
+        let mut selector = Selector::new(view, catalog, self.budget);
+        let mask = match admit {
+            None if self.is_whole(source) => Bitmap::all(selector.view().rows()),
+            _ => self.mask(&selector, admit)?,
         };
-        self.tally.events += u64::from(view.rows());
-        let mask = self.mask(&view, admit);
         if mask.is_empty() {
-            return ControlFlow::Continue(());
+            return Ok(());
         }
-        let mut selector = Selector::new(&view, catalog, self.budget);
-        let found = selector.select(self.plan, &mask);
-        self.tally.bytes += selector.bytes();
-        match found {
-            Ok(found) => hand_out(&view, &found, each),
-            Err(Stop::Unreadable(error)) => self.tally.unreadable(source, &error),
-            Err(Stop::Spent) => return self.stop(),
-        }
-        ControlFlow::Continue(())
+        let result = match verdict {
+            Verdict::All => then(&mut selector, &mask),
+            _ => match selector.select(self.plan, &mask) {
+                Ok(found) if found.is_empty() => Ok(()),
+                Ok(found) => then(&mut selector, &found),
+                Err(stop) => Err(stop),
+            },
+        };
+        tally.bytes += selector.bytes();
+        result
     }
 
     /// The rows that may be seen at all: the wall between projects is here, whatever was asked.
-    fn mask(&self, view: &View<'_>, admit: impl Fn(i64, i64) -> bool) -> Bitmap {
-        let mut mask = Bitmap::none(view.rows());
-        each_run(view, |_, origin, rows| {
+    fn mask(&self, selector: &Selector<'_>, admit: Option<Admit<'_>>) -> Result<Bitmap, Stop> {
+        let head = selector.view().head()?;
+        let mut mask = Bitmap::none(selector.view().rows());
+        let (from, to) = self.times;
+        each_run(head, |_, origin, rows| {
             if *origin.project != *self.project {
                 return;
             }
             for row in rows {
-                let (time, id) = (view.times().get(row as usize), view.ids().get(row as usize));
-                if time.zip(id).is_some_and(|(time, id)| admit(*time, *id)) {
+                let (time, id) = (head.times().get(row as usize), head.ids().get(row as usize));
+                let is_asked = |(time, id): (&i64, &i64)| {
+                    (from..=to).contains(time) && admit.is_none_or(|admit| admit(*time, *id))
+                };
+                if time.zip(id).is_some_and(is_asked) {
                     mask.insert(row);
                 }
             }
         });
-        mask
-    }
-
-    fn stop(&mut self) -> ControlFlow<()> {
-        self.tally.note("expected to be done in time, but found too much to read".to_owned());
-        ControlFlow::Break(())
+        Ok(mask)
     }
 }
 
@@ -109,6 +148,27 @@ impl Tally {
         }
     }
 
+    /// Says that there was no time for more.
+    pub(super) fn stop(&mut self) -> ControlFlow<()> {
+        self.is_spent = true;
+        self.note("expected to be done in time, but found too much to read".to_owned());
+        ControlFlow::Break(())
+    }
+
+    /// Whether there was no time for more.
+    pub(super) const fn is_spent(&self) -> bool {
+        self.is_spent
+    }
+
+    /// Adds what another thread read.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.events += other.events;
+        self.bytes += other.bytes;
+        self.is_partial |= other.is_partial;
+        self.is_spent |= other.is_spent;
+        other.reasons.into_iter().for_each(|reason| self.note(reason));
+    }
+
     /// Why something is missing.
     pub(super) fn into_reasons(self) -> Vec<String> {
         self.reasons
@@ -122,15 +182,6 @@ impl Tally {
             partial: self.is_partial,
             partial_reasons: self.reasons,
             ..Meta::default()
-        }
-    }
-}
-
-fn hand_out(view: &View<'_>, found: &Bitmap, mut each: impl FnMut(i64, i64, u32)) {
-    for row in found.iter() {
-        let (time, id) = (view.times().get(row as usize), view.ids().get(row as usize));
-        if let Some((time, id)) = time.zip(id) {
-            each(*time, *id, row);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Asks a plan of one opened source: only the columns that it needs are read, and only rows that
 //! can still matter are asked.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
@@ -13,13 +14,13 @@ use super::question::{Ask, Question};
 use super::request::Budget;
 use crate::event::ValueRef;
 use crate::kql::Field;
-use crate::store::{self, Column, Origin, Run, View};
+use crate::store::{self, Column, Origin, RowHead, Run, View};
 use crate::time::Timestamp;
 
 /// An opened source that is being asked.
 #[derive(Debug)]
 pub(super) struct Selector<'v> {
-    view: &'v View<'v>,
+    view: Rc<View<'v>>,
     catalog: Option<Catalog<'v>>,
     budget: &'v Budget,
     columns: FxHashMap<Box<str>, Option<Rc<Column>>>,
@@ -42,12 +43,19 @@ impl From<store::Error> for Stop {
 }
 
 impl<'v> Selector<'v> {
-    pub(super) fn new(
-        view: &'v View<'v>,
-        catalog: Option<Catalog<'v>>,
-        budget: &'v Budget,
-    ) -> Self {
+    pub(super) fn new(view: View<'v>, catalog: Option<Catalog<'v>>, budget: &'v Budget) -> Self {
+        let view = Rc::new(view);
         Self { view, catalog, budget, columns: FxHashMap::default(), bytes: 0 }
+    }
+
+    /// What is being asked.
+    pub(super) fn view(&self) -> &View<'v> {
+        &self.view
+    }
+
+    /// What the catalog knows of it.
+    pub(super) fn catalog(&self) -> Option<Catalog<'v>> {
+        self.catalog
     }
 
     /// The bytes of the values that were looked at.
@@ -92,9 +100,10 @@ impl<'v> Selector<'v> {
     }
 
     fn ask(&mut self, ask: Ask<'_>, within: &Bitmap) -> Result<Bitmap, Stop> {
+        let view = Rc::clone(&self.view);
         let names = match ask.field() {
             Some(Field::Name(_)) => Vec::new(),
-            _ => self.view.names(),
+            _ => view.names(),
         };
         let mut questions = ask.questions(&names);
         if let Some(catalog) = self.catalog {
@@ -138,18 +147,20 @@ impl<'v> Selector<'v> {
             }
             Place::Computed(computed) => return self.computed(question, computed, within),
             _ if question.is_never() => {}
-            Place::Id => self.rows(within, self.view.ids(), &mut found, |id| {
+            Place::Id => rows(within, self.view.head()?.ids(), &mut found, |id| {
                 question.is_presence() || question.matches_text(&id_text(id))
             }),
-            Place::Time => self.rows(within, self.view.times(), &mut found, |micros| {
+            Place::Time => rows(within, self.view.head()?.times(), &mut found, |micros| {
                 question.matches_time(Timestamp::from_micros(micros))
             }),
             Place::Version if question.matches_text(VERSION) => return Ok(within.clone()),
             Place::Version => {}
-            Place::Origin(OriginField::ReceivedAt) => self.runs(within, &mut found, |run, _| {
-                question.matches_time(Timestamp::from_micros(run.received_at))
-            }),
-            Place::Origin(field) => self.runs(within, &mut found, |_, origin| {
+            Place::Origin(OriginField::ReceivedAt) => {
+                runs(within, self.view.head()?, &mut found, |run, _| {
+                    question.matches_time(Timestamp::from_micros(run.received_at))
+                })
+            }
+            Place::Origin(field) => runs(within, self.view.head()?, &mut found, |_, origin| {
                 field.text(origin, |text| question.matches_text(text)).unwrap_or(false)
             }),
         }
@@ -177,39 +188,15 @@ impl<'v> Selector<'v> {
             left.subtract(&decided);
         }
         if computed == Computed::HostName && !question.is_never() {
-            self.runs(&left, &mut found, |_, origin| {
+            runs(&left, self.view.head()?, &mut found, |_, origin| {
                 origin.peer.is_some_and(|peer| question.matches_text(&peer_text(peer)))
             });
         }
         Ok(found)
     }
 
-    /// Adds the rows of `within` whose number in `values` passes `test`.
-    fn rows(
-        &self,
-        within: &Bitmap,
-        values: &[i64],
-        found: &mut Bitmap,
-        test: impl Fn(i64) -> bool,
-    ) {
-        for row in within.iter() {
-            if values.get(row as usize).is_some_and(|value| test(*value)) {
-                found.insert(row);
-            }
-        }
-    }
-
-    /// Adds the rows of `within` that are in a run that passes `test`.
-    fn runs(&self, within: &Bitmap, found: &mut Bitmap, test: impl Fn(Run, &Origin) -> bool) {
-        each_run(self.view, |run, origin, rows| {
-            if test(run, origin) {
-                within.within(rows).for_each(|row| found.insert(row));
-            }
-        });
-    }
-
     /// A column, read once for all who ask.
-    fn column(&mut self, name: &str) -> Result<Option<Rc<Column>>, Stop> {
+    pub(super) fn column(&mut self, name: &str) -> Result<Option<Rc<Column>>, Stop> {
         if let Some(column) = self.columns.get(name) {
             return Ok(column.clone());
         }
@@ -223,19 +210,34 @@ impl<'v> Selector<'v> {
     }
 }
 
-/// Calls `each` with every run of `view`, its origin and its rows.
-pub(super) fn each_run<'v>(
-    view: &'v View<'_>,
-    mut each: impl FnMut(Run, &'v Origin, std::ops::Range<u32>),
-) {
+/// Calls `each` with every run of a source, its origin and its rows.
+pub(super) fn each_run<'h>(head: &'h RowHead, mut each: impl FnMut(Run, &'h Origin, Range<u32>)) {
     let mut first = 0_u32;
-    for run in view.runs() {
+    for run in head.runs() {
         let next = first.saturating_add(run.rows);
-        if let Some(origin) = view.origin(*run) {
+        if let Some(origin) = head.origin(*run) {
             each(*run, origin, first..next);
         }
         first = next;
     }
+}
+
+/// Adds the rows of `within` whose number in `values` passes `test`.
+fn rows(within: &Bitmap, values: &[i64], found: &mut Bitmap, test: impl Fn(i64) -> bool) {
+    for row in within.iter() {
+        if values.get(row as usize).is_some_and(|value| test(*value)) {
+            found.insert(row);
+        }
+    }
+}
+
+/// Adds the rows of `within` that are in a run that passes `test`.
+fn runs(within: &Bitmap, head: &RowHead, found: &mut Bitmap, test: impl Fn(Run, &Origin) -> bool) {
+    each_run(head, |run, origin, rows| {
+        if test(run, origin) {
+            within.within(rows).for_each(|row| found.insert(row));
+        }
+    });
 }
 
 /// Adds the rows of `within` whose value passes `test`; returns the bytes that were looked at.

@@ -61,10 +61,7 @@ impl Tail {
         if after.is_none() {
             let sources = tail.sources(store);
             for source in sources.iter().filter(|source| matches!(source, Source::Staged(_))) {
-                // A batch that cannot be read has no row to come, either.
-                let view = store.view(source).ok();
-                let last = view.and_then(|view| view.ids().iter().max().copied());
-                tail.after = last.map_or(tail.after, |last| tail.after.max(last));
+                tail.after = tail.after.max(source.ids().1);
             }
             tail.remember(&sources);
         }
@@ -81,32 +78,38 @@ impl Tail {
         let prepared = Prepared::new(&self.request.filter, now)?;
         let plan = Plan::new(&prepared);
         let sources = self.sources(store);
-        let mut search = Search {
+        let search = Search {
             store,
             plan: &plan,
             project: &self.request.project,
+            times: (self.request.from.as_micros(), self.request.to.as_micros()),
             budget: &self.request.budget,
-            tally: Tally::default(),
         };
-        let (from, to) = (self.request.from.as_micros(), self.request.to.as_micros());
+        let mut tally = Tally::default();
         let mut top = Top::new(self.request.limit);
         let seen = Cell::new(self.after);
         for (number, source) in sources.iter().enumerate() {
             if self.has_read(source) {
                 continue;
             }
-            let admit = |time: i64, id: i64| {
-                let is_new = id > self.after && (from..=to).contains(&time);
+            let admit = |_: i64, id: i64| {
+                let is_new = id > self.after;
                 seen.set(seen.get().max(if is_new { id } else { i64::MIN }));
                 is_new
             };
-            let each = |_, id, row| top.push(Pick { key: (id, 0), source: number, row });
-            if search.ask(source, admit, each).is_break() {
+            let asked = search.ask(source, Some(&admit), &mut tally, |selector, found| {
+                let ids = selector.view().head()?.ids();
+                for row in found.iter() {
+                    let id = ids.get(row as usize).copied().unwrap_or_default();
+                    top.push(Pick { key: (id, 0), source: number, row });
+                }
+                Ok(())
+            });
+            if asked.is_break() {
                 return Ok(Fresh::default());
             }
         }
         let (picks, is_full) = top.finish();
-        let mut tally = search.tally;
         let renderer = Renderer {
             store,
             sources: &sources,

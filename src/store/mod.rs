@@ -40,9 +40,9 @@ pub use self::column::Column;
 pub use self::config::{Config, Days, Retention};
 pub use self::origin::{Origin, Run};
 pub use self::rows::Rows;
-pub use self::segment::{Block, BlockColumn, Segment};
+pub use self::segment::{Block, BlockColumn, BlockValue, Segment};
 pub use self::staged::Staged;
-pub use self::view::{Source, View};
+pub use self::view::{RowHead, Source, View};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;

@@ -54,6 +54,8 @@ pub struct Block {
     pub rows: u32,
     /// The times of its earliest and latest row, in microseconds since the epoch.
     pub times: (i64, i64),
+    /// The least and the greatest id of its rows.
+    pub ids: (i64, i64),
     /// The columns that have a value in some row.
     pub columns: Vec<BlockColumn>,
 }
@@ -66,7 +68,17 @@ pub struct BlockColumn {
     /// How many rows have a value.
     pub rows: u32,
     /// All values there are, where they are few and short; one value is a constant.
-    pub values: Option<Vec<(u8, Box<[u8]>)>>,
+    pub values: Option<Vec<BlockValue>>,
+}
+
+/// A value that a column of a block has, and how often.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockValue {
+    /// The number of its [`Kind`].
+    kind: u8,
+    bytes: Box<[u8]>,
+    /// How many rows have it.
+    rows: u32,
 }
 
 /// Gathers the blocks of a segment and their chunks.
@@ -181,13 +193,13 @@ impl Builder {
             columns.push(BlockColumn { name, rows, values: few(column) });
         }
         self.words.push(words.finish());
-        let times = span(rows.times());
+        let (times, ids) = (span(rows.times()), span(ids));
         let segment = &mut self.segment;
         segment.times = (segment.times.0.min(times.0), segment.times.1.max(times.1));
         segment.rows += rows.len() as u64;
         segment.raw_bytes += rows.bytes() as u64;
         let rows = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-        segment.blocks.push(Block { rows, times, columns });
+        segment.blocks.push(Block { rows, times, ids, columns });
     }
 
     /// The segment, and its chunks in the order of their keys.
@@ -237,9 +249,13 @@ pub(super) fn decode_head(payload: &Payload) -> Result<(Head, Vec<i64>), Damaged
 }
 
 /// All values of `column`, where they are few and short enough for the catalog.
-fn few(column: &Column) -> Option<Vec<(u8, Box<[u8]>)>> {
-    let own = |value: ValueRef<'_>| (value.kind as u8, value.bytes.into());
-    let values: Vec<(u8, Box<[u8]>)> = match column.dictionary() {
+fn few(column: &Column) -> Option<Vec<BlockValue>> {
+    let own = |value: ValueRef<'_>| BlockValue {
+        kind: value.kind as u8,
+        bytes: value.bytes.into(),
+        rows: 1,
+    };
+    let mut values: Vec<BlockValue> = match column.dictionary() {
         Some(values) => values.take(MAX_FEW + 1).map(own).collect(),
         None if column.len() == 1 => {
             let mut one = Vec::new();
@@ -248,19 +264,31 @@ fn few(column: &Column) -> Option<Vec<(u8, Box<[u8]>)>> {
         }
         None => return None,
     };
-    let bytes: usize = values.iter().map(|(_, bytes)| bytes.len()).sum();
-    (values.len() <= MAX_FEW && bytes <= MAX_FEW_BYTES).then_some(values)
+    let bytes: usize = values.iter().map(|value| value.bytes.len()).sum();
+    if values.len() > MAX_FEW || bytes > MAX_FEW_BYTES {
+        return None;
+    }
+    if column.dictionary().is_some() {
+        values.iter_mut().for_each(|value| value.rows = 0);
+        column.for_each_code(|_, code| {
+            if let Some(value) = values.get_mut(usize::from(code)) {
+                value.rows += 1;
+            }
+        });
+    }
+    Some(values)
 }
 
 impl BlockColumn {
-    /// All values there are, where the catalog knows them.
-    pub fn few(&self) -> Option<impl Iterator<Item = ValueRef<'_>>> {
-        let values = self.values.as_ref()?;
-        Some(
-            values
-                .iter()
-                .filter_map(|(kind, bytes)| Some(ValueRef::new(Kind::from_number(*kind)?, bytes))),
-        )
+    /// All values there are and how many rows have each, where the catalog knows them.
+    pub fn few(&self) -> Option<impl Iterator<Item = (ValueRef<'_>, u32)>> {
+        Some(self.values.as_ref()?.iter().filter_map(|value| Some((value.value()?, value.rows))))
+    }
+}
+
+impl BlockValue {
+    fn value(&self) -> Option<ValueRef<'_>> {
+        Some(ValueRef::new(Kind::from_number(self.kind)?, &self.bytes))
     }
 }
 

@@ -46,12 +46,13 @@ fn all(store: &Store, project: &str) -> Vec<(i64, String, Option<String>)> {
         let odd = view.column("odd.name").unwrap().unwrap_or_default();
         let text = |value: ValueRef<'_>| value.to_text().into_owned();
         let mut row = 0;
-        for run in view.runs() {
-            let own = *view.origin(*run).unwrap().project == *project;
+        let head = view.head().unwrap();
+        for run in head.runs() {
+            let own = *head.origin(*run).unwrap().project == *project;
             for _ in 0..run.rows {
                 if own {
                     let message = text(messages.at(row).unwrap());
-                    found.push((view.times()[row as usize], message, odd.at(row).map(text)));
+                    found.push((head.times()[row as usize], message, odd.at(row).map(text)));
                 }
                 row += 1;
             }
@@ -115,7 +116,7 @@ fn ids_are_unique_and_ascend_over_seals_and_reopening() {
         }
         let mut now: Vec<i64> = Vec::new();
         for source in store.sources("a", i64::MIN, i64::MAX) {
-            now.extend(store.view(&source).unwrap().ids());
+            now.extend(store.view(&source).unwrap().head().unwrap().ids());
         }
         now.sort_unstable();
         now.dedup();

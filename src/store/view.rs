@@ -1,8 +1,9 @@
 //! A batch or block opened for reading: only the columns that are asked for are read.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 
+use super::bytes::Damaged;
 use super::chunk::Unpacker;
 use super::column::Column;
 use super::origin::{Origin, Run};
@@ -26,10 +27,18 @@ pub enum Source {
 #[derive(Debug)]
 pub struct View<'s> {
     store: &'s Store,
-    head: Head,
-    ids: Vec<i64>,
+    rows: u32,
+    /// Of a block: read when it is first asked for, as many questions need none of it.
+    head: OnceCell<RowHead>,
     columns: Columns,
     unpacker: RefCell<Unpacker>,
+}
+
+/// What every row of a source has: a time, an id, an origin.
+#[derive(Debug)]
+pub struct RowHead {
+    head: Head,
+    ids: Vec<i64>,
 }
 
 #[derive(Debug)]
@@ -55,6 +64,17 @@ impl Source {
         }
     }
 
+    /// The least and the greatest id of its rows.
+    pub fn ids(&self) -> (i64, i64) {
+        match self {
+            Self::Staged(staged) => {
+                let first = staged.first_id.cast_signed();
+                (first, first.saturating_add(i64::try_from(staged.rows).unwrap_or(i64::MAX)) - 1)
+            }
+            Self::Block(..) => self.block().map_or((i64::MAX, i64::MIN), |(_, block)| block.ids),
+        }
+    }
+
     /// What the catalog knows of it, where it is sealed.
     pub fn block(&self) -> Option<(&Segment, &Block)> {
         match self {
@@ -67,45 +87,43 @@ impl Source {
 impl<'s> View<'s> {
     pub(super) fn open(store: &'s Store, source: &Source) -> Result<Self, Error> {
         let mut unpacker = Unpacker::new();
-        let (head, ids, columns) = match source {
+        let (head, rows, columns) = match source {
             Source::Staged(staged) => {
                 let opened = Opened::open(&staged.chunk, &mut unpacker)?;
                 let first = staged.first_id.cast_signed();
                 let ids = (first..).take(opened.head.times.len()).collect();
-                (opened.head.clone(), ids, Columns::Staged(opened))
+                let rows = u32::try_from(opened.head.times.len()).unwrap_or(u32::MAX);
+                let head = RowHead { head: opened.head.clone(), ids };
+                (OnceCell::from(head), rows, Columns::Staged(opened))
             }
-            Source::Block(segment, block) => {
-                let chunk = store.chunk(segment.id, ChunkAt::head(*block))?;
-                let (head, ids) = decode_head(&unpacker.unpack(&chunk)?)?;
-                (head, ids, Columns::Block(Arc::clone(segment), *block))
+            Source::Block(segment, number) => {
+                let rows = source.block().map_or(0, |(_, block)| block.rows);
+                (OnceCell::new(), rows, Columns::Block(Arc::clone(segment), *number))
             }
         };
-        Ok(Self { store, head, ids, columns, unpacker: RefCell::new(unpacker) })
+        Ok(Self { store, rows, head, columns, unpacker: RefCell::new(unpacker) })
     }
 
     /// How many rows.
     pub fn rows(&self) -> u32 {
-        u32::try_from(self.head.times.len()).unwrap_or(u32::MAX)
+        self.rows
     }
 
-    /// The time of each row, in microseconds since the epoch.
-    pub fn times(&self) -> &[i64] {
-        &self.head.times
-    }
-
-    /// The id of each row: unique in the store, in the order of commits.
-    pub fn ids(&self) -> &[i64] {
-        &self.ids
-    }
-
-    /// Which rows came from where.
-    pub fn runs(&self) -> &[Run] {
-        &self.head.runs
-    }
-
-    /// The origin of a run.
-    pub fn origin(&self, run: Run) -> Option<&Arc<Origin>> {
-        self.head.origins.get(run.origin as usize)
+    /// What every row has. Of a block it is read when it is first asked for.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or is damaged.
+    pub fn head(&self) -> Result<&RowHead, Error> {
+        if let (None, Columns::Block(segment, block)) = (self.head.get(), &self.columns) {
+            let chunk = self.store.chunk(segment.id, ChunkAt::head(*block))?;
+            let (head, ids) = decode_head(&self.unpacker.borrow_mut().unpack(&chunk)?)?;
+            if head.times.len() != self.rows as usize {
+                return Err(Damaged("a head of as many rows as the catalog says").into());
+            }
+            drop(self.head.set(RowHead { head, ids }));
+        }
+        Ok(self.head.get().expect("of a batch it is there, of a block it was just read"))
     }
 
     /// The names of all columns.
@@ -141,6 +159,28 @@ impl<'s> View<'s> {
                 Ok(Some(Column::decode(payload.parts())?))
             }
         }
+    }
+}
+
+impl RowHead {
+    /// The time of each row, in microseconds since the epoch.
+    pub fn times(&self) -> &[i64] {
+        &self.head.times
+    }
+
+    /// The id of each row: unique in the store, in the order of commits.
+    pub fn ids(&self) -> &[i64] {
+        &self.ids
+    }
+
+    /// Which rows came from where.
+    pub fn runs(&self) -> &[Run] {
+        &self.head.runs
+    }
+
+    /// The origin of a run.
+    pub fn origin(&self, run: Run) -> Option<&Arc<Origin>> {
+        self.head.origins.get(run.origin as usize)
     }
 }
 

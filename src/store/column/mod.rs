@@ -206,6 +206,14 @@ impl Column {
         }
     }
 
+    /// Calls `each` with every row that has a value, in order, and the number of that value in the
+    /// [`dictionary`](Self::dictionary); never where the column is none.
+    pub fn for_each_code(&self, mut each: impl FnMut(u32, u8)) {
+        if let Body::Coded(coded) = &self.body {
+            self.value_rows().zip(coded.codes()).for_each(|(row, code)| each(row, *code));
+        }
+    }
+
     /// Calls `each` with pieces that together hold every word of every value, and each piece once
     /// where the column keeps it once.
     pub(super) fn pieces(&self, mut each: impl FnMut(Variable<'_>)) {

@@ -1,0 +1,105 @@
+//! The memory that the answers of all running queries take together.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What is left of it, in bytes.
+#[derive(Debug)]
+pub struct Memory {
+    left: AtomicUsize,
+}
+
+/// What one thread of a query has taken of it, given back when dropped.
+#[derive(Debug)]
+pub(super) struct Share<'m> {
+    memory: &'m Memory,
+    /// What was taken of the whole, and what of that is in use.
+    taken: usize,
+    used: usize,
+}
+
+impl Memory {
+    /// So many bytes, for all queries.
+    pub const fn new(bytes: usize) -> Self {
+        Self { left: AtomicUsize::new(bytes) }
+    }
+
+    fn take(&self, bytes: usize) -> bool {
+        let less = |left: usize| left.checked_sub(bytes);
+        self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).is_ok()
+    }
+
+    fn give(&self, bytes: usize) {
+        self.left.fetch_add(bytes, Ordering::AcqRel);
+    }
+}
+
+impl Default for Memory {
+    /// As much as there is.
+    fn default() -> Self {
+        Self::new(usize::MAX)
+    }
+}
+
+impl<'m> Share<'m> {
+    /// Nothing yet.
+    pub(super) const fn new(memory: &'m Memory) -> Self {
+        Self { memory, taken: 0, used: 0 }
+    }
+
+    /// Takes `bytes` more, if there are as many.
+    pub(super) fn take(&mut self, bytes: usize) -> bool {
+        let used = self.used.saturating_add(bytes);
+        if used > self.taken {
+            // Some ahead, so that not every value asks those of other threads; but not the last.
+            let short = used - self.taken;
+            let more = [short.max(STEP), short].into_iter().find(|more| self.memory.take(*more));
+            match more {
+                Some(more) => self.taken += more,
+                None => return false,
+            }
+        }
+        self.used = used;
+        true
+    }
+
+    /// Says that `bytes` are no longer needed.
+    pub(super) fn give(&mut self, bytes: usize) {
+        self.used = self.used.saturating_sub(bytes);
+        let spare = (self.taken - self.used).saturating_sub(STEP);
+        if spare > 0 {
+            self.taken -= spare;
+            self.memory.give(spare);
+        }
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.memory.give(self.taken);
+    }
+}
+
+/// Bytes that a thread takes ahead.
+const STEP: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_taken_than_there_is_and_all_is_given_back() {
+        let memory = Memory::new(100_000);
+        let mut one = Share::new(&memory);
+        let mut other = Share::new(&memory);
+        assert!(one.take(1));
+        assert!(other.take(30_000), "one has taken some ahead, but not all");
+        assert!(!other.take(10_000));
+        assert!(!one.take(70_001) && !one.take(usize::MAX));
+        assert!(one.take(65_535), "what was taken ahead is there");
+        one.give(65_536);
+        drop(other);
+        assert!(one.take(100_000));
+        drop(one);
+        assert_eq!(memory.left.load(Ordering::Relaxed), 100_000);
+    }
+}
