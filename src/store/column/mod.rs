@@ -14,6 +14,7 @@
 mod bits;
 mod coded;
 mod cut;
+mod digits;
 mod kinds;
 pub(super) mod numbers;
 mod payload;

@@ -5,7 +5,7 @@
 //! in all: `5ms`, `blk_42`.
 
 use super::super::bytes::{Damaged, put_bytes, put_varint};
-use super::bits;
+use super::digits::{Decimal, Hex, MAX_DIGITS, MAX_HEX, around_digits, digits};
 use super::numbers;
 use super::payload::{Parts, Payload};
 use super::texts::Texts;
@@ -33,20 +33,6 @@ enum Form {
     Hex(Hex),
     /// Any bytes.
     Text,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Decimal {
-    /// Whether none has a leading zero.
-    is_canonical: bool,
-    /// The length of all.
-    len: Option<u8>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Hex {
-    len: u8,
-    is_upper: bool,
 }
 
 /// A variable, without its text where it is a number.
@@ -357,107 +343,6 @@ impl Slot {
     }
 }
 
-impl Decimal {
-    /// The value of decimal digits, if `text` is nothing else and no more of them than fit.
-    fn read(text: &[u8]) -> Option<(u64, Self)> {
-        let len = u8::try_from(text.len()).ok().filter(|len| (1..=MAX_DIGITS).contains(len))?;
-        let mut value = 0_u64;
-        for octet in text {
-            let digit = octet.wrapping_sub(b'0');
-            if digit > 9 {
-                return None;
-            }
-            value = value * 10 + u64::from(digit);
-        }
-        let is_canonical = len == 1 || text.first() != Some(&b'0');
-        Some((value, Self { is_canonical, len: Some(len) }))
-    }
-
-    /// What both are.
-    fn and(self, other: Self) -> Option<Self> {
-        let both = Self {
-            is_canonical: self.is_canonical && other.is_canonical,
-            len: self.len.filter(|_| self.len == other.len),
-        };
-        (both.is_canonical || both.len.is_some()).then_some(both)
-    }
-
-    fn write(self, value: u64, out: &mut Vec<u8>) {
-        let mut digits = [b'0'; MAX_DIGITS as usize + 1];
-        let (mut left, mut len) = (value, 0);
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0' + (left % 10) as u8;
-            left /= 10;
-            len += 1;
-            if left == 0 {
-                break;
-            }
-        }
-        if !self.is_canonical {
-            len = usize::from(self.len.unwrap_or_default()).max(len);
-        }
-        out.extend_from_slice(digits.get(digits.len() - len..).unwrap_or_default());
-    }
-}
-
-impl Hex {
-    /// What hexadecimal digits `text` is, if it is nothing else, and whether one is a letter.
-    fn of(text: &[u8]) -> Option<(Self, bool)> {
-        let len = u8::try_from(text.len()).ok().filter(|len| (1..=MAX_HEX).contains(len))?;
-        let (mut lower, mut upper) = (false, false);
-        for octet in text {
-            match octet {
-                b'0'..=b'9' => {}
-                b'a'..=b'f' => lower = true,
-                b'A'..=b'F' => upper = true,
-                _ => return None,
-            }
-        }
-        (!(lower && upper)).then_some((Self { len, is_upper: upper }, lower || upper))
-    }
-
-    /// Numbers that a text takes.
-    fn words(self) -> usize {
-        usize::from(self.len).div_ceil(16)
-    }
-
-    fn read(self, text: &[u8], out: &mut Vec<u64>) {
-        for digits in text.chunks(16) {
-            out.push(digits.iter().fold(0, |value, digit| {
-                let low = u64::from(digit & 0x0f);
-                value << 4 | if digit.is_ascii_digit() { low } else { low + 9 }
-            }));
-        }
-    }
-
-    fn write(self, words: &[u64], out: &mut Vec<u8>) {
-        let table = if self.is_upper { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
-        let mut left = u32::from(self.len);
-        for word in words {
-            let len = left.min(16);
-            left -= len;
-            for place in (0..len).rev() {
-                let digit = (word >> (place * 4) & 0xf) as usize;
-                out.push(table.get(digit).copied().unwrap_or(b'0'));
-            }
-        }
-    }
-}
-
-/// A text that begins and ends with its digits, and what stands before and after them.
-fn around_digits(text: &[u8]) -> (&[u8], &[u8], &[u8]) {
-    let start = text.iter().position(u8::is_ascii_digit).unwrap_or(text.len());
-    let end = text.iter().rposition(u8::is_ascii_digit).map_or(start, |last| last + 1);
-    let (head, after) = text.split_at_checked(end).unwrap_or_default();
-    let (before, digits) = head.split_at_checked(start).unwrap_or_default();
-    (before, digits, after)
-}
-
-/// About how many decimal digits `value` has.
-fn digits(value: u64) -> usize {
-    (bits::width(value) * 77 / 256) as usize + 1
-}
-
 /// The distinct texts and the number of each text, where naming them is shorter.
 fn few(texts: &Texts) -> Option<(Texts, Vec<u64>)> {
     use hashbrown::hash_map::{Entry, HashMap};
@@ -490,12 +375,6 @@ const TEXTS: u8 = 5;
 
 /// What stands around the digits follows.
 const WITH_AFFIX: u8 = 0x80;
-
-/// Decimal digits that always fit into 64 bits.
-const MAX_DIGITS: u8 = 19;
-
-/// Hexadecimal digits of the longest usual hash, SHA-512.
-const MAX_HEX: u8 = 128;
 
 #[cfg(test)]
 mod tests {
