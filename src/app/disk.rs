@@ -10,16 +10,18 @@ use tracing::{info, warn};
 use super::build::Parts;
 use super::failure::Failure;
 use crate::admin::Readiness;
-use crate::batch::{Commit, SealerStop, run_sealer, run_writer};
+use crate::batch::{Commit, SealerStop, run_merger, run_sealer, run_writer};
 use crate::ingest::now;
 use crate::store::Error;
 
-/// The writer and the sealer.
+/// The writer, the sealer and the merger.
 #[derive(Debug)]
 pub(super) struct Disk {
     writer: JoinHandle<()>,
     sealer: JoinHandle<()>,
     sealer_stop: Arc<SealerStop>,
+    merger: JoinHandle<()>,
+    merger_stop: Arc<SealerStop>,
 }
 
 /// Says so when a thread ends in a panic: the daemon must not live on without it.
@@ -34,7 +36,7 @@ impl Drop for Watch {
 }
 
 impl Disk {
-    /// Starts both. The receiver hears of it when the store fails, or a thread does.
+    /// Starts them. The receiver hears of it when the store fails, or a thread does.
     pub(super) fn start(
         parts: &Parts,
         readiness: &Readiness,
@@ -61,21 +63,32 @@ impl Disk {
         let sealer = {
             let (store, stop) = (Arc::clone(&parts.store), Arc::clone(&sealer_stop));
             let trouble = of_sealing(readiness.clone());
-            let watch = Watch("sealer", failures);
+            let watch = Watch("sealer", failures.clone());
             named("sealer", move || {
                 run_sealer(&store, &stop, now, trouble);
                 drop(watch);
             })?
         };
-        Ok((Self { writer, sealer, sealer_stop }, failed))
+        let merger_stop = Arc::new(SealerStop::default());
+        let merger = {
+            let (store, stop) = (Arc::clone(&parts.store), Arc::clone(&merger_stop));
+            let watch = Watch("merger", failures);
+            named("merger", move || {
+                run_merger(&store, &stop);
+                drop(watch);
+            })?
+        };
+        Ok((Self { writer, sealer, sealer_stop, merger, merger_stop }, failed))
     }
 
     /// Lets the writer write what is there, then the sealer seal it.
     pub(super) async fn stop(self, parts: &Parts) {
         parts.batcher.stop();
+        self.merger_stop.stop();
         join(self.writer).await;
         self.sealer_stop.stop();
         join(self.sealer).await;
+        join(self.merger).await;
     }
 }
 

@@ -4,6 +4,7 @@
 //!  readers ──append──▶ open batches ──▶ writer thread ──▶ store.stage ──▶ tickets answered
 //!                      (one a shard)     one sync for all
 //!                                        sealer thread ──▶ store.seal, store.expire
+//!                                        merger thread ──▶ store.merge, when there is time
 //! ```
 //!
 //! There is no queue between readers and the writer: the writer takes the open batches themselves.
@@ -14,12 +15,14 @@
 //! is full before.
 
 mod config;
+mod merger;
 mod open;
 mod sealer;
 mod ticket;
 mod writer;
 
 pub use self::config::Config;
+pub use self::merger::run_merger;
 pub use self::open::Batcher;
 pub use self::sealer::{SealerStop, run_sealer};
 pub use self::ticket::{NotStored, Ticket};

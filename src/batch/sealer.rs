@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use crate::store::{Error, Store};
 use crate::time::Timestamp;
 
-/// How the sealer is told to end.
+/// How the sealer or the merger is told to end.
 #[derive(Debug, Default)]
 pub struct SealerStop {
     stop: Mutex<bool>,
@@ -16,14 +16,14 @@ pub struct SealerStop {
 }
 
 impl SealerStop {
-    /// Lets the sealer end once it has sealed what is staged.
+    /// Lets it end: the sealer once it has sealed what is staged, the merger at once.
     pub fn stop(&self) {
         *self.stop.lock() = true;
         self.wake.notify_one();
     }
 
     /// Waits; says whether to go on.
-    fn sleep(&self, pause: Duration) -> bool {
+    pub(super) fn sleep(&self, pause: Duration) -> bool {
         let mut stop = self.stop.lock();
         if !*stop {
             let _timed_out = self.wake.wait_for(&mut stop, pause).timed_out();

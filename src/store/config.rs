@@ -18,6 +18,9 @@ pub struct Config {
     /// …or once the oldest of them has waited this long. Default: 10s. Range: 100ms to 1h.
     #[serde(with = "humantime_serde")]
     pub seal_after: Duration,
+    /// Bytes of values (before compression) that merges of segments may rewrite in a second.
+    /// Default: 64 MiB. 0: segments are not merged.
+    pub merge_rate: ByteSize,
     /// How long events are kept. Default: 30d.
     pub retention: Retention,
     /// The memory that RocksDB may use.
@@ -45,6 +48,7 @@ impl Default for Config {
         Self {
             seal_bytes: ByteSize::mib(32),
             seal_after: Duration::from_secs(10),
+            merge_rate: ByteSize::mib(64),
             retention: Retention::default(),
             engine: db::Options::default(),
         }

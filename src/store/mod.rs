@@ -1,8 +1,8 @@
 //! Events on disk: staged as they are acknowledged, sealed into segments soon after.
 //!
 //! ```text
-//!  Rows ──stage──▶ staged batch ──seal──▶ segment of blocks ──expire──▶ gone
-//!                  (synced WAL)           (ingested file)
+//!  Rows ──stage──▶ staged batch ──seal──▶ segment of blocks ──merge──▶ fewer, larger ──expire──▶ gone
+//!                  (synced WAL)           (ingested file)             ones
 //!                       └──────── Source ─▶ View ────────┘  what queries read
 //! ```
 //!
@@ -25,6 +25,7 @@ mod chunk;
 mod clock;
 mod column;
 mod config;
+mod merge;
 mod origin;
 mod recover;
 mod rows;
@@ -38,6 +39,7 @@ pub use self::bytes::Damaged;
 pub use self::checkpoints::{CHECKPOINT_LEASE, Checkpoint};
 pub use self::column::Column;
 pub use self::config::{Config, Days, Retention};
+pub use self::merge::Merge;
 pub use self::origin::{Origin, Run};
 pub use self::rows::Rows;
 pub use self::segment::{Block, BlockColumn, BlockValue, Segment};
@@ -47,13 +49,15 @@ pub use self::view::{RowHead, Source, View};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
 use self::checkpoints::Checkpoints;
 use self::chunk::Packer;
 use self::column::Payload;
-use self::recover::{CATALOG_FORMAT, CLOCK, NEXT, next_value, segment_key};
+use self::merge::Merger;
+use self::recover::{CLOCK, NEXT, catalog_row, next_value, segment_key};
 use self::sealer::Sealer;
 use crate::db::{self, Db, Family, Write};
 use crate::failpoint;
@@ -67,8 +71,13 @@ pub struct Store {
     /// What readers see. Held for writing only while a commit becomes visible.
     state: RwLock<State>,
     writer: Mutex<Writer>,
-    /// Held by whoever seals or expires.
+    /// Held by whoever seals or expires, and by whoever merges while that becomes visible.
     sealing: Mutex<Sealer>,
+    /// Held by whoever merges.
+    merging: Mutex<Merger>,
+    next_segment: Arc<AtomicU64>,
+    /// Bytes of the values that were staged since the start.
+    staged_total: AtomicU64,
     checkpoints: Checkpoints,
 }
 
@@ -78,7 +87,6 @@ struct State {
     segments: BTreeMap<u64, Arc<Segment>>,
     /// No longer seen by new readers; dropped once the last reader is done.
     condemned: Vec<Arc<Segment>>,
-    next_segment: u64,
 }
 
 #[derive(Debug)]
@@ -168,6 +176,8 @@ impl Store {
         self.db.commit(&write)?;
         failpoint::reached("stage-committed");
         drop(write);
+        let bytes = staged.iter().map(|staged| staged.raw_bytes as u64).sum();
+        self.staged_total.fetch_add(bytes, Ordering::Relaxed);
         self.state.write().staged.extend(staged);
         Ok(())
     }
@@ -179,32 +189,25 @@ impl Store {
     /// When it could not be written; what is staged then stays so.
     pub fn seal(&self) -> Result<(), Error> {
         let sealer = &mut *self.sealing.lock();
-        let (batches, next_segment) = {
-            let state = self.state.read();
-            (state.staged.iter().cloned().collect::<Vec<_>>(), state.next_segment)
-        };
+        let batches: Vec<_> = self.state.read().staged.iter().cloned().collect();
         if batches.is_empty() {
             return Ok(());
         }
-        sealer.begin(next_segment);
+        sealer.begin();
         for batch in &batches {
             sealer.add(&batch.chunk)?;
         }
-        let segments = self.folder().and_then(|folder| sealer.finish(&self.db, &folder));
         // Ids are taken even when the seal fails: its files may be there, and its commit may turn
         // up after a restart.
-        let next_segment = sealer.next_segment();
-        self.state.write().next_segment = next_segment;
-        let segments = segments?;
+        let segments = self.folder().and_then(|folder| sealer.finish(&self.db, &folder))?;
         failpoint::reached("seal-ingested");
         let last = batches.last().expect("not empty");
+        let next_segment = self.next_segment.load(Ordering::Relaxed);
         let next = next_value(next_segment, last.number + 1, last.first_id + last.rows as u64);
         let mut write = Write::default();
         write.put(Family::Catalog, NEXT, next);
         for segment in &segments {
-            let mut row = vec![CATALOG_FORMAT];
-            row.extend(postcard::to_stdvec(segment)?);
-            write.put(Family::Catalog, segment_key(segment.id), row);
+            write.put(Family::Catalog, segment_key(segment.id), catalog_row(segment)?);
         }
         for batch in &batches {
             write.delete(Family::Stage, batch.number.to_be_bytes().to_vec());
@@ -283,6 +286,11 @@ impl Store {
     /// Bytes of what is not sealed yet, before compression.
     pub fn staged_bytes(&self) -> u64 {
         self.state.read().staged.iter().map(|staged| staged.raw_bytes as u64).sum()
+    }
+
+    /// Bytes of the values that were staged since the start.
+    pub fn staged_total(&self) -> u64 {
+        self.staged_total.load(Ordering::Relaxed)
     }
 
     /// How much there is.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use parking_lot::{Mutex, RwLock};
 use tracing::{error, info};
@@ -10,6 +11,7 @@ use tracing::{error, info};
 use super::checkpoints::{self, Checkpoints};
 use super::chunk::Packer;
 use super::column::Payload;
+use super::merge::Merger;
 use super::sealer::Sealer;
 use super::segment::Segment;
 use super::staged::Staged;
@@ -41,14 +43,18 @@ pub(super) fn open(db: Arc<Db>, config: Config) -> Result<Store, Error> {
     let orphans = drop_orphans(&db, &segments)?;
     next_segment = orphans.map_or(next_segment, |last| next_segment.max(last + 1));
     info!(segments = segments.len(), staged = staged.len(), "store opened");
-    let state = State { staged, segments, condemned: Vec::new(), next_segment };
+    let state = State { staged, segments, condemned: Vec::new() };
+    let next_segment = Arc::new(AtomicU64::new(next_segment));
     let packer = Packer::new(LEVEL);
     Ok(Store {
         db,
         config,
         state: RwLock::new(state),
         writer: Mutex::new(Writer { next_batch, next_id, packer, scratch: Payload::default() }),
-        sealing: Mutex::new(Sealer::new()),
+        sealing: Mutex::new(Sealer::new(LEVEL, Arc::clone(&next_segment))),
+        merging: Mutex::new(Merger::new(&next_segment)),
+        next_segment,
+        staged_total: AtomicU64::new(0),
         checkpoints: Checkpoints::default(),
     })
 }
@@ -56,6 +62,13 @@ pub(super) fn open(db: Arc<Db>, config: Config) -> Result<Store, Error> {
 /// The catalog key of a segment.
 pub(super) fn segment_key(id: u64) -> Vec<u8> {
     [SEGMENT, &id.to_be_bytes()].concat()
+}
+
+/// The catalog row of a segment.
+pub(super) fn catalog_row(segment: &Segment) -> Result<Vec<u8>, Error> {
+    let mut row = vec![CATALOG_FORMAT];
+    row.extend(postcard::to_stdvec(segment)?);
+    Ok(row)
 }
 
 /// What is kept under [`NEXT`]: the next segment, batch and event id, once batches are gone that
@@ -148,5 +161,5 @@ const SEGMENT: &[u8] = b"segment/";
 /// More than any batch has rows.
 const IDS_OF_A_BATCH: u64 = 1 << 32;
 
-/// zstd's level for staged batches.
-const LEVEL: i32 = 1;
+/// zstd's level while events arrive: higher ones cost far more than they save.
+pub(super) const LEVEL: i32 = 1;

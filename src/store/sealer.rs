@@ -1,8 +1,9 @@
-//! Turns staged batches into blocks: rows of one project, day and service go together, because
+//! Turns rows of staged batches, or of blocks that are merged, into blocks: rows of one project, day and service go together, because
 //! like senders compress well (mixing services costs a third).
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustc_hash::FxHashMap;
 
@@ -11,7 +12,7 @@ use super::bytes::Damaged;
 use super::chunk::Unpacker;
 use super::column::{Column, Spot, Taking};
 use super::origin::Origin;
-use super::rows::Rows;
+use super::rows::{Head, Rows};
 use super::segment::{Builder, Segment, Tools};
 use super::staged::Opened;
 use crate::db::Db;
@@ -28,7 +29,17 @@ pub(super) struct Sealer {
     origins: FxHashMap<Origin, Arc<Origin>>,
     groups: Vec<Group>,
     segments: Vec<Builder>,
-    next_segment: u64,
+    /// The number that the next segment will have, whoever makes it.
+    next_segment: Arc<AtomicU64>,
+    level: i32,
+}
+
+/// Rows that are to be taken in, with all their columns.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) head: Head,
+    pub(super) ids: Vec<i64>,
+    pub(super) columns: Vec<(Box<str>, Column)>,
 }
 
 /// Rows that will be a block.
@@ -69,22 +80,22 @@ impl Target<'_> {
 }
 
 impl Sealer {
-    /// A sealer that holds nothing.
-    pub(super) fn new() -> Self {
+    /// A sealer that holds nothing, and compresses at zstd's `level`.
+    pub(super) fn new(level: i32, next_segment: Arc<AtomicU64>) -> Self {
         Self {
-            tools: Tools::new(LEVEL),
+            tools: Tools::new(level),
             unpacker: Unpacker::new(),
             origins: FxHashMap::default(),
             groups: Vec::new(),
             segments: Vec::new(),
-            next_segment: 0,
+            next_segment,
+            level,
         }
     }
 
-    /// Begins anew: segments are numbered from `next_segment` on. What a failed seal left is
-    /// forgotten, and so are groups that the last seal had no rows for.
-    pub(super) fn begin(&mut self, next_segment: u64) {
-        self.next_segment = next_segment;
+    /// Begins anew. What a failed seal left is forgotten, and so are groups that the last seal had
+    /// no rows for.
+    pub(super) fn begin(&mut self) {
         self.segments.clear();
         self.origins.clear();
         self.groups.retain(|group| group.used);
@@ -95,20 +106,25 @@ impl Sealer {
         }
     }
 
-    /// The number that the next segment will have.
-    pub(super) fn next_segment(&self) -> u64 {
-        self.next_segment
-    }
-
     /// Takes in the rows of a staged batch.
     pub(super) fn add(&mut self, chunk: &[u8]) -> Result<(), Damaged> {
         let batch = Opened::open(chunk, &mut self.unpacker)?;
         // Everything is read before anything is taken in: a damaged batch leaves no half of it.
-        let columns: Result<Vec<(&str, Column)>, Damaged> =
-            batch.names().map(|name| Ok((name, batch.column(name)?.unwrap_or_default()))).collect();
-        let columns = columns?;
-        let placed = self.place(&batch, &columns);
-        for (name, column) in &columns {
+        let columns: Result<Vec<_>, Damaged> = batch
+            .names()
+            .map(|name| Ok((name.into(), batch.column(name)?.unwrap_or_default())))
+            .collect();
+        let first = batch.first_id.cast_signed();
+        let ids = (first..).take(batch.head.times.len()).collect();
+        self.add_part(&Part { columns: columns?, head: batch.head, ids });
+        Ok(())
+    }
+
+    /// Takes in rows.
+    pub(super) fn add_part(&mut self, part: &Part) {
+        let Part { columns, .. } = part;
+        let placed = self.place(part);
+        for (name, column) in columns {
             self.copy(name, column, &placed);
         }
         self.close_groups(|group| group.rows.bytes() >= BLOCK_BYTES || group.rows.is_full());
@@ -116,7 +132,6 @@ impl Sealer {
             let largest = self.groups.iter().map(|group| group.rows.bytes()).max().unwrap_or(0);
             self.close_groups(|group| group.rows.bytes() == largest);
         }
-        Ok(())
     }
 
     /// Writes all segments into files in `folder` and brings them into `db`. They are not yet
@@ -135,23 +150,24 @@ impl Sealer {
         Ok(sealed)
     }
 
-    /// Finds or makes the group of each row of `batch`, and gives the row its place there.
-    fn place(&mut self, batch: &Opened, columns: &[(&str, Column)]) -> Placed {
+    /// Finds or makes the group of each row of `part`, and gives the row its place there.
+    fn place(&mut self, part: &Part) -> Placed {
         let named = |name: Known| {
-            columns.iter().find(|(other, _)| *other == name.as_str()).map(|(_, column)| column)
+            let column = part.columns.iter().find(|(other, _)| **other == *name.as_str());
+            column.map(|(_, column)| column)
         };
         let (service, app) = (named(Known::Service), named(Known::AppName));
         let origins: Vec<Arc<Origin>> =
-            batch.head.origins.iter().map(|origin| self.intern(origin)).collect();
+            part.head.origins.iter().map(|origin| self.intern(origin)).collect();
         let mut numbers: FxHashMap<(usize, i64, &[u8]), u32> = FxHashMap::default();
         let mut placed = Placed { groups: Vec::new(), rows: Vec::new() };
         let mut row = 0_u32;
-        for run in &batch.head.runs {
+        for run in &part.head.runs {
             let Some(origin) = origins.get(run.origin as usize) else { continue };
             let project = origin.project.as_ptr().addr();
             let received_day = run.received_at.div_euclid(DAY);
             for _ in 0..run.rows {
-                let time = batch.head.times.get(row as usize).copied().unwrap_or(run.received_at);
+                let time = part.head.times.get(row as usize).copied().unwrap_or(run.received_at);
                 let day = day_kept_by(time.div_euclid(DAY), received_day);
                 let own = service.and_then(|column| column.at(row));
                 let own = own.or_else(|| app.and_then(|column| column.at(row)));
@@ -164,7 +180,7 @@ impl Sealer {
                 group.rows.begin(origin, run.received_at);
                 placed.groups.push(number);
                 placed.rows.push(group.rows.add_row(time));
-                group.ids.push((batch.first_id + u64::from(row)).cast_signed());
+                group.ids.push(part.ids.get(row as usize).copied().unwrap_or_default());
                 row += 1;
             }
         }
@@ -236,9 +252,9 @@ impl Sealer {
             let builder = match open {
                 Some(builder) => builder,
                 None => {
-                    let id = self.next_segment;
-                    self.next_segment += 1;
-                    self.segments.push(Builder::new(id, group.project.clone(), group.day));
+                    let id = self.next_segment.fetch_add(1, Ordering::Relaxed);
+                    let project = group.project.clone();
+                    self.segments.push(Builder::new(id, project, group.day, self.level));
                     self.segments.last_mut().expect("just pushed")
                 }
             };
@@ -260,9 +276,6 @@ const DAYS_LATE: i64 = 7;
 
 /// Days that it may be ahead.
 const DAYS_EARLY: i64 = 1;
-
-/// zstd's level while events arrive: higher ones cost far more than they save.
-const LEVEL: i32 = 1;
 
 /// A block is closed once its values take this much.
 const BLOCK_BYTES: usize = 2 << 20;

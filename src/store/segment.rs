@@ -45,6 +45,8 @@ pub struct Segment {
     pub blocks: Vec<Block>,
     /// Where the words of the blocks are looked up.
     pub tokens: TokenMap,
+    /// The level that zstd compressed it at.
+    pub level: i32,
 }
 
 /// What is known of a block without reading it.
@@ -150,7 +152,7 @@ impl Block {
 }
 
 impl Builder {
-    pub(super) fn new(id: u64, project: Arc<str>, day: i64) -> Self {
+    pub(super) fn new(id: u64, project: Arc<str>, day: i64, level: i32) -> Self {
         let segment = Segment {
             id,
             project,
@@ -162,6 +164,7 @@ impl Builder {
             names: Vec::new(),
             blocks: Vec::new(),
             tokens: TokenMap::default(),
+            level,
         };
         Self { segment, names: FxHashMap::default(), chunks: Vec::new(), words: Vec::new() }
     }

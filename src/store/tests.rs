@@ -67,17 +67,26 @@ fn all(store: &Store, project: &str) -> Vec<(i64, String, Option<String>)> {
 enum Operation {
     Stage(usize),
     Seal,
+    Merge(Merge),
     Reopen,
+}
+
+/// Merges as long as anything is due.
+fn merge(store: &Store, what: Merge) {
+    while store.merge(what, |_| std::ops::ControlFlow::Continue(())).unwrap() {}
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
-    /// Appending, sealing and reopening in any order: each event once, to the byte.
+    /// Appending, sealing, merging and reopening in any order: each event once, to the byte.
     #[test]
     fn every_event_once(operations in prop::collection::vec(prop_oneof![
-        (1_usize..200).prop_map(Operation::Stage), Just(Operation::Seal), Just(Operation::Reopen),
-    ], 1..12)) {
+        3 => (1_usize..200).prop_map(Operation::Stage),
+        3 => Just(Operation::Seal),
+        1 => prop::sample::select(vec![Merge::Small, Merge::Last]).prop_map(Operation::Merge),
+        1 => Just(Operation::Reopen),
+    ], 1..24)) {
         let folder = tempfile::tempdir().unwrap();
         let mut store = open(folder.path());
         let (a, b) = (origin("a"), origin("b"));
@@ -93,6 +102,7 @@ proptest! {
                     store.stage([&batch(&a, range, next), &batch(&b, 0..1, 0)]).unwrap();
                 }
                 Operation::Seal => store.seal().unwrap(),
+                Operation::Merge(what) => merge(&store, what),
                 Operation::Reopen => {
                     drop(store);
                     store = open(folder.path());
@@ -101,6 +111,52 @@ proptest! {
             prop_assert_eq!(&all(&store, "a"), &model);
         }
     }
+}
+
+#[test]
+fn small_segments_become_one_and_then_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, origin) = (open(folder.path()), origin("a"));
+    let seal = |n: i64| {
+        store.stage([&batch(&origin, n * 100..(n + 1) * 100, n)]).unwrap();
+        store.seal().unwrap();
+    };
+    (0..3).for_each(seal);
+    merge(&store, Merge::Small);
+    assert_eq!(store.usage().segments, 3, "too few to be worth it");
+    (3..9).for_each(seal);
+    merge(&store, Merge::Pressing);
+    assert_eq!(store.usage().segments, 9, "they do not press");
+    let before = all(&store, "a");
+    // A query that began before goes on with what it saw.
+    let sources = store.sources("a", i64::MIN, i64::MAX);
+    merge(&store, Merge::Small);
+    assert_eq!(store.usage().segments, 1);
+    assert!(sources.iter().all(|source| store.view(source).unwrap().head().is_ok()));
+    drop(sources);
+    assert_eq!(all(&store, "a"), before);
+    let day = before.iter().map(|(time, ..)| time.div_euclid(DAY)).max().unwrap();
+    drop(store);
+    let store = open(folder.path());
+    assert_eq!(all(&store, "a"), before);
+    assert_eq!(day, 0);
+}
+
+#[test]
+fn a_merge_that_retention_overtakes_brings_nothing_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, origin) = (open(folder.path()), origin("a"));
+    for n in 0..6 {
+        store.stage([&batch(&origin, n * 10..(n + 1) * 10, 0)]).unwrap();
+        store.seal().unwrap();
+    }
+    let gone = store.state.read().segments.values().next().cloned().unwrap();
+    let merged = store.merge(Merge::Small, |_| {
+        store.state.write().segments.remove(&gone.id);
+        std::ops::ControlFlow::Continue(())
+    });
+    assert!(merged.unwrap());
+    assert_eq!(all(&store, "a").len(), 50);
 }
 
 #[test]
@@ -133,8 +189,8 @@ fn st_02_a_segment_without_a_catalog_row_is_removed() {
     let store = open(folder.path());
     store.stage([&batch(&origin, 0..10, 0)]).unwrap();
     // As if the daemon had been killed between the ingestion and the commit.
-    let mut sealer = Sealer::new();
-    sealer.begin(7);
+    let mut sealer = Sealer::new(1, Arc::new(AtomicU64::new(7)));
+    sealer.begin();
     for staged in &store.state.read().staged {
         sealer.add(&staged.chunk).unwrap();
     }

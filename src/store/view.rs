@@ -126,6 +126,13 @@ impl<'s> View<'s> {
         Ok(self.head.get().expect("of a batch it is there, of a block it was just read"))
     }
 
+    /// What every row has, and the ids, for who keeps them.
+    pub(super) fn into_head(self) -> Result<(Head, Vec<i64>), Error> {
+        self.head()?;
+        let RowHead { head, ids } = self.head.into_inner().expect("it was just read");
+        Ok((head, ids))
+    }
+
     /// The names of all columns.
     pub fn names(&self) -> Vec<&str> {
         match &self.columns {

@@ -7,9 +7,10 @@
 //! [`House::apply`].
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 
-use logtrace::store::Store;
+use logtrace::store::{Merge, Store};
 use logtrace::time::{DAY, Timestamp};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
@@ -25,6 +26,8 @@ enum Operation {
     Append { events: [usize; 2], hour: i64, step: i64 },
     /// What is staged becomes segments.
     Seal,
+    /// Segments are merged, as long as any are due.
+    Merge(Merge),
     /// Retention is enforced so many days later.
     Expire { days: i64 },
     /// It is closed and opened again.
@@ -76,6 +79,9 @@ impl House {
             Operation::Seal => {
                 self.store().seal().unwrap();
                 self.model.iter_mut().for_each(|event| event.is_sealed = true);
+            }
+            Operation::Merge(what) => {
+                while self.store().merge(what, |_| ControlFlow::Continue(())).unwrap() {}
             }
             Operation::Expire { days } => self.expire(days),
             Operation::Reopen => {
@@ -210,6 +216,7 @@ fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         4 => append,
         2 => Just(Operation::Seal),
+        2 => prop::sample::select(vec![Merge::Small, Merge::Last]).prop_map(Operation::Merge),
         2 => (-3..6_i64).prop_map(|days| Operation::Expire { days }),
         1 => Just(Operation::Reopen),
         1 => Just(Operation::Crash),

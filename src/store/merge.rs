@@ -1,0 +1,211 @@
+//! Fewer, larger segments: small ones of a project and day are rewritten as one, and what nobody
+//! adds to any more is compressed harder, once.
+//!
+//! A segment that was merged replaces its sources in one synced commit. Until then they are what
+//! readers see; a merge that a crash or a deletion overtook leaves nothing but a file to remove.
+//!
+//! Why by size? Segments of like size are each rewritten a logarithmic number of times, whatever
+//! the order in which they come. Why a bound? A segment is held in memory while it is written.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use super::recover::{LEVEL, catalog_row, segment_key};
+use super::sealer::{Part, Sealer};
+use super::segment::Segment;
+use super::view::Source;
+use super::{Error, Store};
+use crate::db::{Family, Write};
+use crate::failpoint;
+
+/// How much there should be to merge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merge {
+    /// So many small segments that they slow queries down.
+    Pressing,
+    /// A few segments of like size.
+    Small,
+    /// Also what is compressed for speed, of days that nobody writes to just now: compressed for
+    /// size, once.
+    Last,
+}
+
+/// Rows on their way from segments into larger ones.
+#[derive(Debug)]
+pub(super) struct Merger {
+    fast: Sealer,
+    last: Sealer,
+    /// Segments that could not be read, or of which merging makes no fewer: they stay as they are
+    /// until the next start.
+    left: HashSet<u64>,
+}
+
+/// Segments that will be one, and how hard they are compressed.
+struct Due {
+    segments: Vec<Arc<Segment>>,
+    is_last: bool,
+}
+
+impl Merger {
+    pub(super) fn new(next_segment: &Arc<AtomicU64>) -> Self {
+        Self {
+            fast: Sealer::new(LEVEL, Arc::clone(next_segment)),
+            last: Sealer::new(LAST_LEVEL, Arc::clone(next_segment)),
+            left: HashSet::new(),
+        }
+    }
+}
+
+impl Store {
+    /// Merges some segments, if any are due; says whether any were. `pace` is called with the bytes
+    /// of the values that were just rewritten; it may wait, and end the merge.
+    ///
+    /// # Errors
+    ///
+    /// When a segment cannot be read, which is left alone from then on, or the disk does not take
+    /// the new one; nothing has changed then.
+    pub fn merge(
+        &self,
+        what: Merge,
+        mut pace: impl FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<bool, Error> {
+        let merger = &mut *self.merging.lock();
+        let Some(due) = self.due(what, &merger.left) else { return Ok(false) };
+        let sealer = if due.is_last { &mut merger.last } else { &mut merger.fast };
+        sealer.begin();
+        for segment in &due.segments {
+            let bytes = segment.raw_bytes / (segment.blocks.len() as u64).max(1);
+            for number in 0..u32::try_from(segment.blocks.len()).unwrap_or(u32::MAX) {
+                let source = Source::Block(Arc::clone(segment), number);
+                let part = self.part(&source);
+                sealer.add_part(&part.inspect_err(|_| drop(merger.left.insert(segment.id)))?);
+                if pace(bytes).is_break() {
+                    return Ok(false);
+                }
+            }
+        }
+        let made = self.folder().and_then(|folder| sealer.finish(&self.db, &folder))?;
+        failpoint::reached("merge-ingested");
+        if made.len() >= due.segments.len() {
+            merger.left.extend(made.iter().filter(|_| !due.is_last).map(|segment| segment.id));
+        }
+        self.replace(&due.segments, made)?;
+        drop(due); // so that nobody holds them but readers
+        self.drop_condemned()?;
+        Ok(true)
+    }
+
+    /// All rows of a block.
+    fn part(&self, source: &Source) -> Result<Part, Error> {
+        let view = self.view(source)?;
+        let mut columns = Vec::new();
+        for name in view.names() {
+            if let Some(column) = view.column(name)? {
+                columns.push((name.into(), column));
+            }
+        }
+        let (head, ids) = view.into_head()?;
+        Ok(Part { head, ids, columns })
+    }
+
+    /// Puts segments in the place of others, for good and for readers; unless one of those is gone
+    /// meanwhile, and its rows with it.
+    fn replace(&self, old: &[Arc<Segment>], made: Vec<Segment>) -> Result<(), Error> {
+        let _nothing_else_changes = self.sealing.lock();
+        let made: Vec<_> = made.into_iter().map(Arc::new).collect();
+        let is_there = |segment: &Arc<Segment>| {
+            let current = self.state.read().segments.get(&segment.id).cloned();
+            current.is_some_and(|current| Arc::ptr_eq(&current, segment))
+        };
+        if !old.iter().all(is_there) {
+            self.state.write().condemned.extend(made);
+            return Ok(());
+        }
+        let mut write = Write::default();
+        for segment in &made {
+            write.put(Family::Catalog, segment_key(segment.id), catalog_row(segment)?);
+        }
+        old.iter().for_each(|segment| write.delete(Family::Catalog, segment_key(segment.id)));
+        self.db.commit(&write)?;
+        failpoint::reached("merge-committed");
+        let mut state = self.state.write();
+        old.iter().for_each(|segment| drop(state.segments.remove(&segment.id)));
+        state.segments.extend(made.into_iter().map(|segment| (segment.id, segment)));
+        state.condemned.extend(old.iter().cloned());
+        Ok(())
+    }
+
+    /// The segments that had best be merged next.
+    fn due(&self, what: Merge, left: &HashSet<u64>) -> Option<Due> {
+        let mut days: BTreeMap<(Arc<str>, i64), Vec<Arc<Segment>>> = BTreeMap::new();
+        for segment in self.state.read().segments.values() {
+            if !left.contains(&segment.id) {
+                let day = days.entry((Arc::clone(&segment.project), segment.day)).or_default();
+                day.push(Arc::clone(segment));
+            }
+        }
+        let many = if what == Merge::Pressing { PRESSING } else { FAN_IN };
+        let alike = days.values().find_map(|segments| alike(segments, many));
+        alike.or_else(|| {
+            let last = || days.values().find_map(|segments| last(segments));
+            (what == Merge::Last).then(last).flatten()
+        })
+    }
+}
+
+/// Segments of like size, the oldest of them first, if there are `many`.
+fn alike(segments: &[Arc<Segment>], many: usize) -> Option<Due> {
+    let mut tiers: BTreeMap<(bool, u32), Vec<Arc<Segment>>> = BTreeMap::new();
+    for segment in segments.iter().filter(|segment| segment.stored_bytes < MAX_BYTES / 2) {
+        let tier = (segment.stored_bytes / LEAST_TIER).max(1).ilog(FAN_IN as u64);
+        tiers.entry((is_last(segment), tier)).or_default().push(Arc::clone(segment));
+    }
+    let ((is_last, _), tier) = tiers.into_iter().find(|(_, tier)| tier.len() >= many)?;
+    Some(Due { segments: that_fit(tier), is_last })
+}
+
+/// Segments that are compressed for speed, if they are worth another round.
+fn last(segments: &[Arc<Segment>]) -> Option<Due> {
+    let segments: Vec<_> = segments.iter().filter(|segment| !is_last(segment)).cloned().collect();
+    let bytes: u64 = segments.iter().map(|segment| segment.stored_bytes).sum();
+    (bytes >= WORTH).then(|| Due { segments: that_fit(segments), is_last: true })
+}
+
+/// As many of the first as fit into one segment, at least one.
+fn that_fit(mut segments: Vec<Arc<Segment>>) -> Vec<Arc<Segment>> {
+    let mut bytes = 0;
+    let fit = segments.iter().take_while(|segment| {
+        bytes += segment.stored_bytes;
+        bytes <= MAX_BYTES
+    });
+    let fit = fit.count().clamp(1, MAX_FAN_IN);
+    segments.truncate(fit);
+    segments
+}
+
+fn is_last(segment: &Segment) -> bool {
+    segment.level >= LAST_LEVEL
+}
+
+/// Segments of like size are merged once there are so many.
+const FAN_IN: usize = 4;
+
+/// Segments that are merged at once.
+const MAX_FAN_IN: usize = 32;
+
+/// While events arrive without a pause, so many of like size are left to lie.
+const PRESSING: usize = 64;
+
+/// Bytes below which all segments are of like size.
+const LEAST_TIER: u64 = 256 << 10;
+
+/// Bytes on disk of a merged segment: it is held in memory while it is made.
+const MAX_BYTES: u64 = 32 << 20;
+
+/// Bytes on disk that are worth to be compressed harder.
+const WORTH: u64 = 1 << 20;
+
+/// zstd's level for what stays: a tenth smaller than the first, for many times the work.
+const LAST_LEVEL: i32 = 15;
