@@ -18,6 +18,20 @@ struct Decimal<'a> {
     exponent: i64,
 }
 
+/// The size of a number that is whole and below 2^64, however it is written: 5 of `-5.0` and of
+/// `50e-1`. Numbers that are equal have the same.
+pub fn whole_number(text: &[u8]) -> Option<u64> {
+    let number = decimal(text)?;
+    let Some(magnitude) = number.magnitude() else { return Some(0) };
+    let len = usize::try_from(magnitude).ok().filter(|len| (1..=MAX_WHOLE_DIGITS).contains(len))?;
+    let mut digits = number.digits();
+    let whole = (0..len).try_fold(0_u64, |size, _| {
+        let digit = digits.next().unwrap_or(b'0') - b'0';
+        size.checked_mul(10)?.checked_add(u64::from(digit))
+    })?;
+    digits.all(|digit| digit == b'0').then_some(whole)
+}
+
 impl Number {
     /// Reads `-12.5e3` and its like: what JSON has, also with zeros in front (RFC 8259 §6).
     pub(super) fn parse(text: &str) -> Option<Self> {
@@ -118,6 +132,9 @@ fn length(len: usize) -> i64 {
     i64::try_from(len).unwrap_or(i64::MAX)
 }
 
+/// Digits of the largest `u64`.
+const MAX_WHOLE_DIGITS: usize = 20;
+
 /// Digits that an `i64` holds, whichever they are.
 const SMALL_DIGITS: usize = 18;
 
@@ -156,6 +173,29 @@ mod tests {
             assert_eq!(Number::parse(b).unwrap().compare(a.as_bytes()), Some(want), "{a} {b}");
             let back = Number::parse(a).unwrap().compare(b.as_bytes());
             assert_eq!(back, Some(want.reverse()), "{b} {a}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_known_however_they_are_written() {
+        let table = [
+            ("5", Some(5)),
+            ("-5.00", Some(5)),
+            ("0.05e2", Some(5)),
+            ("5000e-3", Some(5)),
+            ("-0", Some(0)),
+            ("0.0e9", Some(0)),
+            ("1e19", Some(10_000_000_000_000_000_000)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            ("1e20", None),
+            ("1e999999999999999999", None),
+            ("5.5", None),
+            ("5e-1", None),
+            ("x", None),
+        ];
+        for (text, want) in table {
+            assert_eq!(whole_number(text.as_bytes()), want, "{text}");
         }
     }
 

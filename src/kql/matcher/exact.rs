@@ -3,11 +3,11 @@
 use std::cmp::Ordering;
 
 use super::super::address::Network;
-use super::super::number::Number;
+use super::super::number::{Number, whole_number};
 use super::super::query::{Literal, RangeOp};
 use super::super::wildcard::Wildcard;
 use super::super::words;
-use super::{folded, folded_wildcard};
+use super::{folded, folded_wildcard, words_of_pattern};
 use crate::event::{Kind, ValueRef};
 
 /// Equality.
@@ -24,6 +24,7 @@ pub(super) struct Exact {
 #[derive(Clone, Debug)]
 pub(super) struct Like {
     pattern: Wildcard,
+    words: Vec<String>,
     any_case: bool,
 }
 
@@ -64,11 +65,19 @@ impl Exact {
     }
 
     /// A text that equals has the same words; a number or an address may be written otherwise.
-    pub(super) fn required_words(&self) -> Vec<String> {
-        if self.number.is_some() || self.network.is_some() || self.is_null {
+    pub(super) fn required_words(&self) -> Vec<Vec<String>> {
+        if self.network.is_some() || self.is_null {
             return vec![];
         }
-        words::words(&self.text).map(String::from).collect()
+        let text = words::words(&self.text).map(String::from).collect();
+        match (&self.number, whole_number(self.text.as_bytes())) {
+            (None, _) => vec![text],
+            (Some(_), Some(whole)) => {
+                let whole = vec![whole.to_string()];
+                if text == whole { vec![whole] } else { vec![whole, text] }
+            }
+            (Some(_), None) => vec![],
+        }
     }
 
     fn is_text(&self, value: &[u8]) -> bool {
@@ -85,7 +94,12 @@ impl Exact {
 impl Like {
     pub(super) fn new(pieces: &[String], any_case: bool) -> Self {
         let pattern = if any_case { folded_wildcard(pieces) } else { Wildcard::new(pieces) };
-        Self { pattern, any_case }
+        Self { pattern, words: words_of_pattern(pieces), any_case }
+    }
+
+    /// The words of a value that no wildcard can add to.
+    pub(super) fn required_words(&self) -> Vec<Vec<String>> {
+        vec![self.words.clone()]
     }
 
     pub(super) fn matches(&self, value: &[u8]) -> bool {

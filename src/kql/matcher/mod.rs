@@ -21,7 +21,7 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug)]
 pub struct Matcher {
     test: Test,
-    required: Vec<String>,
+    required: Vec<Vec<String>>,
 }
 
 /// How values of a field are compared, by its name.
@@ -97,10 +97,11 @@ impl Matcher {
         matches!(self.test, Test::Never)
     }
 
-    /// Words ([`words`]) that are in every value that matches, for looking them up in an index.
+    /// Lists of words ([`words`]): every value that matches has all the words of one of them, for
+    /// looking them up in an index. Empty where there are none to tell.
     ///
-    /// Empty where there are none to tell, as when one of several words is enough.
-    pub fn required_words(&self) -> &[String] {
+    /// A number may be written in many ways: what is required is its [`super::whole_number`].
+    pub fn required_words(&self) -> &[Vec<String>] {
         &self.required
     }
 
@@ -125,9 +126,11 @@ impl Matcher {
         let required = match &test {
             Test::Analysed(text) => text.required_words(),
             Test::Exact(exact) => exact.required_words(),
+            Test::Like(like) => like.required_words(),
             _ => vec![],
         };
-        Self { test, required }
+        let is_told = required.iter().all(|words| !words.is_empty());
+        Self { test, required: if is_told { required } else { vec![] } }
     }
 }
 
@@ -178,6 +181,21 @@ fn folded(text: &str) -> String {
 /// A wildcard over folded text.
 fn folded_wildcard(pieces: &[String]) -> Wildcard {
     Wildcard::new(&pieces.iter().map(|piece| folded(piece)).collect::<Vec<_>>())
+}
+
+/// The words of a pattern that nothing its wildcards stand for can add to.
+fn words_of_pattern(pieces: &[String]) -> Vec<String> {
+    let last = pieces.len().saturating_sub(1);
+    let mut all = Vec::new();
+    for (at, piece) in pieces.iter().enumerate() {
+        let piece = folded(piece);
+        let starts_open = at > 0 && piece.starts_with(words::is_word);
+        let ends_open = at < last && piece.ends_with(words::is_word);
+        let words: Vec<&str> = words::split(&piece).collect();
+        let whole = usize::from(starts_open)..words.len().saturating_sub(usize::from(ends_open));
+        all.extend(words.get(whole).unwrap_or_default().iter().map(|word| (*word).to_owned()));
+    }
+    all
 }
 
 #[cfg(test)]

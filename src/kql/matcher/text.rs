@@ -13,7 +13,7 @@ use super::super::query::Literal;
 use super::super::wildcard::{Wildcard, is_boundary};
 use super::super::words::{self, is_word, run};
 use super::search::{Search, Sequence};
-use super::{folded, folded_wildcard};
+use super::{folded, folded_wildcard, words_of_pattern};
 
 /// What a text must have.
 #[derive(Clone, Debug)]
@@ -35,8 +35,8 @@ pub(super) enum Text {
 /// Words and phrases, by how they are looked for.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Words {
-    /// The only one.
-    only: Option<Vec<String>>,
+    /// All of them, where they are few.
+    all: Vec<Vec<String>>,
     plain: Vec<Sequence>,
     /// Single words, where they are many.
     many: HashSet<Box<str>>,
@@ -82,11 +82,11 @@ impl Text {
         }
     }
 
-    /// Words that every text that matches has.
-    pub(super) fn required_words(&self) -> Vec<String> {
+    /// Lists of words: every text that matches has all of one of them.
+    pub(super) fn required_words(&self) -> Vec<Vec<String>> {
         match self {
-            Self::Any(words) => words.only.clone().unwrap_or_default(),
-            Self::Part(_, whole) => whole.clone(),
+            Self::Any(words) => words.all.clone(),
+            Self::Part(_, whole) => vec![whole.clone()],
             Self::Literal(_) | Self::Search(_) | Self::Word(..) | Self::Never => vec![],
         }
     }
@@ -127,9 +127,7 @@ impl Text {
                 longest.and_then(|piece| Search::new(piece, false, false)),
             );
         }
-        let whole = pieces.iter().enumerate();
-        let whole = whole.flat_map(|(at, piece)| whole_words(piece, at == 0, at == last)).collect();
-        Self::Part(wildcard, whole)
+        Self::Part(wildcard, words_of_pattern(&pieces))
     }
 }
 
@@ -137,8 +135,8 @@ impl Words {
     fn new(phrases: Vec<Vec<String>>) -> Self {
         let mut all = Self::default();
         let is_many = phrases.len() > MAX_FINDERS;
-        if let [only] = phrases.as_slice() {
-            all.only = Some(only.clone());
+        if phrases.len() <= MAX_REQUIRED {
+            all.all.clone_from(&phrases);
         }
         for mut words in phrases {
             if is_many && words.len() == 1 {
@@ -233,24 +231,15 @@ fn space(text: &str, out: &mut String) {
     }
 }
 
-/// The words of a piece of a pattern that nothing outside of it can add to.
-fn whole_words(piece: &str, is_first: bool, is_last: bool) -> impl Iterator<Item = String> {
-    let starts_open = !is_first && piece.starts_with(is_word);
-    let ends_open = !is_last && piece.ends_with(is_word);
-    let words: Vec<&str> = words::split(piece).collect();
-    let from = usize::from(starts_open);
-    let to = words.len().saturating_sub(usize::from(ends_open));
-    let whole: Vec<String> =
-        words.get(from..to).unwrap_or_default().iter().map(|w| (*w).into()).collect();
-    whole.into_iter()
-}
-
 fn finder(text: &str) -> Finder<'static> {
     Finder::new(text.as_bytes()).into_owned()
 }
 
 /// Up to so many words each is searched for; beyond, each word of the text is looked up.
 const MAX_FINDERS: usize = 8;
+
+/// More phrases than this are not told to an index.
+const MAX_REQUIRED: usize = 32;
 
 /// The memory that a thread keeps for the next value, in bytes.
 const MAX_KEPT: usize = 1 << 20;
