@@ -37,6 +37,11 @@ impl Kinds {
         self.each.get(index).copied().or(self.one)
     }
 
+    /// Whether one may be of this kind.
+    pub(super) fn may_have(&self, kind: Kind) -> bool {
+        self.one == Some(kind) || self.each.contains(&kind)
+    }
+
     /// Forgets all but the memory.
     pub(super) fn clear(&mut self) {
         self.one = None;

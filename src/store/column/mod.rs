@@ -215,6 +215,14 @@ impl Column {
         }
     }
 
+    /// Whether a value may be of this kind.
+    pub(super) fn may_have(&self, kind: Kind) -> bool {
+        match &self.body {
+            Body::Coded(coded) => coded.values().any(|value| value.kind == kind),
+            Body::Split(divided) => divided.kinds.may_have(kind),
+        }
+    }
+
     /// Calls `each` with pieces that together hold every word of every value, and each piece once
     /// where the column keeps it once.
     pub(super) fn pieces(&self, mut each: impl FnMut(Variable<'_>)) {

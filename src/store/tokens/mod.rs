@@ -26,6 +26,7 @@ mod block_set;
 mod code;
 mod map;
 mod token;
+mod values;
 mod words;
 
 pub use self::block_set::BlockSet;

@@ -32,6 +32,7 @@ fn main() -> std::io::Result<()> {
             write(folder, "parse", &case, &[3], &call)?;
             write(folder, "frame", &case, &[5, 200, 0], &line)?;
             write(folder, "block", &case, &[3], &line)?;
+            write(folder, "tokens", &case, &[1], &line)?;
         }
     }
     for case in cases("kql_cases")? {

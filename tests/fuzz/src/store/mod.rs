@@ -6,8 +6,13 @@ mod bytes;
 mod chunk;
 #[path = "../../../../src/store/column/mod.rs"]
 mod column;
+#[path = "../../../../src/store/origin.rs"]
+mod origin;
+#[path = "../../../../src/store/tokens/mod.rs"]
+pub mod tokens;
 
 pub use self::column::Column;
+pub use self::origin::Origin;
 
 use crate::event::ValueRef;
 
