@@ -30,6 +30,7 @@
 mod bitmap;
 mod cursor;
 mod memory;
+mod needs;
 mod page;
 mod place;
 mod plan;
@@ -46,6 +47,7 @@ mod workers;
 
 pub use self::cursor::{CursorError, CursorKey};
 pub use self::memory::Memory;
+pub use self::needs::{Index, Needs};
 pub use self::page::run;
 pub use self::request::{
     Budget, DEFAULT_LIMIT, MAX_FIELDS, MAX_LIMIT, Meta, Order, Page, QueryError, Request,

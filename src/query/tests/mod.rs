@@ -4,6 +4,7 @@ mod damage;
 mod events;
 mod fixtures;
 mod model;
+mod needs;
 mod paging;
 mod tail;
 mod wall;

@@ -48,7 +48,7 @@ impl Lookup for Shown {
     }
 }
 
-fn origins() -> [Arc<Origin>; 4] {
+pub(super) fn origins() -> [Arc<Origin>; 4] {
     let origin = |project: &str, peer: Option<&str>, key: Option<&str>, auth| {
         Arc::new(Origin {
             project: project.into(),
@@ -97,7 +97,7 @@ fn stage(store: &TestStore, draws: &[Draw], batches: usize, model: &mut Vec<Map<
     }
 }
 
-fn numbers<'a>(logs: impl IntoIterator<Item = &'a Map<String, Value>>) -> Vec<u64> {
+pub(super) fn numbers<'a>(logs: impl IntoIterator<Item = &'a Map<String, Value>>) -> Vec<u64> {
     logs.into_iter().map(|log| log["n"].as_u64().unwrap()).collect()
 }
 
@@ -154,7 +154,7 @@ proptest! {
 }
 
 /// Each kind of condition on each kind of field.
-const QUERIES: &[&str] = &[
+pub(super) const QUERIES: &[&str] = &[
     "error",
     "Connection",
     "\"connection timeout\"",
