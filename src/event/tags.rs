@@ -21,7 +21,7 @@ pub enum Tag {
     TooManyFields,
     /// A field whose name is the daemon's own; it is kept under `sender.`.
     ReservedField,
-    /// A time that is too far from ours to be right; the time of receipt is used.
+    /// A time that is far from ours; where it cannot be right, the time of receipt is used.
     ClockSkew,
 }
 

@@ -170,7 +170,7 @@ impl<'a> Intake<'a> {
             event.tag(Tag::Truncated);
             event.set(Known::OriginalLength, Value::Number(len.to_string().into()));
         }
-        skew::set_right(event, self.at);
+        skew::show(event, self.at);
         scrub(event, source.suspects > taken(event));
         if !event.tags.is_empty() {
             self.note_tags(session, event, source.raw);

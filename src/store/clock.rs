@@ -7,8 +7,8 @@
 
 use crate::time::{DAY, Timestamp};
 
-/// The time for retention: no later than `now`, than a little after the newest day that anything
-/// was stored under, and than a step from where it was `before`. `None` where the clock cannot be
+/// The time for retention: no later than `now`, than the end of the newest day that anything was
+/// stored under, and than a step from where it was `before`. `None` where the clock cannot be
 /// right.
 pub(super) fn believed(
     now: Timestamp,
@@ -18,10 +18,25 @@ pub(super) fn believed(
     if now < EPOCH {
         return None;
     }
-    let day = newest_day.map(|day| Timestamp::from_micros((day + SLACK).saturating_mul(DAY)));
+    let day = newest_day.map(|day| Timestamp::from_micros((day + 1).saturating_mul(DAY)));
     let step = before.map(|before| before.plus(STEP));
     let bounds = [day, step].into_iter().flatten();
     Some(bounds.fold(now, |time, bound| time.min(bound)))
+}
+
+/// The days by which segments are past their retention, given their own in the order in which they
+/// were made, the newest first: what was received before the clock was set belongs to the day of
+/// what came next.
+pub(super) fn days_kept_by(
+    now: Timestamp,
+    days: impl Iterator<Item = i64>,
+) -> impl Iterator<Item = i64> {
+    days.scan(now.day(), |next, day| {
+        if day >= EPOCH.day() {
+            *next = day;
+        }
+        Some(*next)
+    })
 }
 
 /// Whether it is time to keep how late it is.
@@ -31,9 +46,6 @@ pub(super) fn is_worth_keeping(now: Timestamp, before: Option<Timestamp>) -> boo
 
 /// 2024-01-01: this was written later.
 const EPOCH: Timestamp = Timestamp::from_micros(19_723 * DAY);
-
-/// Days that the clock may be ahead of the newest day stored and still be believed.
-const SLACK: i64 = 2;
 
 /// How far time goes on in one run at the most, in microseconds.
 const STEP: i64 = DAY / 24;
@@ -52,7 +64,7 @@ mod tests {
             (10, Some(0), Some(10), Some(10)),
             (10, Some(0), Some(9), Some(10)),
             // A year ahead: by what is stored, then by steps.
-            (8760, Some(0), None, Some(48)),
+            (8760, Some(0), None, Some(24)),
             (8760, Some(0), Some(10), Some(11)),
             (8760, Some(365), Some(10), Some(11)),
             // Set back again: what it was is not waited for.
@@ -67,6 +79,15 @@ mod tests {
         }
         assert!(is_worth_keeping(hour(10), None) && is_worth_keeping(hour(10), Some(hour(9))));
         assert!(!is_worth_keeping(hour(10), Some(hour(10))));
+    }
+
+    #[test]
+    fn what_came_before_the_clock_was_set_is_of_the_day_that_it_was_set_on() {
+        let today = EPOCH.day() + 9;
+        let days = [3, today - 1, today, 3, 4, today - 2, 5];
+        let want = [today, today - 1, today, today, today, today - 2, today - 2];
+        let found = days_kept_by(EPOCH.plus(9 * DAY), days.into_iter());
+        assert_eq!(found.collect::<Vec<_>>(), want);
     }
 
     #[test]

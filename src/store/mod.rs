@@ -230,13 +230,18 @@ impl Store {
         let _one_at_a_time = self.sealing.lock();
         let newest = self.state.read().segments.values().map(|segment| segment.day).max();
         let Some(now) = self.believed(now, newest)? else { return Ok(0) };
-        let expired = |segment: &Segment| {
+        let is_past = |segment: &Segment, day: i64| {
             let kept = self.config.retention.of(&segment.project).as_micros();
             let kept = i64::try_from(kept).unwrap_or(i64::MAX);
-            (segment.day + 1).saturating_mul(DAY) < now.plus(-kept).as_micros()
+            (day + 1).saturating_mul(DAY) < now.plus(-kept).as_micros()
         };
-        let due: Vec<_> =
-            self.state.read().segments.values().filter(|s| expired(s)).cloned().collect();
+        let due: Vec<_> = {
+            let state = self.state.read();
+            let newest_first = || state.segments.values().rev();
+            let days = clock::days_kept_by(now, newest_first().map(|segment| segment.day));
+            let due = newest_first().zip(days).filter(|(segment, day)| is_past(segment, *day));
+            due.map(|(segment, _)| Arc::clone(segment)).collect()
+        };
         if !due.is_empty() {
             let mut write = Write::default();
             due.iter().for_each(|s| write.delete(Family::Catalog, segment_key(s.id)));

@@ -72,8 +72,8 @@ impl Acknowledged {
     pub(crate) fn stored(&self, daemon: &Daemon) -> Vec<String> {
         let mut query = json!({
             "filter": format!("message:{}", self.name),
-            "from": "-3650d",
-            "to": "now+1d",
+            "from": "1900-01-01",
+            "to": "2900-01-01",
             "limit": 10_000,
             "fields": ["message"],
         });

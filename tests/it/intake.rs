@@ -179,6 +179,7 @@ fn sy_11_a_clock_ten_years_off_is_stored_under_its_time() {
         let found = daemon.query_with(&query);
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(found[0]["message"], format!("of {year}"));
+        assert_eq!(found[0]["tags"], json!(["clock_skew"]));
     }
 }
 

@@ -13,6 +13,7 @@
 //! | who is behind a proxy                            | [`proxy`]    |
 //! | `logtrace tail`                                  | [`tail`]     |
 //! | store and queries, without a daemon              | [`store`]    |
+//! | clocks that are wrong                            | [`clock`]    |
 //! | starting, stopping, and wrong configurations     | [`life`]     |
 
 #![cfg(test)]
@@ -23,6 +24,7 @@ mod support;
 mod acknowledged;
 mod backup;
 mod blocked;
+mod clock;
 mod crash;
 mod failpoints;
 mod gate;

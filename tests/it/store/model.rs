@@ -112,14 +112,14 @@ impl House {
         self.model.extend(batch);
     }
 
-    /// Segments go by whole days. A clock is believed for two days after the newest of them, and for
-    /// an hour after what it was.
+    /// Segments go by whole days. A clock is believed to the end of the newest of them, and for an
+    /// hour after what it was.
     fn expire(&mut self, days: i64) {
         let now = RECEIVED.as_micros() + days * DAY;
         self.store().expire(Timestamp::from_micros(now)).unwrap();
         let sealed = self.model.iter().filter(|event| event.is_sealed);
         let newest = sealed.map(Acknowledged::day).max();
-        let now = newest.map_or(now, |newest| now.min((newest + 2) * DAY));
+        let now = newest.map_or(now, |newest| now.min((newest + 1) * DAY));
         let now = self.clock.map_or(now, |clock| now.min(clock + DAY / 24));
         if newest.is_some() && self.clock.is_none_or(|clock| now >= clock + DAY / 48) {
             self.clock = Some(now);

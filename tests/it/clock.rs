@@ -1,0 +1,128 @@
+//! Clocks that are wrong: the daemon's own, and those of senders.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use logtrace::ingest::now;
+use logtrace::time::DAY;
+use serde_json::{Value, json};
+
+use crate::acknowledged::Acknowledged;
+use crate::support::{Daemon, LISTENERS, preload, wait_for};
+
+const CONFIG: &str = "[store]\nseal_after = \"100ms\"\nretention.default = \"1d\"\n";
+
+/// A clock that is ahead by the seconds that a file says.
+struct Clock {
+    library: PathBuf,
+    ahead: PathBuf,
+}
+
+impl Clock {
+    fn new(folder: &Path) -> Self {
+        let ahead = folder.join("ahead");
+        let library = preload::library(folder, "clock", preload::CLOCK);
+        Self { library, ahead }
+    }
+
+    fn start(&self, folder: &Path, ahead_days: i64) -> Daemon {
+        self.set(ahead_days);
+        let text = |path: &Path| path.to_str().unwrap().to_owned();
+        let (library, ahead) = (text(&self.library), text(&self.ahead));
+        let variables = [("LD_PRELOAD", &*library), ("CLOCK_AHEAD", &*ahead)];
+        Daemon::try_start(folder, CONFIG, LISTENERS, &variables).unwrap()
+    }
+
+    /// Lets it jump, also under a daemon that runs.
+    fn set(&self, ahead_days: i64) {
+        let seconds = (ahead_days * 86_400).to_le_bytes();
+        // In place: the daemon has this file in its memory, and cut short it would be gone from there.
+        let mut file = File::options();
+        let file = file.write(true).create(true).truncate(false).open(&self.ahead).unwrap();
+        file.write_all_at(&seconds, 0).unwrap();
+    }
+}
+
+/// Waits until a daemon has had a look at what is past its retention: the first it does.
+fn retained(daemon: &Daemon, logs: &Acknowledged) {
+    let sealed = || {
+        let (_, health) = daemon.call("GET", "/v1/health", None, None);
+        (health["store"]["staged_events"] == 0).then_some(())
+    };
+    logs.assert_stored_once(daemon);
+    daemon.send("tcp", b"<13>1 - h a - - - one to seal\n");
+    wait_for("the sealer", sealed);
+}
+
+#[test]
+fn st_22_a_clock_that_jumps_deletes_nothing_and_ids_stay_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::new(folder.path());
+    let logs = Acknowledged::new("fresh", 0);
+    // Before the network has told the time; a year ahead, at the start and in between; and back.
+    for (starts_at, jumps_to) in [(-12_000, 0), (0, 365), (365, 365), (730, 0), (0, 0)] {
+        let daemon = clock.start(folder.path(), starts_at);
+        assert!(logs.send(&daemon, 20));
+        clock.set(jumps_to);
+        assert!(logs.send(&daemon, 20));
+        retained(&daemon, &logs);
+        assert!(daemon.stop().success());
+    }
+    let daemon = clock.start(folder.path(), 0);
+    logs.assert_stored_once(&daemon);
+    let query =
+        json!({"filter": "message:fresh", "from": "1970-01-01", "to": "2100-01-01", "limit": 1000});
+    let mut found = daemon.query_with(&query);
+    let text = |log: &Value, name: &str| log[name].as_str().unwrap().to_owned();
+    found.sort_by_key(|log| text(log, "_id"));
+    let number = |log: &Value| {
+        let message = text(log, "message");
+        let (call, log) = message.strip_prefix("fresh c").unwrap().split_once('n').unwrap();
+        (call.parse::<u64>().unwrap(), log.parse::<u64>().unwrap())
+    };
+    let numbers: Vec<_> = found.iter().map(number).collect();
+    assert_eq!(numbers.len(), 200);
+    assert!(numbers.is_sorted(), "ids are not in the order of arrival: {numbers:?}");
+    found.dedup_by_key(|log| text(log, "_id"));
+    assert_eq!(found.len(), 200, "ids are not unique");
+}
+
+#[test]
+fn st_23_events_of_other_times_are_kept_within_bounds() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[store]\nseal_after = \"100ms\"\nretention.default = \"36500d\"\n";
+    let daemon = Daemon::start(folder.path(), config);
+    // As many days as a sender likes, one event of each; and some that no clock shows.
+    let days = |days: i64| now().plus(days * DAY).to_string();
+    let mut times: Vec<String> = (-350..-150).map(days).collect();
+    times.extend([days(0), now().plus(DAY / 2).to_string()]);
+    let kept = times.len();
+    times.extend(
+        ["1970-01-01T00:00:00Z", "2100-01-01T00:00:00Z", "9999-12-31T23:59:59Z"].map(Into::into),
+    );
+    let log = |(n, time)| json!({"message": format!("event {n}"), "timestamp": time});
+    let logs: Vec<_> = times.iter().enumerate().map(log).collect();
+    let (status, answer) =
+        daemon.call("POST", "/v1/logs/ingest", None, Some(&json!({"logs": logs})));
+    assert_eq!(status, 202, "{answer}");
+    let mut found = daemon.query("message:event");
+    found.sort_by_key(|log| log["_id"].as_str().map(str::to_owned));
+    assert_eq!(found.len(), times.len());
+    for (number, (log, time)) in found.iter().zip(&times).enumerate() {
+        let is_skewed =
+            log["tags"].as_array().is_some_and(|tags| tags.contains(&json!("clock_skew")));
+        assert_eq!(is_skewed, number >= kept, "{log}");
+        if number >= kept {
+            assert_eq!(log["@timestamp"], log["received_at"], "{log}");
+            let created = log["event.created"].as_str().unwrap();
+            assert!(created.starts_with(time.get(..19).unwrap()), "{log}");
+        }
+    }
+    // No segment for each of the days.
+    let store = wait_for("the seal", || {
+        let (_, health) = daemon.call("GET", "/v1/health", None, None);
+        Some(health["store"].clone()).filter(|store| store["staged_events"] == 0)
+    });
+    assert!(store["segments"].as_u64() < Some(20), "{store}");
+}
