@@ -111,6 +111,10 @@ fn st_18_a_second_daemon_is_refused_and_the_first_is_named() {
     assert_eq!(output.status.code(), Some(1));
     let pid = daemon.pid().as_raw_nonzero().to_string();
     assert!(said(&output).contains(&format!("process {pid}")), "{}", said(&output));
+    // Nor does a command that works on the folder.
+    let output = logtrace(&["keys", "create", "--name", "x", "--data", data.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains(&format!("process {pid}")), "{}", said(&output));
     // A lock that a killed daemon left is no obstacle.
     daemon.kill();
     assert!(Daemon::start(folder.path(), "").stop().success());

@@ -14,6 +14,7 @@
 //! | `logtrace tail`                                  | [`tail`]     |
 //! | store and queries, without a daemon              | [`store`]    |
 //! | clocks that are wrong                            | [`clock`]    |
+//! | much at once, and much that is there              | [`scale`]    |
 //! | starting, stopping, and wrong configurations     | [`life`]     |
 
 #![cfg(test)]
@@ -33,5 +34,6 @@ mod ledger;
 mod life;
 mod power;
 mod proxy;
+mod scale;
 mod store;
 mod tail;
