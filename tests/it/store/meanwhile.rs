@@ -106,3 +106,36 @@ fn qy_09_pages_have_no_double_and_no_gap_while_others_append_seal_and_drop() {
         assert!(fresh.is_sorted_by(|one, next| one > next), "not the newest first");
     });
 }
+
+/// The same without the cost of a query, so that it is asked as often as can be in the moment in
+/// which staged batches become segments.
+#[test]
+fn qy_08_batches_become_segments_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = &open(folder.path());
+    let (acknowledged, over) = (&AtomicUsize::new(0), &AtomicBool::new(false));
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !over.load(Ordering::Acquire) {
+                    let at_least = acknowledged.load(Ordering::Acquire) as u64;
+                    let sources = store.sources("long", i64::MIN, i64::MAX);
+                    let rows: u64 = sources.iter().map(logtrace::store::Source::rows).sum();
+                    assert!(rows >= at_least, "expected at least {at_least}, but found {rows}");
+                    // Staged and sealed at the same time would be one more than ever were.
+                    let at_most = acknowledged.load(Ordering::Acquire) as u64 + 1;
+                    assert!(rows <= at_most, "expected at most {at_most}, but found {rows}");
+                }
+            });
+        }
+        for number in 0..SEALS {
+            stage(store, [(0, number, RECEIVED.as_micros())]);
+            acknowledged.store(number + 1, Ordering::Release);
+            store.seal().unwrap();
+        }
+        over.store(true, Ordering::Release);
+    });
+}
+
+/// Seals, each of one event.
+const SEALS: usize = 150;
