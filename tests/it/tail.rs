@@ -39,7 +39,10 @@ impl Tail {
         wait_for("the tail", || {
             daemon.send("tcp", b"<13>1 - h probe - - - are you there\n");
             match self.lines.try_recv() {
-                Ok(line) => Some(assert!(line.contains("are you there"), "{line}")),
+                Ok(line) => {
+                    assert!(line.contains("are you there"), "{line}");
+                    Some(())
+                }
                 Err(TryRecvError::Empty) => None,
                 Err(TryRecvError::Disconnected) => panic!("the tail has ended"),
             }

@@ -77,7 +77,7 @@ async fn a_failed_call_is_all_in_its_entry() {
     let answer = house.answer(call()).await;
     let length = axum::body::to_bytes(answer.into_body(), 10_000).await.unwrap().len();
     let entry = house.noted("failed").await.remove(0);
-    let masked = format!("{}…{}", &key[..12], &key[key.len() - 4..]);
+    let masked = format!("{}…{}", key.get(..12).unwrap(), key.get(key.len() - 4..).unwrap());
     let want = json!({
         "endpoint": "/v1/logs/query",
         "method": "POST",

@@ -53,7 +53,7 @@ impl Attempt {
     pub(super) fn answer(self, door: &Door, mut problem: Problem) -> Response {
         let blame = std::mem::replace(&mut problem.blame, Blame::Noted);
         let rejected = std::mem::take(&mut problem.rejected);
-        let fields = std::mem::take(&mut problem.fields);
+        let fields = problem.field.take().map(|field| *field).into_iter().collect();
         let failed =
             Failed { code: problem.code, message: problem.detail.clone(), ..noted(fields) };
         let response = problem.into_response(&rejected);

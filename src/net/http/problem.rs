@@ -22,8 +22,8 @@ pub(super) struct Problem {
     /// What was expected, and what was found.
     pub(super) detail: String,
     pub(super) blame: Blame,
-    /// The fields that were wrong, for the journal.
-    pub(super) fields: Vec<FieldError>,
+    /// The field that was wrong, for the journal.
+    pub(super) field: Option<Box<FieldError>>,
     pub(super) rejected: Vec<Rejected>,
     retry_after: Option<Duration>,
 }
@@ -50,8 +50,8 @@ impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         let blame = Blame::Call(failure(status));
         let detail = detail.into();
-        let (fields, rejected) = (Vec::new(), Vec::new());
-        Self { status, code, detail, blame, fields, rejected, retry_after: None }
+        let (field, rejected) = (None, Vec::new());
+        Self { status, code, detail, blame, field, rejected, retry_after: None }
     }
 
     /// The gate refused; the answer is the same for all reasons of a status.
@@ -98,7 +98,7 @@ impl Problem {
 
     /// Says which field was wrong: a header, or a member of the body.
     pub(super) fn at(mut self, field: &str) -> Self {
-        self.fields.push(FieldError::new(field, &self.detail));
+        self.field = Some(Box::new(FieldError::new(field, &self.detail)));
         self
     }
 
