@@ -38,6 +38,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("hyper_util::", &["net", "api", "admin", "app"]),
     ("flate2::", &["frame"]),
     ("zstd::", &["frame", "store"]),
+    ("roaring::", &["store"]),
     ("toml::", &["config"]),
     ("clap::", &["cli"]),
     ("clap_complete::", &["cli"]),

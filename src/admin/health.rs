@@ -20,14 +20,16 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> (StatusCode, Strin
 
 /// How it is.
 pub(super) async fn health(State(admin): State<Arc<Admin>>) -> (StatusCode, Json<Value>) {
-    let problems = admin.readiness.reasons();
+    let mut problems = admin.readiness.reasons();
     let usage = admin.store.usage();
-    let (status, name) = match problems.is_empty() {
-        true => (StatusCode::OK, "healthy"),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "degraded"),
+    // Old damage is no reason to send new work elsewhere.
+    let status = match problems.is_empty() {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
     };
+    problems.extend(usage.damage());
     let body = json!({
-        "status": name,
+        "status": if problems.is_empty() { "healthy" } else { "degraded" },
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": admin.started.elapsed().as_secs(),
         "store": {
@@ -37,6 +39,7 @@ pub(super) async fn health(State(admin): State<Arc<Admin>>) -> (StatusCode, Json
             "segments": usage.segments,
             "segment_events": usage.segment_rows,
             "segment_bytes": usage.segment_bytes,
+            "quarantined_segments": usage.quarantined_segments,
         },
         "problems": problems,
     });

@@ -20,6 +20,7 @@ pub(super) async fn metrics(
         (&gauges.segments, usage.segments),
         (&gauges.segment_bytes, usage.segment_bytes),
         (&gauges.segment_events, usage.segment_rows),
+        (&gauges.quarantined_segments, usage.quarantined_segments),
         (&gauges.resident, resident().unwrap_or_default()),
     ] {
         gauge.set(i64::try_from(value).unwrap_or(i64::MAX));

@@ -37,10 +37,11 @@ impl fmt::Debug for Health {
 
 /// Says how the daemon is; needs no key, for balancers and probes.
 pub(super) async fn health(State(api): State<Arc<Api>>) -> Json<Value> {
-    let problems = (api.health.problems)();
+    let mut problems = (api.health.problems)();
     let received: u64 =
         api.ingest.ledger().listeners().iter().map(|(_, counts)| counts.received).sum();
     let usage = api.store.usage();
+    problems.extend(usage.damage());
     Json(json!({
         "status": if problems.is_empty() { "healthy" } else { "degraded" },
         "version": env!("CARGO_PKG_VERSION"),
@@ -52,6 +53,7 @@ pub(super) async fn health(State(api): State<Arc<Api>>) -> Json<Value> {
             "segments": usage.segments,
             "segment_events": usage.segment_rows,
             "segment_bytes": usage.segment_bytes,
+            "quarantined_segments": usage.quarantined_segments,
         },
         "problems": problems,
     }))

@@ -22,6 +22,7 @@
 mod backup;
 mod caller;
 mod config;
+mod delete;
 mod health;
 mod input;
 mod journals;
@@ -29,6 +30,7 @@ mod keys;
 mod lists;
 mod parse;
 mod problem;
+mod quarantine;
 mod query;
 mod rate;
 mod request;
@@ -43,8 +45,8 @@ pub use self::health::Health;
 
 use std::sync::Arc;
 
-use axum::routing::{delete, get};
-use axum::{Router, middleware, routing::post};
+use axum::routing::{delete, get, post};
+use axum::{Router, middleware};
 use tokio_util::sync::CancellationToken;
 
 use self::rate::Rate;
@@ -93,6 +95,9 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/v1/health", get(health::health))
         .route("/v1/logs/query", post(query::query))
         .route("/v1/logs/query/parse", post(parse::parse))
+        .route("/v1/logs/delete", post(delete::delete))
+        .route("/v1/quarantine", get(quarantine::list))
+        .route("/v1/quarantine/{segment}", delete(quarantine::lift))
         .route("/v1/logs/tail", get(tail::tail))
         .route("/v1/blocked", get(journals::blocked))
         .route("/v1/failed", get(journals::failed))

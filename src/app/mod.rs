@@ -16,6 +16,7 @@ mod http;
 mod listening;
 mod logging;
 mod run;
+mod scrub;
 mod serve;
 mod signals;
 

@@ -14,6 +14,7 @@ use super::build::{Parts, build};
 use super::disk::Disk;
 use super::failure::Failure;
 use super::listening::Listening;
+use super::scrub::Scrubber;
 use super::signals::Signals;
 use super::{http, logging};
 use crate::admin::Readiness;
@@ -42,6 +43,7 @@ async fn daemon(config: &Config) -> Result<(), Failure> {
     let sockets = http_sockets(config, &mut parts).await?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let (disk, mut failed) = Disk::start(&parts, &readiness)?;
+    let scrubber = Scrubber::start(&parts)?;
     for door in std::mem::take(&mut parts.doors) {
         net::serve(door, Arc::clone(&parts.ingest), &stop, &tasks);
     }
@@ -70,6 +72,7 @@ async fn daemon(config: &Config) -> Result<(), Failure> {
         },
         () = signals.stop() => warn!("told to stop again: connections are cut"),
     }
+    scrubber.stop().await;
     match failure {
         None => {
             if timeout(JOURNAL, parts.ingest.flush_journal()).await.is_err() {

@@ -34,6 +34,10 @@ pub(super) enum Command {
     Query(QueryArgs),
     /// Follow the logs of a running daemon
     Tail(TailArgs),
+    /// Delete the logs of a running daemon that a query finds
+    Delete(DeleteArgs),
+    /// List what a running daemon found damaged, and take back what was mended
+    Quarantine(QuarantineArgs),
     /// Make, list and revoke API keys
     Keys(KeysArgs),
     /// List, add and remove networks that are turned away
@@ -260,6 +264,51 @@ pub(super) struct BackupArgs {
     pub(super) json: bool,
     #[command(flatten)]
     pub(super) server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DeleteArgs {
+    /// The query, in KQL; `*` is all events
+    pub(super) filter: String,
+    /// The first time, such as -24h, 2026-06-15 or 2026-06-15T12:00:00Z
+    #[arg(long, allow_hyphen_values = true)]
+    pub(super) from: Option<String>,
+    /// The last time
+    #[arg(long, allow_hyphen_values = true)]
+    pub(super) to: Option<String>,
+    /// Read Kibana's language alone
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Only count what would be deleted
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Write JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct QuarantineArgs {
+    #[command(subcommand)]
+    pub(super) action: QuarantineAction,
+    /// Write JSON
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum QuarantineAction {
+    /// Show what is set aside, and why
+    List,
+    /// Read a segment again, and take it back if nothing is wrong with it any longer
+    Lift {
+        /// Its id, as the list shows it
+        segment: String,
+    },
 }
 
 #[derive(Debug, Args)]

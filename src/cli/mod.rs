@@ -4,7 +4,7 @@
 //! |-----------------------------------|-------------------------------------------------------|
 //! | `serve`, `check`                  | a configuration                                       |
 //! | `parse`, `kql`                    | standard input, line in and line out, in order        |
-//! | `query`, `tail`, `blocklist`, `allowlist` | a running daemon, over its API                |
+//! | `query`, `tail`, `delete`, `quarantine`, `blocklist`, `allowlist` | a running daemon, over its API |
 //! | `keys`, `backup`                  | the same, or a data folder that no daemon holds       |
 //! | `restore`                         | a folder of backups                                   |
 //! | `completions`                     | nothing                                               |
@@ -16,6 +16,7 @@ mod args;
 mod backup;
 mod client;
 mod daemon;
+mod delete;
 mod failure;
 mod folder;
 mod keys;
@@ -24,6 +25,7 @@ mod lists;
 mod messages;
 mod parse;
 mod progress;
+mod quarantine;
 mod query;
 mod restore;
 mod table;
@@ -73,6 +75,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Kql { strict }) => kql::run(strict),
         Some(Command::Query(args)) => query::run(&args),
         Some(Command::Tail(args)) => tail::run(&args),
+        Some(Command::Delete(args)) => delete::run(&args),
+        Some(Command::Quarantine(args)) => quarantine::run(&args),
         Some(Command::Keys(args)) => keys::run(&args),
         Some(Command::Blocklist(args)) => lists::run("blocklist", &args),
         Some(Command::Allowlist(args)) => lists::run("allowlist", &args),

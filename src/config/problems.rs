@@ -46,6 +46,8 @@ impl Problems {
         self.size("store.seal_bytes", store.seal_bytes, "1 MiB to 1 GiB", to_gib(1));
         let after = Duration::from_millis(100)..=60 * MINUTE;
         self.time("store.seal_after", store.seal_after, "100ms to 1h", after);
+        let rates = ByteSize(0)..=ByteSize::gib(1);
+        self.size("store.scrub_rate", store.scrub_rate, "0 to 1 GiB", rates);
         let named = store.retention.projects.iter();
         let named = named.map(|(project, days)| (format!("projects.{project}"), days.0));
         for (key, kept) in named.chain([("default".to_owned(), store.retention.default)]) {

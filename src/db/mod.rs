@@ -18,11 +18,13 @@
 //!   not know).
 
 mod checkpoint;
+mod files;
 mod marker;
 mod options;
 mod sst;
 
 pub use self::checkpoint::{ENGINE, FORMAT, mark};
+pub use self::files::TableFile;
 pub use self::options::Options;
 
 use std::borrow::Cow;
@@ -278,6 +280,11 @@ impl<'a> Write<'a> {
         value: impl Into<Cow<'a, [u8]>>,
     ) {
         self.0.push(Change { family, key: key.into(), value: Some(value.into()) });
+    }
+
+    /// Whether it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Removes `key`.

@@ -29,6 +29,12 @@ pub struct Gauges {
     pub segment_bytes: IntGauge,
     /// Events in them.
     pub segment_events: IntGauge,
+    /// Segments in quarantine, whole or in part.
+    pub quarantined_segments: IntGauge,
+    /// Bytes of segments that the scrubber read.
+    pub scrubbed: IntCounter,
+    /// When the scrubber had last read all segments, in seconds since the epoch; 0 is never.
+    pub scrubbed_at: IntGauge,
     /// Synced commits.
     pub commits: IntCounter,
     /// Seconds that commits took, all together.
@@ -60,6 +66,9 @@ impl Gauges {
             segments: to.gauge("segments", "Sealed segments.")?,
             segment_bytes: to.gauge("segment_bytes", "Bytes of sealed segments on disk.")?,
             segment_events: to.gauge("segment_events", "Events in sealed segments.")?,
+            quarantined_segments: to.gauge("quarantined_segments", QUARANTINED)?,
+            scrubbed: to.add(IntCounter::with_opts(opts("scrubbed_bytes_total", SCRUBBED)))?,
+            scrubbed_at: to.gauge("scrubbed_timestamp_seconds", ROUND)?,
             commits: to.add(IntCounter::with_opts(opts("commits_total", "Synced commits.")))?,
             commit_seconds: to.add(Counter::with_opts(opts("commit_seconds_total", COMMIT)))?,
             journal_noted: to.counters("journal_noted_total", NOTED, &["journal"])?,
@@ -100,5 +109,8 @@ const DROPPED: &str = "Datagrams that the kernel dropped before the daemon saw t
 const FRAMING: &str = "Places where a stream was not framed as it should be.";
 const PARSE: &str = "Events that did not parse whole; they are stored.";
 const TLS: &str = "TLS handshakes that failed.";
+const QUARANTINED: &str = "Segments in which damage was found: answers lack their events.";
+const SCRUBBED: &str = "Bytes of segments that were read to see whether they are whole.";
+const ROUND: &str = "When all segments had last been read to see whether they are whole.";
 const COMMIT: &str = "Time spent in synced commits.";
 const NOTED: &str = "Refusals and failures noted in a journal, folded ones counted each.";

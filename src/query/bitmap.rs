@@ -37,6 +37,12 @@ impl Bitmap {
         }
     }
 
+    pub(super) fn remove(&mut self, row: u32) {
+        if let Some(word) = self.words.get_mut((row / 64) as usize) {
+            *word &= !(1 << (row % 64));
+        }
+    }
+
     pub(super) fn contains(&self, row: u32) -> bool {
         self.words.get((row / 64) as usize).is_some_and(|word| word >> (row % 64) & 1 == 1)
     }
@@ -111,6 +117,9 @@ mod tests {
             let (mut union, mut difference) = (one.clone(), one);
             union.union(&other);
             difference.subtract(&other);
+            let mut removed = union.clone();
+            (0..220).filter(|row| other.contains(*row)).for_each(|row| removed.remove(row));
+            prop_assert!(removed.iter().eq(a.difference(b).map(|row| **row)));
             prop_assert!(union.iter().eq(a.union(b).map(|row| **row)));
             prop_assert!(difference.iter().eq(a.difference(b).map(|row| **row)));
         }

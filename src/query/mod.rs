@@ -29,6 +29,7 @@
 
 mod bitmap;
 mod cursor;
+mod delete;
 mod memory;
 mod needs;
 mod page;
@@ -46,6 +47,7 @@ mod top;
 mod workers;
 
 pub use self::cursor::{CursorError, CursorKey};
+pub use self::delete::{DeleteError, Deletion, count_deletion, delete};
 pub use self::memory::Memory;
 pub use self::needs::{Index, Needs};
 pub use self::page::run;

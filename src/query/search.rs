@@ -67,12 +67,13 @@ impl<'r> Search<'r> {
         Share::new(&self.budget.memory)
     }
 
-    /// Whether every row of `source` is of the project and of the time, as far as one can tell
-    /// without opening it.
+    /// Whether every row of `source` is of the project and of the time and none was deleted, as far
+    /// as one can tell without opening it.
     pub(super) fn is_whole(&self, source: &Source) -> bool {
         let ((from, to), (first, last)) = (self.times, source.times());
         let is_own = |(segment, _): (&crate::store::Segment, _)| *segment.project == *self.project;
-        from <= first && last <= to && source.block().is_some_and(is_own)
+        let is_asked = from <= first && last <= to && source.block().is_some_and(is_own);
+        is_asked && self.store.deleted(source).is_none()
     }
 
     fn open<'s>(
@@ -87,10 +88,13 @@ impl<'r> Search<'r> {
         let view = self.store.view(source)?;
         tally.events += u64::from(view.rows());
         let mut selector = Selector::new(view, catalog, self.budget);
-        let mask = match admit {
+        let mut mask = match admit {
             None if self.is_whole(source) => Bitmap::all(selector.view().rows()),
             _ => self.mask(&selector, admit)?,
         };
+        if let Some(deleted) = self.store.deleted(source) {
+            deleted.iter().for_each(|row| mask.remove(row));
+        }
         if mask.is_empty() {
             return Ok(());
         }

@@ -21,6 +21,9 @@ pub struct Config {
     /// Bytes of values (before compression) that merges of segments may rewrite in a second.
     /// Default: 64 MiB. 0: segments are not merged.
     pub merge_rate: ByteSize,
+    /// How fast old segments are read, in bytes a second, to see whether they are whole; each at
+    /// most once a day, and none while much arrives. Default: 8 MiB. Range: 0 (never) to 1 GiB.
+    pub scrub_rate: ByteSize,
     /// How long events are kept. Default: 30d.
     pub retention: Retention,
     /// The memory that RocksDB may use.
@@ -49,6 +52,7 @@ impl Default for Config {
             seal_bytes: ByteSize::mib(32),
             seal_after: Duration::from_secs(10),
             merge_rate: ByteSize::mib(64),
+            scrub_rate: ByteSize::mib(8),
             retention: Retention::default(),
             engine: db::Options::default(),
         }

@@ -20,15 +20,20 @@
 
 pub mod backup;
 mod bytes;
+mod catalog;
 mod checkpoints;
 mod chunk;
 mod clock;
 mod column;
 mod config;
+mod deletes;
 mod merge;
 mod origin;
+mod quarantine;
 mod recover;
+mod row_set;
 mod rows;
+mod scrub;
 mod sealer;
 mod segment;
 mod staged;
@@ -39,9 +44,13 @@ pub use self::bytes::Damaged;
 pub use self::checkpoints::{CHECKPOINT_LEASE, Checkpoint};
 pub use self::column::Column;
 pub use self::config::{Config, Days, Retention};
+pub use self::deletes::{Deleted, Tombstones};
 pub use self::merge::Merge;
 pub use self::origin::{Origin, Run};
+pub use self::quarantine::Quarantined;
+pub use self::row_set::RowSet;
 pub use self::rows::Rows;
+pub use self::scrub::ScrubPlace;
 pub use self::segment::{Block, BlockColumn, BlockValue, Segment};
 pub use self::staged::Staged;
 pub use self::view::{RowHead, Source, View};
@@ -56,7 +65,9 @@ use parking_lot::{Mutex, RwLock};
 use self::checkpoints::Checkpoints;
 use self::chunk::Packer;
 use self::column::Payload;
+use self::deletes::Deletes;
 use self::merge::Merger;
+use self::quarantine::Quarantine;
 use self::recover::{CLOCK, NEXT, catalog_row, next_value, segment_key};
 use self::sealer::Sealer;
 use crate::db::{self, Db, Family, Write};
@@ -79,6 +90,8 @@ pub struct Store {
     /// Bytes of the values that were staged since the start.
     staged_total: AtomicU64,
     checkpoints: Checkpoints,
+    quarantine: Quarantine,
+    deletes: Deletes,
 }
 
 #[derive(Debug, Default)]
@@ -113,9 +126,27 @@ pub enum Error {
         /// The segment.
         segment: u64,
     },
-    /// A catalog row could not be read.
+    /// A catalog row could not be written.
     #[error("expected a catalog row, but found damaged bytes: {0}")]
     Catalog(#[from] postcard::Error),
+    /// It was found damaged before, and is not read.
+    #[error("in quarantine: {reason}")]
+    Quarantined {
+        /// What was found.
+        reason: Arc<str>,
+    },
+    /// Nothing of a segment is in quarantine.
+    #[error("expected a segment in quarantine, but found that {segment:016x} is in none")]
+    NotQuarantined {
+        /// The segment.
+        segment: u64,
+    },
+    /// A segment that was there is not any longer.
+    #[error("expected segment {segment:016x}, but found it gone")]
+    SegmentGone {
+        /// The segment.
+        segment: u64,
+    },
     /// A backup is under way already.
     #[error("expected no other backup under way, but found one")]
     CheckpointHeld,
@@ -134,8 +165,10 @@ pub struct Usage {
     pub segments: u64,
     /// Bytes of their chunks.
     pub segment_bytes: u64,
-    /// Events in them.
+    /// Events in them that were not deleted.
     pub segment_rows: u64,
+    /// Segments that are set aside, whole or in part.
+    pub quarantined_segments: u64,
 }
 
 impl Store {
@@ -246,6 +279,7 @@ impl Store {
             let mut write = Write::default();
             due.iter().for_each(|s| write.delete(Family::Catalog, segment_key(s.id)));
             failpoint::reached("expire-begun");
+            due.iter().for_each(|segment| self.forget_marks(segment, &mut write));
             self.db.commit(&write)?;
             failpoint::reached("expire-committed");
             let mut state = self.state.write();
@@ -275,6 +309,7 @@ impl Store {
             }
         }
         drop(state);
+        sources.extend(self.lost());
         sources.sort_by_key(|source| std::cmp::Reverse(source.times().1));
         sources
     }
@@ -283,8 +318,9 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When it cannot be read, or is damaged.
+    /// When it cannot be read, or is damaged or was found so before.
     pub fn view(&self, source: &Source) -> Result<View<'_>, Error> {
+        self.admit(source)?;
         View::open(self, source)
     }
 
@@ -308,7 +344,9 @@ impl Store {
             staged_rows: state.staged.iter().map(|staged| staged.rows as u64).sum(),
             segments: state.segments.len() as u64,
             segment_bytes: sum(|segment| segment.stored_bytes),
-            segment_rows: sum(|segment| segment.rows),
+            segment_rows: sum(|segment| segment.rows)
+                - self.deletes.rows(|id| state.segments.contains_key(&id)),
+            quarantined_segments: self.quarantine.segments(),
         }
     }
 
@@ -350,10 +388,14 @@ impl Store {
         };
         let mut result = Ok(());
         for segment in unused {
-            let (from, to) = (segment.id.to_be_bytes(), (segment.id + 1).to_be_bytes());
+            let id = segment.id;
+            let (from, to) = (id.to_be_bytes(), (id + 1).to_be_bytes());
             if let Err(error) = self.db.drop_segments(&from, &to) {
                 self.state.write().condemned.push(segment); // the next round tries again
                 result = Err(error.into());
+            } else {
+                self.deletes.forgotten(id);
+                self.quarantine.forgotten(id);
             }
             failpoint::reached("expire-dropped");
         }
@@ -361,5 +403,7 @@ impl Store {
     }
 }
 
+#[cfg(test)]
+mod damage;
 #[cfg(test)]
 mod tests;

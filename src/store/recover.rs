@@ -1,6 +1,6 @@
 //! Opening a store: what the catalog and the stage say, and what a crash left behind.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -8,12 +8,14 @@ use std::sync::atomic::AtomicU64;
 use parking_lot::{Mutex, RwLock};
 use tracing::{error, info};
 
+use super::catalog::{self, Catalog};
 use super::checkpoints::{self, Checkpoints};
 use super::chunk::Packer;
 use super::column::Payload;
+use super::deletes::Deletes;
 use super::merge::Merger;
+use super::quarantine::Quarantine;
 use super::sealer::Sealer;
-use super::segment::Segment;
 use super::staged::Staged;
 use super::{Config, Error, State, Store, Writer};
 use crate::db::{self, Db, Family};
@@ -25,9 +27,10 @@ pub(super) fn open(db: Arc<Db>, config: Config) -> Result<Store, Error> {
     let _absent = fs::remove_dir_all(&folder).is_err();
     fs::create_dir_all(&folder).map_err(|error| db::Error::File { path: folder.clone(), error })?;
     checkpoints::forget(&db);
-    let segments = catalog(&db)?;
+    let catalog = catalog::read(&db)?;
     let Stage { staged, last_number, damaged } = stage(&db)?;
-    let (mut next_segment, mut next_batch, mut next_id) = next(&db)?;
+    let next = next(&db)?;
+    let (mut next_segment, mut next_batch, mut next_id) = next.unwrap_or_default();
     if let Some(last) = staged.back() {
         next_id = next_id.max(last.first_id + last.rows as u64);
     }
@@ -37,16 +40,19 @@ pub(super) fn open(db: Arc<Db>, config: Config) -> Result<Store, Error> {
     if damaged {
         next_id += IDS_OF_A_BATCH; // its ids are taken, whichever they are
     }
-    if let Some(id) = segments.last_key_value().map(|(id, _)| *id) {
+    if let Some(id) = catalog.last_id() {
         next_segment = next_segment.max(id + 1);
     }
-    let orphans = drop_orphans(&db, &segments)?;
+    let orphans = drop_orphans(&db, &catalog)?;
     next_segment = orphans.map_or(next_segment, |last| next_segment.max(last + 1));
+    let quarantine = Quarantine::load(&db, &catalog)?;
+    let segments = catalog.segments;
+    let deletes = Deletes::load(&db, &segments, &quarantine)?;
     info!(segments = segments.len(), staged = staged.len(), "store opened");
     let state = State { staged, segments, condemned: Vec::new() };
     let next_segment = Arc::new(AtomicU64::new(next_segment));
     let packer = Packer::new(LEVEL);
-    Ok(Store {
+    let store = Store {
         db,
         config,
         state: RwLock::new(state),
@@ -56,7 +62,29 @@ pub(super) fn open(db: Arc<Db>, config: Config) -> Result<Store, Error> {
         next_segment,
         staged_total: AtomicU64::new(0),
         checkpoints: Checkpoints::default(),
-    })
+        quarantine,
+        deletes,
+    };
+    if next.is_none() {
+        store.count_anew();
+    }
+    Ok(store)
+}
+
+impl Store {
+    /// Leaves all ids out that rows may have, where the next one cannot be read.
+    fn count_anew(&self) {
+        let state = self.state.read();
+        let blocks = state.segments.values().flat_map(|segment| &segment.blocks);
+        let last = blocks.map(|block| block.ids.1).max();
+        drop(state);
+        if last.is_some() || !self.quarantined().is_empty() {
+            let last = u64::try_from(last.unwrap_or(0)).unwrap_or(0);
+            let mut writer = self.writer.lock();
+            writer.next_id = writer.next_id.max(last + IDS_OF_A_BATCH);
+            error!(next = writer.next_id, "the next id could not be read: some are left out");
+        }
+    }
 }
 
 /// The catalog key of a segment.
@@ -75,23 +103,6 @@ pub(super) fn catalog_row(segment: &Segment) -> Result<Vec<u8>, Error> {
 /// would have told.
 pub(super) fn next_value(segment: u64, batch: u64, id: u64) -> Vec<u8> {
     [segment, batch, id].iter().flat_map(|number| number.to_be_bytes()).collect()
-}
-
-fn catalog(db: &Db) -> Result<BTreeMap<u64, Arc<Segment>>, Error> {
-    let mut segments = BTreeMap::new();
-    let mut damaged = Vec::new();
-    db.scan(Family::Catalog, SEGMENT, |key, row| {
-        let segment = row.split_first().filter(|(format, _)| **format == CATALOG_FORMAT);
-        match segment.and_then(|(_, row)| postcard::from_bytes::<Segment>(row).ok()) {
-            Some(segment) => drop(segments.insert(segment.id, Arc::new(segment))),
-            None => damaged.push(key.to_vec()),
-        }
-    })?;
-    match damaged.is_empty() {
-        true => Ok(segments),
-        // Going on would take the segment for an orphan and remove it.
-        false => Err(Error::Catalog(postcard::Error::DeserializeBadEncoding)),
-    }
 }
 
 /// What the `stage` family holds.
@@ -121,27 +132,32 @@ fn stage(db: &Db) -> Result<Stage, Error> {
     Ok(stage)
 }
 
-fn next(db: &Db) -> Result<(u64, u64, u64), Error> {
-    let value = db.get(Family::Catalog, NEXT)?.unwrap_or_default();
+/// What is kept under [`NEXT`], unless it cannot be read or was never written.
+fn next(db: &Db) -> Result<Option<(u64, u64, u64)>, Error> {
+    let value = match db.get(Family::Catalog, NEXT) {
+        Err(error) if error.is_damage() => None,
+        value => value?,
+    };
+    let value = value.unwrap_or_default();
     let number = |at: usize| {
         let bytes = value.get(at * 8..at * 8 + 8).and_then(|bytes| bytes.try_into().ok());
-        bytes.map_or(0, u64::from_be_bytes)
+        bytes.map(u64::from_be_bytes)
     };
-    Ok((number(0), number(1), number(2)))
+    Ok(number(0).zip(number(1)).zip(number(2)).map(|((segment, batch), id)| (segment, batch, id)))
 }
 
 /// Removes segments that no catalog row names: brought in just before a crash, their batches are
 /// still staged. Returns the last one's id.
-fn drop_orphans(db: &Db, segments: &BTreeMap<u64, Arc<Segment>>) -> Result<Option<u64>, Error> {
-    let (mut from, mut last) = (0_u64, None);
-    while let Some(key) = db.first_key(Family::Segments, &from.to_be_bytes())? {
-        let Some(id) = key.first_chunk().map(|id| u64::from_be_bytes(*id)) else { break };
-        if !segments.contains_key(&id) {
+///
+/// None is removed while the catalog is damaged: its row may be one that cannot be read.
+fn drop_orphans(db: &Db, catalog: &Catalog) -> Result<Option<u64>, Error> {
+    let mut last = None;
+    for id in catalog.orphans.iter().copied() {
+        if !catalog.is_damaged {
             info!(segment = id, "removing a segment that was not committed");
             db.drop_segments(&id.to_be_bytes(), &(id + 1).to_be_bytes())?;
-            last = Some(id);
         }
-        from = id + 1;
+        last = Some(id);
     }
     Ok(last)
 }
@@ -156,7 +172,7 @@ pub(super) const CLOCK: &[u8] = b"clock";
 pub(super) const NEXT: &[u8] = b"next";
 
 /// What the keys of segments begin with.
-const SEGMENT: &[u8] = b"segment/";
+pub(super) const SEGMENT: &[u8] = b"segment/";
 
 /// More than any batch has rows.
 const IDS_OF_A_BATCH: u64 = 1 << 32;

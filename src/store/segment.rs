@@ -115,6 +115,21 @@ impl Segment {
         self.times.0 <= to && self.times.1 >= from
     }
 
+    /// Where its chunks lie.
+    pub(super) fn chunks(&self) -> impl Iterator<Item = ChunkAt> {
+        (0..).zip(&self.blocks).flat_map(|(number, block)| {
+            let columns = block.columns.iter().map(move |c| ChunkAt::column(c.name, number));
+            columns.chain([ChunkAt::head(number)])
+        })
+    }
+
+    /// Stands for a segment of which only the id is known.
+    pub(super) fn lost(id: u64) -> Self {
+        let mut segment = Builder::new(id, "".into(), i64::MIN).segment;
+        segment.times = (i64::MIN, i64::MAX);
+        segment
+    }
+
     /// The key of a chunk.
     pub(super) fn key(id: u64, at: ChunkAt) -> [u8; 14] {
         let mut key = [0; 14];
@@ -131,6 +146,18 @@ impl ChunkAt {
     /// The head of a block.
     pub(super) fn head(block: u32) -> Self {
         Self { column: 0, block }
+    }
+
+    /// Its block.
+    pub(super) fn block(self) -> u32 {
+        self.block
+    }
+
+    /// Where the chunk of a key lies.
+    pub(super) fn of_key(key: &[u8]) -> Option<Self> {
+        let (column, block) = key.get(8..)?.split_first_chunk()?;
+        let block = u32::from_be_bytes(block.try_into().ok()?);
+        Some(Self { column: u16::from_be_bytes(*column), block })
     }
 
     /// A column of a block.

@@ -5,7 +5,7 @@ use crate::db::Options;
 use crate::event::{Known, Value, ValueRef};
 use proptest::prelude::*;
 
-fn origin(project: &str) -> Arc<Origin> {
+pub(super) fn origin(project: &str) -> Arc<Origin> {
     Arc::new(Origin {
         project: project.into(),
         listener: "tcp".into(),
@@ -15,13 +15,13 @@ fn origin(project: &str) -> Arc<Origin> {
     })
 }
 
-fn open(folder: &std::path::Path) -> Store {
+pub(super) fn open(folder: &std::path::Path) -> Store {
     let db = Db::open(folder, &Options::default()).unwrap();
     Store::open(Arc::new(db), Config::default()).unwrap()
 }
 
 /// A batch of events `n` at `times`, said by one of three services.
-fn batch(origin: &Arc<Origin>, numbers: std::ops::Range<i64>, received_at: i64) -> Rows {
+pub(super) fn batch(origin: &Arc<Origin>, numbers: std::ops::Range<i64>, received_at: i64) -> Rows {
     let mut rows = Rows::default();
     rows.begin(origin, received_at);
     for n in numbers {
@@ -38,7 +38,7 @@ fn batch(origin: &Arc<Origin>, numbers: std::ops::Range<i64>, received_at: i64) 
 }
 
 /// Time, message and `odd.name` of all events of a project, sorted.
-fn all(store: &Store, project: &str) -> Vec<(i64, String, Option<String>)> {
+pub(super) fn all(store: &Store, project: &str) -> Vec<(i64, String, Option<String>)> {
     let mut found = Vec::new();
     for source in store.sources(project, i64::MIN, i64::MAX) {
         let view = store.view(&source).unwrap();

@@ -52,7 +52,7 @@ impl Source {
     pub fn times(&self) -> (i64, i64) {
         match self {
             Self::Staged(staged) => staged.times,
-            Self::Block(..) => self.block().map_or((i64::MAX, i64::MIN), |(_, block)| block.times),
+            Self::Block(segment, _) => self.block().map_or(segment.times, |(_, block)| block.times),
         }
     }
 
@@ -115,6 +115,10 @@ impl<'s> View<'s> {
     ///
     /// When it cannot be read, or is damaged.
     pub fn head(&self) -> Result<&RowHead, Error> {
+        self.read_head().inspect_err(|error| self.report(error))
+    }
+
+    fn read_head(&self) -> Result<&RowHead, Error> {
         if let (None, Columns::Block(segment, block)) = (self.head.get(), &self.columns) {
             let chunk = self.store.chunk(segment.id, ChunkAt::head(*block))?;
             let (head, ids) = decode_head(&self.unpacker.borrow_mut().unpack(&chunk)?)?;
@@ -151,6 +155,17 @@ impl<'s> View<'s> {
     ///
     /// When it cannot be read, or is damaged.
     pub fn column(&self, name: &str) -> Result<Option<Column>, Error> {
+        self.read_column(name).inspect_err(|error| self.report(error))
+    }
+
+    /// Sets the block aside, where an error is of damage.
+    fn report(&self, error: &Error) {
+        if let Columns::Block(segment, block) = &self.columns {
+            self.store.report_damage(segment.id, Some(*block), error);
+        }
+    }
+
+    fn read_column(&self, name: &str) -> Result<Option<Column>, Error> {
         match &self.columns {
             Columns::Staged(opened) => Ok(opened.column(name)?),
             Columns::Block(segment, number) => {

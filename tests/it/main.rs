@@ -7,6 +7,7 @@
 //! | the same, between two named steps                 | [`failpoints`] |
 //! | … and a power cut                                | [`power`]    |
 //! | backups, and what was restored of them           | [`backup`]   |
+//! | a disk that forgets, and what is to be forgotten | [`damage`]   |
 //! | who may pass, and what is said of who may not    | [`gate`]     |
 //! | an address on the blocklist                      | [`blocked`]  |
 //! | streams and datagrams that are odd               | [`intake`]   |
@@ -27,6 +28,7 @@ mod backup;
 mod blocked;
 mod clock;
 mod crash;
+mod damage;
 mod failpoints;
 mod gate;
 mod intake;

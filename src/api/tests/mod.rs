@@ -2,6 +2,7 @@
 
 mod bounds;
 mod journals;
+mod keeping;
 mod keys;
 mod lists;
 mod paths;

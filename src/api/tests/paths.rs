@@ -141,6 +141,7 @@ async fn health_is_told_to_everyone() {
       ],
       "status": "degraded",
       "store": {
+        "quarantined_segments": 0,
         "segment_bytes": 0,
         "segment_events": 0,
         "segments": 0,

@@ -30,6 +30,37 @@ impl TestStore {
         self.store = open(&self.db);
     }
 
+    /// The chunk of the first block of a segment.
+    pub(super) fn chunk(&self, segment: u64, column: u16) -> Option<Vec<u8>> {
+        let key = [&segment.to_be_bytes()[..], &column.to_be_bytes(), &[0; 4]].concat();
+        self.db.get(Family::Segments, &key).unwrap()
+    }
+
+    /// Changes a row of the catalog: one of the segments, or one that is kept beside them.
+    pub(super) fn change_catalog(&self, prefix: &str, change: impl Fn(&[u8]) -> Option<Vec<u8>>) {
+        let mut write = Write::default();
+        self.db
+            .scan(Family::Catalog, prefix.as_bytes(), |key, row| match change(row) {
+                Some(row) => write.put(Family::Catalog, key.to_vec(), row),
+                None => write.delete(Family::Catalog, key.to_vec()),
+            })
+            .unwrap();
+        self.db.commit(&write).unwrap();
+    }
+
+    /// How many rows of the catalog begin so.
+    pub(super) fn rows_in_catalog(&self, prefix: &str) -> usize {
+        let mut rows = 0;
+        self.db.scan(Family::Catalog, prefix.as_bytes(), |_, _| rows += 1).unwrap();
+        rows
+    }
+
+    /// The first key of the segments from `segment` on.
+    pub(super) fn first_segment(&self, segment: u64) -> Option<u64> {
+        let key = self.db.first_key(Family::Segments, &segment.to_be_bytes()).unwrap()?;
+        key.first_chunk().map(|id| u64::from_be_bytes(*id))
+    }
+
     /// Writes `chunk`, or nothing, where a chunk of the first block of a segment was; column 0 is
     /// the head of the block.
     pub(super) fn damage(&self, segment: u64, column: u16, chunk: Option<&[u8]>) {
@@ -44,8 +75,13 @@ impl TestStore {
 
     /// Stages simple events of one project: each a time and a message.
     pub(super) fn stage_messages(&self, project: &str, events: &[(i64, &str)]) {
+        self.stage_at(NOW, project, events);
+    }
+
+    /// The same, received at some other time.
+    pub(super) fn stage_at(&self, received: Timestamp, project: &str, events: &[(i64, &str)]) {
         let mut rows = Rows::default();
-        rows.begin(&origin(project), NOW.as_micros());
+        rows.begin(&origin(project), received.as_micros());
         for (time, message) in events {
             let timestamp = Some(Timestamp::from_micros(*time));
             let mut event = Event { timestamp, ..Event::default() };

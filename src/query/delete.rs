@@ -1,0 +1,99 @@
+//! Deletes what a query finds.
+
+use std::collections::BTreeMap;
+
+use super::plan::Plan;
+use super::request::{QueryError, Request};
+use super::search::{Search, Tally};
+use crate::kql::Prepared;
+use crate::store::{Deleted, Error, RowSet, Source, Store};
+
+/// What a deletion did, or would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deletion {
+    /// Events that are deleted.
+    pub events: u64,
+    /// Whether there may be events that match and are still there, because they cannot be read.
+    pub partial: bool,
+    /// Why; at most a few of the reasons.
+    pub partial_reasons: Vec<String>,
+}
+
+/// Why nothing was deleted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeleteError {
+    /// There is something wrong with the request.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// The store did not take it.
+    #[error(transparent)]
+    Store(#[from] Error),
+    /// There was not the time to find all of it.
+    #[error("expected to be done in time, but found too much to read: ask for less time at once")]
+    Spent,
+}
+
+/// Deletes the events that `request` finds, of those acknowledged before: all of them or none, and
+/// durably when this returns. Limit, order, fields and cursor of the request mean nothing here.
+///
+/// # Errors
+///
+/// See [`DeleteError`]; nothing is deleted then.
+pub fn delete(store: &Store, request: &Request) -> Result<Deletion, DeleteError> {
+    for _ in 0..ATTEMPTS {
+        let (rows, deletion) = find(store, request)?;
+        match store.delete(&rows) {
+            Ok(Deleted { rows, .. }) => return Ok(Deletion { events: rows, ..deletion }),
+            // Its rows are in another segment now.
+            Err(Error::SegmentGone { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(DeleteError::Spent)
+}
+
+/// Counts what [`delete`] would delete.
+///
+/// # Errors
+///
+/// As [`delete`].
+pub fn count_deletion(store: &Store, request: &Request) -> Result<Deletion, DeleteError> {
+    find(store, request).map(|(_, deletion)| deletion)
+}
+
+/// Rows of sealed blocks, by segment and block.
+type Found = BTreeMap<(u64, u32), RowSet>;
+
+/// Finds what is to be deleted. What is staged is sealed first, for only blocks have deleted rows.
+fn find(store: &Store, request: &Request) -> Result<(Found, Deletion), DeleteError> {
+    request.check()?;
+    let prepared = Prepared::new(&request.filter, request.now).map_err(QueryError::from)?;
+    let plan = Plan::new(&prepared);
+    let last = store.last_id();
+    store.seal()?;
+    let (from, to) = (request.from.as_micros(), request.to.as_micros());
+    let times = (from, to);
+    let (project, budget) = (&*request.project, &request.budget);
+    let search = Search { store, plan: &plan, project, times, budget };
+    let (mut found, mut events, mut tally) = (Found::new(), 0, Tally::default());
+    for source in store.sources(project, from, to) {
+        let Source::Block(segment, block) = &source else { continue };
+        let admit = |_, id: i64| id <= last;
+        let asked = search.ask(&source, Some(&admit), &mut tally, |_, rows| {
+            let rows: RowSet = rows.iter().collect();
+            events += rows.len();
+            found.insert((segment.id, *block), rows);
+            Ok(())
+        });
+        if asked.is_break() {
+            return Err(DeleteError::Spent);
+        }
+    }
+    let meta = tally.into_meta();
+    let (partial, partial_reasons) = (meta.partial, meta.partial_reasons);
+    Ok((found, Deletion { events, partial, partial_reasons }))
+}
+
+/// How often it is looked again for rows that were moved meanwhile.
+const ATTEMPTS: usize = 8;

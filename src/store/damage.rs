@@ -1,0 +1,125 @@
+//! Damage in the engine's own files: bits that flip, files that go.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::tests::{all, batch, open, origin};
+use super::*;
+use crate::db::{ENGINE, TableFile, mark};
+
+/// A store whose files hold all there is, which was closed, and a picture of it to damage.
+struct Closed {
+    folder: tempfile::TempDir,
+    segments: Vec<TableFile>,
+    catalog: Vec<TableFile>,
+}
+
+impl Closed {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder.path().join("first"));
+        for n in 0..3 {
+            // More than one block of the engine each, so that not all of a file is lost at once.
+            store.stage([&batch(&origin("a"), n * 10_000..(n + 1) * 10_000, 0)]).unwrap();
+            store.seal().unwrap();
+        }
+        let whole = folder.path().join("data");
+        store.db.checkpoint(&whole.join(ENGINE)).unwrap(); // which writes the catalog out
+        mark(&whole).unwrap();
+        let here = |file: TableFile| {
+            let path = whole.join(ENGINE).join(file.path.file_name().unwrap());
+            TableFile { path, ..file }
+        };
+        let files = |family| store.db.files(family).unwrap().into_iter().map(here).collect();
+        let (mut segments, catalog): (Vec<TableFile>, _) =
+            (files(Family::Segments), files(Family::Catalog));
+        segments.sort_by(|a, b| a.first.cmp(&b.first));
+        Self { folder, segments, catalog }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+}
+
+/// Flips a bit in a file that may be linked elsewhere too.
+fn flip(path: &Path, at: usize) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[at] ^= 0x10;
+    fs::remove_file(path).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+/// How many rows can be read, and how many sources cannot.
+fn readable(store: &Store) -> (u64, usize) {
+    let (mut rows, mut unreadable) = (0, 0);
+    for source in store.sources("a", i64::MIN, i64::MAX) {
+        let read = store.view(&source).and_then(|view| view.column("message").map(|_| view.rows()));
+        match read {
+            Ok(read) => rows += u64::from(read),
+            Err(error) => {
+                assert!(error.is_damage() || matches!(error, Error::Quarantined { .. }), "{error}");
+                unreadable += 1;
+            }
+        }
+    }
+    (rows, unreadable)
+}
+
+#[test]
+fn st_15_a_flipped_bit_costs_its_block_alone() {
+    let closed = Closed::new();
+    let file = &closed.segments[1].path;
+    let middle = fs::read(file).unwrap().len() / 2;
+    flip(file, middle);
+    let store = open(&closed.data());
+    let mut place = ScrubPlace::default();
+    while store.scrub(&mut place, |_| true) {}
+    let marks = store.quarantined();
+    assert!(!marks.is_empty() && marks.iter().all(|mark| mark.segment == 1), "{marks:?}");
+    let (rows, unreadable) = readable(&store);
+    assert!(rows >= 20_000 && unreadable == marks.len(), "{rows} rows, {marks:?}");
+    drop(store);
+    let store = open(&closed.data());
+    assert_eq!(readable(&store), (rows, unreadable));
+    store.stage([&batch(&origin("a"), 0..10, 0)]).unwrap();
+    store.seal().unwrap();
+    assert_eq!(readable(&store), (rows + 10, unreadable));
+}
+
+#[test]
+fn st_17_a_segment_that_is_not_there_is_reported() {
+    let closed = Closed::new();
+    let db = Db::open(&closed.data(), &db::Options::default()).unwrap();
+    db.drop_segments(&1_u64.to_be_bytes(), &2_u64.to_be_bytes()).unwrap();
+    drop(db);
+    let store = open(&closed.data());
+    let marks = store.quarantined();
+    assert_eq!((marks.len(), marks[0].segment, marks[0].block), (1, 1, None));
+    assert_eq!(&*marks[0].reason, "expected its file, but found none");
+    assert_eq!(readable(&store).0, 20_000);
+}
+
+#[test]
+fn a_catalog_that_cannot_be_read_whole_is_no_reason_not_to_start() {
+    let closed = Closed::new();
+    // Rows are compressed, and all in one block of the engine: none of them can be read.
+    flip(&closed.catalog[0].path, 20);
+    for round in 0..3 {
+        let store = open(&closed.data());
+        assert_eq!(store.quarantined().len(), 3);
+        assert_eq!(readable(&store), (round * 10, 3));
+        for file in &closed.segments {
+            assert!(file.path.exists(), "no segment is removed");
+        }
+        let before = store.last_id();
+        assert!(before >= 30_000, "ids are not given twice: {before}");
+        store.stage([&batch(&origin("a"), 0..10, 0)]).unwrap();
+        if round > 0 {
+            store.seal().unwrap();
+        }
+        assert_eq!(readable(&store), (round * 10 + 10, 3));
+    }
+    let whole = open(&closed.folder.path().join("first"));
+    assert_eq!(all(&whole, "a").len(), 30_000);
+}
