@@ -77,8 +77,7 @@ impl Scrubbing {
     /// arrives goes before what is old.
     fn pace(&self, bytes: u64) -> bool {
         self.gauges.scrubbed.inc_by(bytes);
-        let micros = bytes.saturating_mul(1_000_000) / self.rate.max(1);
-        if !self.wait(Duration::from_micros(micros)) {
+        if !self.wait(pause(bytes, self.rate)) {
             return false;
         }
         while self.store.staged_bytes() > self.store.config().seal_bytes.as_u64() / 2 {
@@ -95,8 +94,29 @@ impl Scrubbing {
     }
 }
 
+/// How long so many bytes may take at a rate, in bytes a second.
+fn pause(bytes: u64, rate: u64) -> Duration {
+    Duration::from_micros(bytes.saturating_mul(1_000_000) / rate.max(1))
+}
+
 /// How often it looks whether there is something to do.
 const TICK: Duration = Duration::from_millis(500);
 
 /// The least time between the beginnings of two rounds.
 const ROUND: Duration = Duration::from_secs(86_400);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn st_28_what_is_read_takes_the_time_that_the_rate_gives() {
+        let mib = 1 << 20;
+        let table = [(8 * mib, 8 * mib, 1000), (mib, 8 * mib, 125), (0, mib, 0), (mib, 1, 1 << 20)];
+        for (bytes, rate, want) in table {
+            let want = if rate == 1 { want * 1000 } else { want };
+            assert_eq!(pause(bytes, rate), Duration::from_millis(want), "{bytes} at {rate}");
+        }
+        assert!(pause(u64::MAX, 0) > Duration::ZERO, "a rate of nothing divides nothing");
+    }
+}

@@ -257,6 +257,11 @@ fn arguments_are_sound() {
     assert!(
         is(&["restore", "b", "--data", "d"]).is_ok() && is(&["restore", "b", "--check"]).is_ok()
     );
+    assert!(is(&["delete", "a:1", "--from", "-1h", "--dry-run"]).is_ok());
+    assert!(is(&["quarantine", "lift", "0000000000000001", "--json"]).is_ok());
+    for wrong in [&["delete"][..], &["quarantine"]] {
+        assert_eq!(is(wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
+    }
     for wrong in [&["backup", "b", "--keep", "0"][..], &["restore", "b"], &["backup"]] {
         assert_eq!(is(wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
     }
