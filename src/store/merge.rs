@@ -12,6 +12,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use super::deletes::Tombstones;
 use super::recover::{LEVEL, catalog_row, segment_key};
 use super::sealer::{Part, Sealer};
 use super::segment::Segment;
@@ -74,6 +75,7 @@ impl Store {
         let merger = &mut *self.merging.lock();
         let Some(due) = self.due(what, &merger.left) else { return Ok(false) };
         let sealer = if due.is_last { &mut merger.last } else { &mut merger.fast };
+        let deleted: Vec<_> = due.segments.iter().map(|old| self.tombstones_of(old.id)).collect();
         sealer.begin();
         for segment in &due.segments {
             let bytes = segment.raw_bytes / (segment.blocks.len() as u64).max(1);
@@ -91,7 +93,7 @@ impl Store {
         if made.len() >= due.segments.len() {
             merger.left.extend(made.iter().filter(|_| !due.is_last).map(|segment| segment.id));
         }
-        self.replace(&due.segments, made)?;
+        self.replace(&due.segments, &deleted, made)?;
         drop(due); // so that nobody holds them but readers
         self.drop_condemned()?;
         Ok(true)
@@ -107,19 +109,25 @@ impl Store {
             }
         }
         let (head, ids) = view.into_head()?;
-        Ok(Part { head, ids, columns })
+        Ok(Part { head, ids, columns, deleted: self.deleted(source) })
     }
 
     /// Puts segments in the place of others, for good and for readers; unless one of those is gone
-    /// meanwhile, and its rows with it.
-    fn replace(&self, old: &[Arc<Segment>], made: Vec<Segment>) -> Result<(), Error> {
+    /// meanwhile, and its rows with it, or has rows that were `deleted` since.
+    fn replace(
+        &self,
+        old: &[Arc<Segment>],
+        deleted: &[Option<Arc<Tombstones>>],
+        made: Vec<Segment>,
+    ) -> Result<(), Error> {
         let _nothing_else_changes = self.sealing.lock();
         let made: Vec<_> = made.into_iter().map(Arc::new).collect();
         let is_there = |segment: &Arc<Segment>| {
             let current = self.state.read().segments.get(&segment.id).cloned();
             current.is_some_and(|current| Arc::ptr_eq(&current, segment))
         };
-        if !old.iter().all(is_there) {
+        let now = old.iter().map(|segment| self.tombstones_of(segment.id));
+        if !now.eq(deleted.iter().cloned()) || !old.iter().all(is_there) {
             self.state.write().condemned.extend(made);
             return Ok(());
         }
@@ -127,7 +135,10 @@ impl Store {
         for segment in &made {
             write.put(Family::Catalog, segment_key(segment.id), catalog_row(segment)?);
         }
-        old.iter().for_each(|segment| write.delete(Family::Catalog, segment_key(segment.id)));
+        for segment in old {
+            write.delete(Family::Catalog, segment_key(segment.id));
+            self.forget_marks(segment, &mut write);
+        }
         self.db.commit(&write)?;
         failpoint::reached("merge-committed");
         let mut state = self.state.write();
@@ -140,8 +151,9 @@ impl Store {
     /// The segments that had best be merged next.
     fn due(&self, what: Merge, left: &HashSet<u64>) -> Option<Due> {
         let mut days: BTreeMap<(Arc<str>, i64), Vec<Arc<Segment>>> = BTreeMap::new();
+        let damaged: HashSet<u64> = self.quarantined().iter().map(|of| of.segment).collect();
         for segment in self.state.read().segments.values() {
-            if !left.contains(&segment.id) {
+            if !left.contains(&segment.id) && !damaged.contains(&segment.id) {
                 let day = days.entry((Arc::clone(&segment.project), segment.day)).or_default();
                 day.push(Arc::clone(segment));
             }

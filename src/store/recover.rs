@@ -16,6 +16,7 @@ use super::deletes::Deletes;
 use super::merge::Merger;
 use super::quarantine::Quarantine;
 use super::sealer::Sealer;
+use super::segment::Segment;
 use super::staged::Staged;
 use super::{Config, Error, State, Store, Writer};
 use crate::db::{self, Db, Family};

@@ -12,6 +12,7 @@ use super::bytes::Damaged;
 use super::chunk::Unpacker;
 use super::column::{Column, Spot, Taking};
 use super::origin::Origin;
+use super::row_set::RowSet;
 use super::rows::{Head, Rows};
 use super::segment::{Builder, Segment, Tools};
 use super::staged::Opened;
@@ -40,6 +41,8 @@ pub(super) struct Part {
     pub(super) head: Head,
     pub(super) ids: Vec<i64>,
     pub(super) columns: Vec<(Box<str>, Column)>,
+    /// Rows that are left out.
+    pub(super) deleted: Option<Arc<RowSet>>,
 }
 
 /// Rows that will be a block.
@@ -116,7 +119,7 @@ impl Sealer {
             .collect();
         let first = batch.first_id.cast_signed();
         let ids = (first..).take(batch.head.times.len()).collect();
-        self.add_part(&Part { columns: columns?, head: batch.head, ids });
+        self.add_part(&Part { columns: columns?, head: batch.head, ids, deleted: None });
         Ok(())
     }
 
@@ -167,6 +170,12 @@ impl Sealer {
             let project = origin.project.as_ptr().addr();
             let received_day = run.received_at.div_euclid(DAY);
             for _ in 0..run.rows {
+                if part.deleted.as_ref().is_some_and(|deleted| deleted.contains(row)) {
+                    placed.groups.push(NOWHERE);
+                    placed.rows.push(NOWHERE);
+                    row += 1;
+                    continue;
+                }
                 let time = part.head.times.get(row as usize).copied().unwrap_or(run.received_at);
                 let day = day_kept_by(time.div_euclid(DAY), received_day);
                 let own = service.and_then(|column| column.at(row));
@@ -282,6 +291,9 @@ const BLOCK_BYTES: usize = 2 << 20;
 
 /// All open blocks together take no more than this.
 const OPEN_BYTES: usize = 16 << 20;
+
+/// The group of a row that is left out: there are not so many.
+const NOWHERE: u32 = u32::MAX;
 
 /// Groups that may be open at once, for each seal.
 const MAX_GROUPS: usize = 128;

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bytes::Damaged;
 use super::chunk::Packer;
-use super::column::{Column, Payload, Variable};
+use super::column::{Column, Payload};
 use super::rows::{Head, Rows, put_times, times};
 use super::staged::span;
 use super::tokens::{BlockWords, TokenMap, Words};
@@ -125,7 +125,7 @@ impl Segment {
 
     /// Stands for a segment of which only the id is known.
     pub(super) fn lost(id: u64) -> Self {
-        let mut segment = Builder::new(id, "".into(), i64::MIN).segment;
+        let mut segment = Builder::new(id, "".into(), i64::MIN, 0).segment;
         segment.times = (i64::MIN, i64::MAX);
         segment
     }
@@ -211,17 +211,15 @@ impl Builder {
         self.store(ChunkAt::head(block), packer.pack(payload));
         let mut columns = Vec::new();
         for (name, column) in rows.columns() {
-            let name = self.name(name);
+            let number = self.name(name);
             payload.clear();
             column.encode(payload);
-            self.store(ChunkAt::column(name, block), packer.pack(payload));
-            column.pieces(|piece| match piece {
-                Variable::Number(number) => words.add_number(number),
-                Variable::Text(text) => words.add_text(text),
-            });
+            self.store(ChunkAt::column(number, block), packer.pack(payload));
+            words.add_column(name, column);
             let rows = u32::try_from(column.len()).unwrap_or(u32::MAX);
-            columns.push(BlockColumn { name, rows, values: few(column) });
+            columns.push(BlockColumn { name: number, rows, values: few(column) });
         }
+        rows.by_origin().for_each(|(origin, _)| words.add_origin(origin));
         self.words.push(words.finish());
         let (times, ids) = (span(rows.times()), span(ids));
         let segment = &mut self.segment;

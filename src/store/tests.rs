@@ -143,6 +143,39 @@ fn small_segments_become_one_and_then_no_other() {
 }
 
 #[test]
+fn st_24_a_merge_leaves_deleted_rows_behind_and_a_deletion_overtakes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, origin) = (open(folder.path()), origin("a"));
+    for n in 0..4 {
+        store.stage([&batch(&origin, n * 10..(n + 1) * 10, 0)]).unwrap();
+        store.seal().unwrap();
+    }
+    let first = |store: &Store| store.state.read().segments.keys().next().copied().unwrap();
+    let delete = |row: u32| {
+        let rows = [((first(&store), 0), RowSet::from_iter([row]))];
+        assert_eq!(store.delete(&rows.into()).unwrap().rows, 1);
+    };
+    delete(0);
+    let mut overtaken = false;
+    let merged = store.merge(Merge::Small, |_| {
+        if !std::mem::replace(&mut overtaken, true) {
+            delete(1);
+        }
+        std::ops::ControlFlow::Continue(())
+    });
+    assert!(merged.unwrap());
+    assert_eq!(store.usage().segments, 4, "its rows were not what they are now");
+    let rows = |store: &Store| -> u64 { store.usage().segment_rows };
+    assert_eq!(rows(&store), 38);
+    merge(&store, Merge::Small);
+    assert_eq!((store.usage().segments, rows(&store)), (1, 38));
+    drop(store);
+    let store = open(folder.path());
+    assert_eq!(all(&store, "a").len(), 38);
+    assert!(store.tombstones_of(first(&store)).is_none());
+}
+
+#[test]
 fn a_merge_that_retention_overtakes_brings_nothing_back() {
     let folder = tempfile::tempdir().unwrap();
     let (store, origin) = (open(folder.path()), origin("a"));
