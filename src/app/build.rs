@@ -137,7 +137,7 @@ fn start_series(gauges: &Gauges, door: &Door, config: &ListenerConfig) {
                 listener = name,
                 granted,
                 wanted = config.receive_buffer.as_u64(),
-                "the receive buffer is smaller than wanted: raise net.core.rmem_max"
+                "the receive buffer is smaller than wanted: raise net.core.rmem_max, or allow CAP_NET_ADMIN"
             );
         }
     } else {

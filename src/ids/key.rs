@@ -19,7 +19,9 @@ const SUSPECT: usize = 8;
 
 /// Whether `text` has the form of a secret. Says nothing of whether such a key exists.
 pub fn is_secret(text: &[u8]) -> bool {
-    text.len() >= MIN_SECRET && has_prefix(text) && text.iter().skip(PREFIX).all(is_hex)
+    // Without an early end, so that many bytes are looked at together.
+    let all_hex = |digits: &[u8]| digits.iter().fold(true, |all, byte| all & is_hex(byte));
+    text.len() >= MIN_SECRET && has_prefix(text) && text.get(PREFIX..).is_some_and(all_hex)
 }
 
 /// How a secret is shown: `lt_live_8f3a…5b2c`. Anything that is no secret shows nothing of itself.
@@ -32,8 +34,17 @@ pub fn mask(secret: &str) -> String {
 
 /// How many beginnings of secrets there are in `text`.
 pub fn suspects(text: &[u8]) -> usize {
-    let begins = |at: &usize| text.get(*at..).is_some_and(has_prefix);
-    FINDER.find_iter(text).filter(begins).count()
+    suspects_at(text).count()
+}
+
+/// Where in `text` secrets begin, as it seems.
+pub fn suspects_at(text: &[u8]) -> impl Iterator<Item = usize> {
+    FINDER.find_iter(text).filter(|at| text.get(*at..).is_some_and(has_prefix))
+}
+
+/// Whether the beginning of a secret is in `text`.
+pub fn has_suspects(text: &[u8]) -> bool {
+    has_prefix(text) || suspects_at(text).next().is_some()
 }
 
 /// `text` with every secret in it masked, those that were cut short too.

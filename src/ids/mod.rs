@@ -2,4 +2,4 @@
 
 mod key;
 
-pub use self::key::{MIN_SECRET, is_secret, mask, scrub, suspects};
+pub use self::key::{MIN_SECRET, has_suspects, is_secret, mask, scrub, suspects, suspects_at};

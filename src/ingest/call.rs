@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::Ingest;
 use super::intake::{Intake, Source};
 use super::session::Session;
+use super::{Ingest, now};
 use crate::batch::Ticket;
 use crate::event::Event;
 use crate::gate::Refusal;
@@ -58,8 +58,9 @@ impl Ingest {
         max_events: usize,
     ) -> Result<CallOutcome, BodyError> {
         let fill = |rows: &mut Rows| {
-            let mut intake = Intake::new(self, rows);
-            self.refresh(session, intake.at());
+            let at = now();
+            self.refresh(session, at);
+            let mut intake = Intake::new(self, rows, at);
             let cx = intake.context(&session.listener);
             let mut rejected = Vec::new();
             let (suspects, mut share) = (ids::suspects(body), body.len() as u64);

@@ -19,6 +19,14 @@ impl Decoder {
         }
     }
 
+    /// Whether a part of the next message came in an earlier read and is no longer in the buffer.
+    pub(super) fn is_holding(&self) -> bool {
+        match self {
+            Self::Frames(frames) => frames.held() > 0,
+            Self::Json(values) => values.held() > 0,
+        }
+    }
+
     /// Places where the stream was not framed as it should be, by reason, since the beginning.
     pub fn errors(&self) -> FrameErrors {
         match self {

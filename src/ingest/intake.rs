@@ -8,7 +8,7 @@ use super::listener::{Format, Listener};
 use super::scrub::{scrub, taken};
 use super::sender::Sender;
 use super::session::Session;
-use super::{Ingest, now, skew};
+use super::{Ingest, skew};
 use crate::event::{Event, Known, Tag, Value};
 use crate::frame::{Frames, Framing, JsonValues, Step, datagram};
 use crate::gate::{Reason, Refusal};
@@ -67,11 +67,12 @@ pub(super) struct Source<'a> {
 }
 
 impl<'a> Intake<'a> {
-    pub(super) fn new(ingest: &'a Ingest, rows: &'a mut Rows) -> Self {
+    /// `at`: when the read was made.
+    pub(super) fn new(ingest: &'a Ingest, rows: &'a mut Rows, at: Timestamp) -> Self {
         Self {
             ingest,
             rows,
-            at: now(),
+            at,
             run: None,
             wait: Duration::ZERO,
             accepted: 0,
@@ -89,13 +90,13 @@ impl<'a> Intake<'a> {
                 let (bytes, original_len) = datagram(bytes, max_len);
                 return match bytes {
                     [] => session.listener.account.fail(Failure::Empty, 1, 0),
-                    _ => self.message(session, bytes, original_len),
+                    _ => self.message(session, bytes, original_len, ids::suspects(bytes)),
                 };
             }
         };
         let (mut rest, mut found) = (bytes, false);
         while let Step::Message { bytes, consumed, original_len } = decoder.next(rest, true) {
-            self.message(session, bytes, original_len);
+            self.message(session, bytes, original_len, ids::suspects(bytes));
             rest = rest.get(consumed..).unwrap_or_default();
             found = true;
         }
@@ -104,8 +105,14 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Takes one message.
-    pub(super) fn message(&mut self, session: &mut Session, raw: &[u8], original_len: Option<u64>) {
+    /// Takes one message in which, or around which, so many secrets seem to be.
+    pub(super) fn message(
+        &mut self,
+        session: &mut Session,
+        raw: &[u8],
+        original_len: Option<u64>,
+        suspects: usize,
+    ) {
         if session.may_greet {
             session.may_greet = false;
             if let Some(secret) = parse::hello(raw) {
@@ -114,9 +121,8 @@ impl<'a> Intake<'a> {
             }
         }
         let cx = self.context(&session.listener);
-        let mut event = std::mem::take(&mut session.spare).recycle();
+        let mut event = std::mem::take(&mut session.spare);
         let bytes = original_len.unwrap_or(raw.len() as u64);
-        let suspects = ids::suspects(raw);
         let mut source = Source { raw, suspects, bytes, original_len, place: None };
         match session.listener.format {
             Format::Syslog => {
@@ -157,6 +163,7 @@ impl<'a> Intake<'a> {
                 Ok(sender) => {
                     self.end_run(session);
                     let first_row = self.rows.len();
+                    self.rows.begin(&sender.origin, self.at.as_micros());
                     self.run = Some(Run { sender, first_row, bytes: 0, places: Vec::new() });
                 }
                 Err(refusal) => {
@@ -178,7 +185,6 @@ impl<'a> Intake<'a> {
         if let Some(run) = &mut self.run {
             run.bytes += source.bytes;
             run.places.extend(source.place);
-            self.rows.begin(&run.sender.origin, self.at.as_micros());
             self.rows.push(event);
         }
         true
@@ -194,11 +200,6 @@ impl<'a> Intake<'a> {
     /// Whether the batch takes more, of up to so many bytes.
     pub(super) fn has_room(&self, max_bytes: usize) -> bool {
         self.rows.bytes() < max_bytes && !self.rows.is_full()
-    }
-
-    /// When the read was made.
-    pub(super) fn at(&self) -> Timestamp {
-        self.at
     }
 
     pub(super) fn context(&self, listener: &Listener) -> Context {

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
-use super::Ingest;
 use super::decoder::Decoder;
 use super::intake::Intake;
 use super::listener::Listener;
+use super::scrub::Suspects;
 use super::session::Session;
+use super::{Ingest, now};
 use crate::batch::Ticket;
 use crate::frame::Step;
+use crate::ids;
 use crate::store::Rows;
 
 /// What was done with a read.
@@ -41,8 +43,11 @@ impl Ingest {
     ) -> Taken {
         let max = self.batcher.max_bytes();
         let fill = |rows: &mut Rows| {
-            let mut intake = Intake::new(self, rows);
-            self.refresh(session, intake.at());
+            let at = now();
+            self.refresh(session, at);
+            let mut intake = Intake::new(self, rows, at);
+            let mut suspects = Suspects::of(buffer);
+            let mut was_begun = decoder.is_holding();
             let (mut consumed, mut drained) = (0, false);
             while !drained && intake.has_room(max) {
                 let rest = buffer.get(consumed..).unwrap_or_default();
@@ -52,8 +57,12 @@ impl Ingest {
                         drained = true;
                     }
                     Step::Message { bytes, consumed: more, original_len } => {
-                        intake.message(session, bytes, original_len);
                         consumed += more;
+                        let mut suspects = suspects.up_to(consumed);
+                        if std::mem::take(&mut was_begun) {
+                            suspects += ids::suspects(bytes); // some of it came before
+                        }
+                        intake.message(session, bytes, original_len, suspects);
                     }
                 }
             }
@@ -65,25 +74,27 @@ impl Ingest {
     }
 
     /// Takes datagrams that were received together. `sessions` remembers their senders.
-    pub async fn datagrams(
+    pub async fn datagrams<'d>(
         &self,
         sessions: &mut FxHashMap<IpAddr, Session>,
         listener: &Arc<Listener>,
-        datagrams: &[(IpAddr, &[u8])],
+        datagrams: impl Iterator<Item = (IpAddr, &'d [u8])>,
         max_len: usize,
     ) -> Ticket {
         if sessions.len() > MAX_PEERS {
             sessions.clear(); // forgets no more than who they were
         }
+        let mut datagrams = datagrams.peekable();
         let fill = |rows: &mut Rows| {
-            // Datagrams in a row of one sender are charged and booked together.
-            for row in datagrams.chunk_by(|(one, _), (next, _)| one == next) {
-                let Some((peer, _)) = row.first() else { continue };
-                let new = || Session::new(Arc::clone(listener), *peer, None);
-                let session = sessions.entry(*peer).or_insert_with(new);
-                let mut intake = Intake::new(self, rows);
-                self.refresh(session, intake.at());
-                for (_, bytes) in row {
+            let at = now();
+            while let Some((peer, _)) = datagrams.peek() {
+                let peer = *peer;
+                let new = || Session::new(Arc::clone(listener), peer, None);
+                let session = sessions.entry(peer).or_insert_with(new);
+                self.refresh(session, at);
+                let mut intake = Intake::new(self, rows, at);
+                // Datagrams in a row of one sender are charged and booked together.
+                while let Some((_, bytes)) = datagrams.next_if(|(next, _)| *next == peer) {
                     intake.datagram(session, bytes, max_len);
                 }
                 intake.finish(session);

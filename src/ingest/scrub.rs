@@ -2,13 +2,38 @@
 
 use std::borrow::Cow;
 
-use crate::event::{Event, Name, Value};
+use crate::event::{Event, Field, Name, Value};
 use crate::ids;
+
+/// Where in a read secrets seem to begin: one search for all of its messages.
+#[derive(Debug)]
+pub(super) struct Suspects {
+    places: Vec<usize>,
+    /// How many of them were passed.
+    passed: usize,
+}
+
+impl Suspects {
+    /// Those in `read`.
+    pub(super) fn of(read: &[u8]) -> Self {
+        Self { places: ids::suspects_at(read).collect(), passed: 0 }
+    }
+
+    /// How many there are from where the last call ended to the byte `end`.
+    #[inline]
+    pub(super) fn up_to(&mut self, end: usize) -> usize {
+        let before = self.passed;
+        while self.places.get(self.passed).is_some_and(|place| *place < end) {
+            self.passed += 1;
+        }
+        self.passed - before
+    }
+}
 
 /// Masks every secret in `event`. `suspected` says whether the message that it was parsed from
 /// holds one besides its credential; where it does not, only what a parser rewrote is searched.
 pub(super) fn scrub(event: &mut Event<'_>, suspected: bool) {
-    for field in &mut event.fields {
+    for field in event.fields.iter_mut().filter(|field| suspected || is_rewritten(field)) {
         if let Name::Other(name) = &mut field.name {
             text(name, suspected);
         }
@@ -31,7 +56,14 @@ pub(super) fn scrub(event: &mut Event<'_>, suspected: bool) {
 pub(super) fn taken(event: &Event<'_>) -> usize {
     let credential = event.credential.as_ref();
     let borrowed = credential.filter(|found| matches!(found.secret, Cow::Borrowed(_)));
-    borrowed.map_or(0, |found| ids::suspects(&found.secret).min(1))
+    borrowed.map_or(0, |found| usize::from(ids::has_suspects(&found.secret)))
+}
+
+/// Whether a field may hold what the message that it was parsed from did not show.
+#[inline]
+fn is_rewritten(field: &Field<'_>) -> bool {
+    matches!(field.name, Name::Other(Cow::Owned(_)))
+        || matches!(field.value, Value::Text(Cow::Owned(_)) | Value::Json(_))
 }
 
 /// What a parser had to rewrite may hold what the message did not show.
@@ -63,6 +95,14 @@ mod tests {
     use crate::event::Known;
 
     const SECRET: &str = "lt_live_0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn each_suspect_of_a_read_is_counted_once() {
+        let read = format!("{SECRET} x\ny\n{SECRET} {SECRET}\nz");
+        let mut suspects = Suspects::of(read.as_bytes());
+        let ends = [43, 45, 128].map(|end| suspects.up_to(end));
+        assert_eq!((ends, suspects.up_to(read.len())), ([1, 0, 2], 0));
+    }
 
     #[test]
     fn secrets_are_masked_wherever_they_stand() {

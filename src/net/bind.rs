@@ -151,8 +151,11 @@ fn udp(
     };
     socket.set_nonblocking(true)?;
     let wanted = usize::try_from(config.receive_buffer.as_u64()).unwrap_or(usize::MAX);
-    // The kernel grants what net.core.rmem_max allows; what it granted is on the metrics page.
-    socket.set_recv_buffer_size(wanted)?;
+    // Who may (CAP_NET_ADMIN) gets what is wanted; all others what net.core.rmem_max allows. What
+    // was granted is on the metrics page.
+    if rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, wanted).is_err() {
+        socket.set_recv_buffer_size(wanted)?;
+    }
     if !handed_over {
         socket.bind(&config.listen.into())?;
     }

@@ -60,7 +60,9 @@ pub struct ListenerConfig {
     /// A TLS handshake must be done in this time, and before it a PROXY header. Default: 10s.
     #[serde(default = "default_handshake_timeout", with = "humantime_serde")]
     pub handshake_timeout: Duration,
-    /// The receive buffer asked of the kernel for datagrams. Default: 16 MiB.
+    /// The receive buffer asked of the kernel for datagrams: a fifth of a second of 300,000 short
+    /// ones. Granted as far as `net.core.rmem_max` or `CAP_NET_ADMIN` allows. Default: 32 MiB.
+    /// Range: up to 1 GiB.
     #[serde(default = "default_receive_buffer")]
     pub receive_buffer: ByteSize,
     /// TLS, where there is to be any.
@@ -307,7 +309,7 @@ fn default_handshake_timeout() -> Duration {
 }
 
 fn default_receive_buffer() -> ByteSize {
-    ByteSize::mib(16)
+    ByteSize::mib(32)
 }
 
 /// Networks of proxies: each connection is compared with all of them.

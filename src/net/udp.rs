@@ -1,9 +1,14 @@
 //! Receives datagrams, many in one call.
+//!
+//! A sender of datagrams is not slowed down: what the kernel has no room for is lost. So its buffer
+//! is as large as it grants ([`super::bind`]), and a busy socket is emptied once a [`GATHER`]
+//! instead of being waited for: a wake-up that brings a few datagrams costs more than they do.
 
 use std::io::{self, IoSliceMut};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
+use std::slice::{Chunks, ChunksExact};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
 use rustc_hash::FxHashMap;
@@ -24,12 +29,30 @@ pub(super) struct Receiver {
     pub(super) stop: CancellationToken,
 }
 
+/// How fast datagrams come.
+#[derive(Debug)]
+struct Pace {
+    count: usize,
+    since: Instant,
+    is_busy: bool,
+}
+
+/// The datagrams of one call. The kernel may join equal ones of one sender in one buffer.
+struct Datagrams<'d> {
+    metas: std::slice::Iter<'d, RecvMeta>,
+    buffers: ChunksExact<'d, u8>,
+    peer: IpAddr,
+    /// What is left of the buffer that was begun last.
+    joined: Chunks<'d, u8>,
+}
+
 impl Receiver {
     /// Receives until the stop, and then what the kernel holds.
     pub(super) async fn run(self, socket: UdpSocket, state: UdpSocketState) {
         let mut sessions = FxHashMap::default();
         let mut buffers = vec![0_u8; BATCH_SIZE * DATAGRAM];
         let mut metas = [RecvMeta::default(); BATCH_SIZE];
+        let mut pace = Pace::new();
         loop {
             tokio::select! {
                 biased; // what has arrived comes before the order to stop
@@ -40,13 +63,23 @@ impl Receiver {
                 () = self.stop.cancelled() => return,
             }
             let received = {
-                let mut slices: Vec<IoSliceMut<'_>> =
-                    buffers.chunks_exact_mut(DATAGRAM).map(IoSliceMut::new).collect();
+                let mut room = buffers.chunks_exact_mut(DATAGRAM);
+                let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
+                    std::array::from_fn(|_| IoSliceMut::new(room.next().unwrap_or_default()));
                 let receive = || state.recv((&socket).into(), &mut slices, &mut metas);
                 socket.try_io(Interest::READABLE, receive)
             };
             match received {
-                Ok(count) => self.take(&mut sessions, &buffers, metas.get(..count)).await,
+                Ok(count) => {
+                    self.take(&mut sessions, &buffers, metas.get(..count)).await;
+                    pace.received(count, Instant::now());
+                    if count < BATCH_SIZE && pace.is_busy {
+                        tokio::select! {
+                            () = sleep(GATHER) => {}
+                            () = self.stop.cancelled() => {}
+                        }
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => self.pause(&error).await,
             }
@@ -59,18 +92,10 @@ impl Receiver {
         buffers: &[u8],
         metas: Option<&[RecvMeta]>,
     ) {
-        let messages = metas.unwrap_or_default().iter().zip(buffers.chunks_exact(DATAGRAM));
-        // The kernel may join equal datagrams of one sender; `stride` is the length of each.
-        let datagrams = messages.flat_map(|(meta, buffer)| {
-            let bytes = buffer.get(..meta.len).unwrap_or_default();
-            let (peer, empty) = (meta.addr.ip(), bytes.is_empty().then_some(bytes));
-            let each = bytes.chunks(meta.stride.max(1));
-            each.chain(empty).map(move |bytes| (peer, bytes))
-        });
-        let datagrams: Vec<(IpAddr, &[u8])> = datagrams.collect();
+        let datagrams = Datagrams::new(metas.unwrap_or_default(), buffers);
         let max_len = self.config.max_len();
         // Nobody waits for datagrams to be durable: there is no one to tell.
-        let _ticket = self.ingest.datagrams(sessions, &self.listener, &datagrams, max_len).await;
+        let _ticket = self.ingest.datagrams(sessions, &self.listener, datagrams, max_len).await;
     }
 
     /// Waits out an error of the system; a socket goes on after every one of them.
@@ -80,8 +105,77 @@ impl Receiver {
     }
 }
 
+impl<'d> Datagrams<'d> {
+    fn new(metas: &'d [RecvMeta], buffers: &'d [u8]) -> Self {
+        Self {
+            metas: metas.iter(),
+            buffers: buffers.chunks_exact(DATAGRAM),
+            peer: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            joined: [].chunks(1),
+        }
+    }
+}
+
+impl<'d> Iterator for Datagrams<'d> {
+    type Item = (IpAddr, &'d [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(bytes) = self.joined.next() {
+            return Some((self.peer, bytes));
+        }
+        let (meta, buffer) = (self.metas.next()?, self.buffers.next()?);
+        self.peer = meta.addr.ip();
+        // `stride` is the length of each but the last.
+        self.joined = buffer.get(..meta.len).unwrap_or_default().chunks(meta.stride.max(1));
+        Some((self.peer, self.joined.next().unwrap_or_default()))
+    }
+}
+
+impl Pace {
+    fn new() -> Self {
+        Self { count: 0, since: Instant::now(), is_busy: false }
+    }
+
+    /// Notes that `count` datagrams came, by `now`.
+    fn received(&mut self, count: usize, now: Instant) {
+        self.count += count;
+        if self.count >= BUSY {
+            let is_busy = now.duration_since(self.since) <= BUSY_WITHIN;
+            *self = Self { count: 0, since: now, is_busy };
+        }
+    }
+}
+
 /// Room for one datagram: the longest that UDP can carry, or as many as the kernel joins.
 const DATAGRAM: usize = 64 << 10;
 
+/// How long datagrams are left to gather on a busy socket: far less than fill its buffer.
+const GATHER: Duration = Duration::from_millis(1);
+
+/// So many datagrams…
+const BUSY: usize = 64;
+
+/// …within this time make a socket busy: about 13,000 a second.
+const BUSY_WITHIN: Duration = Duration::from_millis(5);
+
 /// How long to wait after an error.
 const PAUSE: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_is_busy_by_the_rate_of_its_datagrams() {
+        let mut pace = Pace::new();
+        let begin = pace.since;
+        let mut after = |count, micros| {
+            pace.received(count, begin + Duration::from_micros(micros));
+            pace.is_busy
+        };
+        assert!(!after(BUSY - 1, 10), "too few to say");
+        assert!(after(1, 20));
+        assert!(after(1, 1_000_000), "too few to say that it no longer is");
+        assert!(!after(BUSY, 2_000_000));
+    }
+}
