@@ -21,6 +21,8 @@ pub(crate) const PLACES: &[&str] = &[
     "expire-begun",
     "expire-committed",
     "expire-dropped",
+    "merge-ingested",
+    "merge-committed",
 ];
 
 const CONFIG: &str = "[store]\nseal_after = \"100ms\"\n";
@@ -57,6 +59,8 @@ fn segments(folder: &Path) -> Vec<u64> {
 /// Starts the daemon once more, unharmed; how many segments it says it has.
 #[track_caller]
 fn settled(folder: &Path, config: &str, stored: &Acknowledged, gone: Option<&Acknowledged>) -> u64 {
+    // Without merges, which would change how many there are while they are counted.
+    let config = &format!("{config}merge_rate = \"0 B\"\n");
     let daemon = Daemon::start(folder, config);
     stored.assert_stored_once(&daemon);
     if let Some(gone) = gone {
@@ -111,6 +115,51 @@ fn st_02_killed_between_ingestion_and_commit() {
 #[test]
 fn st_02_killed_after_the_commit_of_a_seal() {
     st_02_killed_at("seal-committed");
+}
+
+/// Kills at `place` of a merge, twice in a row: small segments are made one after the other, then
+/// nothing comes, and there is time for it.
+fn st_02_killed_in_a_merge_at(place: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let logs = Acknowledged::new("fresh", 0);
+    for _ in 0..2 {
+        let variables = [("LOGTRACE_FAILPOINT", place)];
+        let ended = match Daemon::try_start(folder.path(), CONFIG, LISTENERS, &variables) {
+            Err(ended) => ended,
+            Ok(daemon) => {
+                for _ in 0..SEGMENTS {
+                    if !logs.send(&daemon, 20) {
+                        break;
+                    }
+                    wait_for("the seal", || (staged(&daemon).unwrap_or(0) == 0).then_some(()));
+                }
+                daemon.ended()
+            }
+        };
+        assert_eq!(ended.signal(), Some(Signal::ABORT.as_raw()), "{place}: {ended}");
+    }
+    let known = settled(folder.path(), CONFIG, &logs, None);
+    assert_eq!(segments(folder.path()).len() as u64, known, "{place}: orphans");
+}
+
+/// Events that are not sealed yet, if the daemon is still there to say so.
+fn staged(daemon: &Daemon) -> Option<u64> {
+    let answer = ureq::get(format!("http://{}/v1/health", daemon.address("api"))).call();
+    let health: serde_json::Value = answer.ok()?.body_mut().read_json().ok()?;
+    health["store"]["staged_events"].as_u64()
+}
+
+/// More than are merged at once when there is time.
+const SEGMENTS: usize = 6;
+
+#[test]
+fn st_02_killed_after_a_merged_segment_is_ingested() {
+    st_02_killed_in_a_merge_at("merge-ingested");
+}
+
+#[test]
+fn st_02_killed_after_a_merge_is_committed() {
+    st_02_killed_in_a_merge_at("merge-committed");
 }
 
 /// Kills at `place` of retention, twice in a row, with something to drop each time.

@@ -10,6 +10,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use logtrace::query::delete;
 use logtrace::store::{Merge, Store};
 use logtrace::time::{DAY, Timestamp};
 use proptest::prelude::*;
@@ -26,6 +27,8 @@ enum Operation {
     Append { events: [usize; 2], hour: i64, step: i64 },
     /// What is staged becomes segments.
     Seal,
+    /// What a filter finds in a project is deleted.
+    Delete { project: usize, filter: usize },
     /// Segments are merged, as long as any are due.
     Merge(Merge),
     /// Retention is enforced so many days later.
@@ -59,6 +62,8 @@ struct House {
     folder: TempDir,
     model: Vec<Acknowledged>,
     next: usize,
+    /// Whether segments may hold rows that are deleted, until they are merged.
+    has_deleted: bool,
     /// How late retention took it to be, as it was kept last.
     clock: Option<i64>,
 }
@@ -66,7 +71,14 @@ struct House {
 impl House {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { store: Some(open(folder.path())), folder, model: Vec::new(), next: 0, clock: None }
+        Self {
+            store: Some(open(folder.path())),
+            folder,
+            model: Vec::new(),
+            next: 0,
+            has_deleted: false,
+            clock: None,
+        }
     }
 
     fn store(&self) -> &Store {
@@ -80,6 +92,7 @@ impl House {
                 self.store().seal().unwrap();
                 self.model.iter_mut().for_each(|event| event.is_sealed = true);
             }
+            Operation::Delete { project, filter } => self.delete(project, FILTERS[filter]),
             Operation::Merge(what) => {
                 while self.store().merge(what, |_| ControlFlow::Continue(())).unwrap() {}
             }
@@ -110,6 +123,16 @@ impl House {
         }
         stage(self.store(), batch.iter().map(|event| (event.project, event.number, event.time)));
         self.model.extend(batch);
+    }
+
+    /// What is staged is sealed first, for whoever deletes.
+    fn delete(&mut self, project: usize, (filter, matches): Filter) {
+        let deletion = delete(self.store(), &request(PROJECTS[project], filter)).unwrap();
+        let before = self.model.len();
+        self.model.retain(|event| !(event.project == project && matches(event.number)));
+        assert_eq!(deletion.events, (before - self.model.len()) as u64, "{filter}");
+        self.model.iter_mut().for_each(|event| event.is_sealed = true);
+        self.has_deleted = true;
     }
 
     /// Segments go by whole days. A clock is believed to the end of the newest of them, and for an
@@ -154,7 +177,10 @@ impl House {
         let staged = self.model.iter().filter(|event| !event.is_sealed).count();
         let usage = self.store().usage();
         assert_eq!(usage.staged_rows, staged as u64, "{usage:?}");
-        assert_eq!(usage.segment_rows, (self.model.len() - staged) as u64, "{usage:?}");
+        let sealed = (self.model.len() - staged) as u64;
+        let is_right =
+            usage.segment_rows == sealed || self.has_deleted && usage.segment_rows > sealed;
+        assert!(is_right, "{sealed} sealed, and {usage:?}");
     }
 }
 
@@ -216,6 +242,8 @@ fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         4 => append,
         2 => Just(Operation::Seal),
+        1 => (0..PROJECTS.len(), 1..FILTERS.len())
+            .prop_map(|(project, filter)| Operation::Delete { project, filter }),
         2 => prop::sample::select(vec![Merge::Small, Merge::Last]).prop_map(Operation::Merge),
         2 => (-3..6_i64).prop_map(|days| Operation::Expire { days }),
         1 => Just(Operation::Reopen),
