@@ -1,6 +1,8 @@
 //! Section `[api]` of the configuration.
 
 use std::net::SocketAddr;
+use std::num::NonZero;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -37,6 +39,12 @@ pub struct Config {
     pub query_timeout: Duration,
     /// Queries at the same time; four times as many wait. Default: 8. Range: 1 to 256.
     pub max_concurrent_queries: usize,
+    /// Threads that a query may run on at once: its own, and helpers, which all queries share.
+    /// 0 is one for each core. Default: 0. Range: 0 to 256.
+    pub query_threads: usize,
+    /// The memory that the answers of all running queries may take; one that would need more is
+    /// shorter, or partial. Default: 64 MiB. Range: 1 MiB to 64 GiB.
+    pub query_memory: ByteSize,
     /// Live tails at the same time. Default: 64. Range: 0 to 4096.
     pub max_tails: usize,
 }
@@ -54,6 +62,8 @@ impl Default for Config {
             body_timeout: Duration::from_secs(30),
             query_timeout: Duration::from_secs(30),
             max_concurrent_queries: 8,
+            query_threads: 0,
+            query_memory: ByteSize::mib(64),
             max_tails: 64,
         }
     }
@@ -64,6 +74,18 @@ impl Config {
     /// the contrary is said in so many words.
     pub fn requires_key(&self) -> bool {
         self.require_key || !(self.listen.ip().is_loopback() || self.allow_anonymous)
+    }
+
+    /// Threads that help queries, beside the one that each has.
+    pub(super) fn query_helpers(&self) -> usize {
+        let cores = || available_parallelism().map_or(1, NonZero::get);
+        let threads = if self.query_threads == 0 { cores() } else { self.query_threads };
+        threads.saturating_sub(1)
+    }
+
+    /// The memory for answers, in bytes.
+    pub(super) fn query_memory_bytes(&self) -> usize {
+        usize::try_from(self.query_memory.as_u64()).unwrap_or(usize::MAX)
     }
 
     /// Every value that makes no sense: its key, and what was expected.
@@ -77,10 +99,14 @@ impl Config {
         let body = self.max_body;
         let ok = (ByteSize::kib(64)..=ByteSize::mib(64)).contains(&body);
         range("max_body", ok, "64 KiB to 64 MiB", body.to_string());
+        let memory = self.query_memory;
+        let ok = (ByteSize::mib(1)..=ByteSize::gib(64)).contains(&memory);
+        range("query_memory", ok, "1 MiB to 64 GiB", memory.to_string());
         let numbers = [
             ("max_events", self.max_events, 1, 100_000),
             ("max_connections", self.max_connections, 1, 65_536),
             ("max_concurrent_queries", self.max_concurrent_queries, 1, 256),
+            ("query_threads", self.query_threads, 0, 256),
             ("max_tails", self.max_tails, 0, 4096),
         ];
         for (key, found, min, max) in numbers {

@@ -15,6 +15,7 @@ use super::query::run;
 use super::request::{Ask, Sort, Syntax};
 use crate::gate::Scope;
 use crate::journal::Which;
+use crate::query;
 
 /// A journal, by its name.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -78,7 +79,12 @@ async fn entries(
         sort,
         fields: fields.map(|fields| names(&fields)),
     };
-    let page = run(api, ask.request(api, &allowed, project)?).await?;
+    let mut request = ask.request(api, &allowed, project)?;
+    let page = run(api, move |store, budget| {
+        request.budget = budget;
+        query::run(store, &request)
+    });
+    let page = page.await?;
     Ok(Json(json!({"entries": page.logs, "meta": page.meta})))
 }
 

@@ -19,22 +19,28 @@
 //! in. A web page in a browser on this machine is not such a caller: its requests name another
 //! `Host`, or are of a type that is not taken.
 
+mod asked;
 mod backup;
 mod caller;
 mod config;
+mod context;
 mod delete;
+mod facets;
 mod health;
+mod histogram;
 mod input;
 mod journals;
 mod keys;
 mod lists;
 mod parse;
+mod patterns;
 mod problem;
 mod quarantine;
 mod query;
 mod rate;
 mod request;
 mod slots;
+mod stats;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -53,7 +59,7 @@ use self::rate::Rate;
 use self::slots::Slots;
 use crate::gate::Gate;
 use crate::ingest::Ingest;
-use crate::query::CursorKey;
+use crate::query::{CursorKey, Memory, Workers};
 use crate::store::Store;
 
 /// What every call needs.
@@ -68,6 +74,9 @@ pub struct Api {
     /// Ends what goes on for ever.
     stop: CancellationToken,
     slots: Slots,
+    /// Threads and memory for all queries.
+    workers: Arc<Workers>,
+    memory: Arc<Memory>,
     rate: Rate,
 }
 
@@ -83,8 +92,10 @@ impl Api {
     ) -> Self {
         let gate = Arc::clone(ingest.gate());
         let slots = Slots::new(&config);
+        let workers = Arc::new(Workers::new(config.query_helpers()));
+        let memory = Arc::new(Memory::new(config.query_memory_bytes()));
         let rate = Rate::default();
-        Self { ingest, store, gate, config, cursor_key, health, stop, slots, rate }
+        Self { ingest, store, gate, config, cursor_key, health, stop, slots, workers, memory, rate }
     }
 }
 
@@ -98,6 +109,11 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/v1/logs/delete", post(delete::delete))
         .route("/v1/quarantine", get(quarantine::list))
         .route("/v1/quarantine/{segment}", delete(quarantine::lift))
+        .route("/v1/logs/{id}/context", get(context::context))
+        .route("/v1/logs/facets", post(facets::facets))
+        .route("/v1/logs/histogram", post(histogram::histogram))
+        .route("/v1/logs/patterns", post(patterns::patterns))
+        .route("/v1/logs/stats", post(stats::stats))
         .route("/v1/logs/tail", get(tail::tail))
         .route("/v1/blocked", get(journals::blocked))
         .route("/v1/failed", get(journals::failed))

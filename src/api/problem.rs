@@ -159,10 +159,18 @@ impl From<QueryError> for Problem {
     fn from(error: QueryError) -> Self {
         match error {
             QueryError::Time(error) => error.into(),
+            QueryError::NoEvent(_) => Self::not_found(error),
             QueryError::Cursor(error) => Self::invalid("invalid_cursor", error).at("cursor"),
             QueryError::Limit(_) => Self::invalid("invalid_parameter", error).at("limit"),
             QueryError::Fields(_) => Self::invalid("invalid_parameter", error).at("fields"),
             QueryError::Range { .. } => Self::invalid("invalid_parameter", error).at("from"),
+            QueryError::Many { field, .. } => Self::invalid("invalid_parameter", &error).at(field),
+            QueryError::Aggregate(_) | QueryError::Name(_) => {
+                Self::invalid("invalid_parameter", error).at("aggregates")
+            }
+            QueryError::Interval(_) | QueryError::Buckets { .. } => {
+                Self::invalid("invalid_parameter", error).at("interval")
+            }
         }
     }
 }

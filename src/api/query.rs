@@ -1,4 +1,4 @@
-//! `POST /v1/logs/query`.
+//! `POST /v1/logs/query`, and what is done of every question to the store.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,30 +9,22 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 
 use super::Api;
+use super::asked::Asked;
 use super::caller::Caller;
 use super::input::Input;
-use super::journals::Journal;
 use super::problem::Problem;
-use super::request::{Ask, Sort, Syntax};
-use crate::gate::Scope;
-use crate::query::{self, Page, Request};
+use super::request::Sort;
+use crate::query::{self, Budget, Page, QueryError};
+use crate::store::Store;
 
-/// What may be asked.
+/// What may be wanted of the events.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Body {
-    filter: String,
-    syntax: Syntax,
-    from: serde_json::Value,
-    to: serde_json::Value,
+struct Wanted {
     limit: Option<usize>,
     cursor: Option<String>,
     sort: Sort,
     fields: Option<Vec<String>>,
-    /// The caller's own, where it is named.
-    project: Option<String>,
-    /// Instead of logs.
-    journal: Option<Journal>,
 }
 
 /// Answers a query.
@@ -41,37 +33,35 @@ pub(super) async fn query(
     Extension(caller): Extension<Caller>,
     input: Input,
 ) -> Result<Json<Page>, Problem> {
-    // A key that reads only journals is let in for its body, which says what is asked.
-    let may_read = api.allow(&caller, Scope::ReadLogs);
-    let allowed = match may_read {
-        Ok(allowed) => allowed,
-        Err(problem) => api.allow(&caller, Scope::ReadAudit).map_err(|_| problem)?,
-    };
-    let body: Body = input.json(&api).await?;
-    let scope = if body.journal.is_some() { Scope::ReadAudit } else { Scope::ReadLogs };
-    drop(allowed);
-    let allowed = api.allow(&caller, scope)?;
-    if body.project.as_ref().is_some_and(|project| **project != *allowed.project) {
-        return Err(Problem::other_project());
-    }
-    let project = match body.journal {
-        None => Arc::clone(&allowed.project),
-        Some(journal) => journal.project(&allowed)?,
-    };
-    let Body { filter, syntax, from, to, limit, cursor, sort, fields, .. } = body;
-    let ask = Ask { filter, syntax, from, to, limit, cursor, sort, fields };
-    let request = ask.request(&api, &allowed, project)?;
-    Ok(Json(run(&api, request).await?))
+    let (asked, wanted): (Asked, Wanted) = Asked::read(&api, &caller, input).await?;
+    let mut request = asked.request(&api)?;
+    let Wanted { limit, cursor, sort, fields } = wanted;
+    request.limit = limit.unwrap_or(request.limit);
+    (request.cursor, request.fields) = (cursor, fields);
+    request.order = sort.into();
+    let page = run(&api, move |store, budget| {
+        request.budget = budget;
+        query::run(store, &request)
+    });
+    Ok(Json(page.await?))
 }
 
-/// Answers `request` when its turn comes, as far as time lets it.
-pub(super) async fn run(api: &Arc<Api>, mut request: Request) -> Result<Page, Problem> {
+/// Does what is to be done with the store when its turn comes, as far as time lets it.
+pub(super) async fn run<T: Send + 'static>(
+    api: &Arc<Api>,
+    work: impl FnOnce(&Store, Budget) -> Result<T, QueryError> + Send + 'static,
+) -> Result<T, Problem> {
     let place = api.slots.query().await?;
-    request.budget.until = Some(Instant::now() + api.config.query_timeout);
-    let _gone = CancelOnDrop(Arc::clone(&request.budget.cancelled));
+    let budget = Budget {
+        until: Some(Instant::now() + api.config.query_timeout),
+        cancelled: Arc::default(),
+        workers: Arc::clone(&api.workers),
+        memory: Arc::clone(&api.memory),
+    };
+    let _gone = CancelOnDrop(Arc::clone(&budget.cancelled));
     let api = Arc::clone(api);
     let answer = tokio::task::spawn_blocking(move || {
-        let answer = query::run(&api.store, &request);
+        let answer = work(&api.store, budget);
         drop(place);
         answer
     });

@@ -70,10 +70,7 @@ impl Ask {
             request.to = last(to, now).map_err(|problem| problem.at("to"))?;
         }
         request.limit = self.limit.unwrap_or(request.limit);
-        request.order = match self.sort {
-            Sort::Descending => Order::NewestFirst,
-            Sort::Ascending => Order::OldestFirst,
-        };
+        request.order = self.sort.into();
         request.cursor = self.cursor;
         request.fields = self.fields;
         Ok(request)
@@ -85,6 +82,15 @@ impl From<Syntax> for kql::Syntax {
         match syntax {
             Syntax::Lenient => Self::Lenient,
             Syntax::Strict => Self::Strict,
+        }
+    }
+}
+
+impl From<Sort> for Order {
+    fn from(sort: Sort) -> Self {
+        match sort {
+            Sort::Descending => Self::NewestFirst,
+            Sort::Ascending => Self::OldestFirst,
         }
     }
 }

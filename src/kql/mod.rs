@@ -68,7 +68,7 @@ mod write;
 
 pub use self::json::Object;
 pub use self::matcher::Matcher;
-pub use self::number::whole_number;
+pub use self::number::{number, whole_number};
 pub use self::parse::{ParseError, parse};
 pub use self::prepared::{Leaf, Nested, Node, Prepared};
 pub use self::query::{Field, Literal, Parsed, Query, RangeOp, Syntax};

@@ -48,6 +48,16 @@ impl Number {
     }
 }
 
+/// The number that `text` is taken for where numbers are compared, as near as a 64-bit float comes
+/// to it; `None` if it is none, or larger than any float.
+pub fn number(text: &[u8]) -> Option<f64> {
+    if let Some(small) = small(text).and_then(|small| i32::try_from(small).ok()) {
+        return Some(small.into());
+    }
+    decimal(text)?;
+    std::str::from_utf8(text).ok()?.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
 impl Decimal<'_> {
     fn digits(&self) -> impl Iterator<Item = u8> {
         self.whole.iter().chain(self.fraction).copied().skip_while(|digit| *digit == b'0')
@@ -196,6 +206,27 @@ mod tests {
         ];
         for (text, want) in table {
             assert_eq!(whole_number(text.as_bytes()), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_become_floats() {
+        let table = [
+            ("5", Some(5.0)),
+            ("-0012", Some(-12.0)),
+            ("9007199254740992", Some(9_007_199_254_740_992.0)),
+            ("0.00125E+3", Some(1.25)),
+            ("-1e-999999999999999999", Some(0.0)),
+            ("1e999999999999999999", None),
+            ("NaN", None),
+            ("inf", None),
+            ("+5", None),
+            (".5", None),
+            ("5 ms", None),
+            ("", None),
+        ];
+        for (text, want) in table {
+            assert_eq!(number(text.as_bytes()), want, "{text}");
         }
     }
 

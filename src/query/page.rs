@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use serde_json::{Map, Value};
 
 use super::cursor::{Cursor, CursorError};
 use super::plan::Plan;
@@ -12,6 +13,7 @@ use super::projection::Projection;
 use super::render::Renderer;
 use super::request::{Order, Page, QueryError, Request};
 use super::search::{Admit, Search, Tally};
+use super::stats::millis;
 use super::top::{Pick, Top};
 use super::workers::walk;
 use crate::kql::Prepared;
@@ -29,9 +31,37 @@ use crate::time::Timestamp;
 pub fn run(store: &Store, request: &Request) -> Result<Page, QueryError> {
     let started = Instant::now();
     request.check()?;
+    let after = continued(store, request)?;
+    let Rows { logs, tally, next } = rows(store, request, after)?;
+    let next = next.map(|key| {
+        let (time, id) = request.order.time_and_id(key);
+        Cursor { time, id, issued: request.now.as_micros() }.to_text(request)
+    });
+    let mut meta = tally.into_meta();
+    meta.count = logs.len() as u64;
+    meta.next_cursor = next;
+    meta.took_ms = millis(started);
+    Ok(Page { logs, meta })
+}
+
+/// The rows of an answer.
+#[derive(Debug)]
+pub(super) struct Rows {
+    /// As they are shown, in their order.
+    pub(super) logs: Vec<Map<String, Value>>,
+    pub(super) tally: Tally,
+    /// The key of the last, if there may be more.
+    pub(super) next: Option<(i64, i64)>,
+}
+
+/// The first rows that match `request`, behind the key `after`.
+pub(super) fn rows(
+    store: &Store,
+    request: &Request,
+    after: Option<(i64, i64)>,
+) -> Result<Rows, QueryError> {
     let prepared = Prepared::new(&request.filter, request.now)?;
     let plan = Plan::new(&prepared);
-    let after = continued(store, request)?;
     let sources = sources(store, request, after);
     let search = Search {
         store,
@@ -41,26 +71,30 @@ pub fn run(store: &Store, request: &Request) -> Result<Page, QueryError> {
         budget: &request.budget,
     };
     let (picks, has_more, mut tally) = collect(&search, &sources, request, after);
+    let (logs, covered) = show(store, &sources, request, &picks, &mut tally);
+    let last = picks.get(..covered).and_then(|picks| picks.last());
+    let goes_on = (has_more || covered < picks.len()) && !tally.is_spent();
+    let next = last.filter(|_| goes_on).map(|pick| pick.key);
+    Ok(Rows { logs, tally, next })
+}
+
+/// Rows as they are shown, and how many of the picks they cover.
+pub(super) fn show(
+    store: &Store,
+    sources: &[Source],
+    request: &Request,
+    picks: &[Pick],
+    tally: &mut Tally,
+) -> (Vec<Map<String, Value>>, usize) {
     let renderer = Renderer {
         store,
-        sources: &sources,
+        sources,
         projection: Projection::new(request.fields.as_deref()),
         budget: &request.budget,
         max_bytes: MAX_BYTES,
     };
-    let (shown, covered) = renderer.show(&picks, &mut tally);
-    let last = picks.get(..covered).and_then(|picks| picks.last());
-    let goes_on = (has_more || covered < picks.len()) && !tally.is_spent();
-    let next = last.filter(|_| goes_on).map(|pick| {
-        let (time, id) = request.order.time_and_id(pick.key);
-        Cursor { time, id, issued: request.now.as_micros() }.to_text(request)
-    });
-    let logs: Vec<_> = shown.into_iter().map(|(_, row)| row).collect();
-    let mut meta = tally.into_meta();
-    meta.count = logs.len();
-    meta.next_cursor = next;
-    meta.took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Ok(Page { logs, meta })
+    let (shown, covered) = renderer.show(picks, tally);
+    (shown.into_iter().map(|(_, row)| row).collect(), covered)
 }
 
 /// Asks the sources, best first, until no other can have a row that belongs in the answer. Returns

@@ -1,6 +1,7 @@
 //! A prepared query in the order in which it is best asked of columns.
 
 use super::question::Ask;
+use super::reading::Reading;
 use crate::kql::{Field, Node, Prepared};
 
 /// A query, or a part of one; what is quickly told comes first.
@@ -32,6 +33,21 @@ impl<'q> Plan<'q> {
             Node::Nested(nested) => {
                 Self::Or(vec![Self::of(nested.flat()), Self::Ask(Ask::Nested(nested))])
             }
+        }
+    }
+
+    /// The columns of the fields that are asked by name.
+    pub(super) fn columns(&self) -> Vec<String> {
+        match self {
+            Self::All | Self::None => Vec::new(),
+            Self::And(parts) | Self::Or(parts) => parts.iter().flat_map(Self::columns).collect(),
+            Self::Not(part) => part.columns(),
+            Self::Ask(ask) => match ask.field() {
+                Some(Field::Name(name)) => {
+                    Reading::new(name).columns().into_iter().map(str::to_owned).collect()
+                }
+                Some(Field::Wild(_)) | None => Vec::new(),
+            },
         }
     }
 

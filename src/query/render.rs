@@ -3,16 +3,21 @@
 //! Of a row that was found all columns are read that are to be shown, one after the other, for all
 //! rows of a source at once.
 
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
+use super::memory::Share;
 use super::place::{Computed, Place, VERSION, Via, id_text, peer_text};
 use super::projection::Projection;
 use super::request::Budget;
 use super::search::Tally;
 use super::select::each_run;
 use super::top::Pick;
+use super::workers::walk;
 use crate::event::{Kind, Known, ValueRef};
 use crate::parse::structured_data;
 use crate::store::{self, Origin, RowHead, Run, Source, Store};
@@ -31,6 +36,20 @@ pub(super) struct Renderer<'r> {
 
 /// A row, and which of the picks it is.
 type Shown = (usize, Map<String, Value>);
+
+/// What one thread shows.
+struct Part<'r> {
+    shown: Vec<Shown>,
+    tally: Tally,
+    room: Room<'r>,
+}
+
+/// The memory that rows may take.
+struct Room<'r> {
+    /// Of the whole answer; none for a single row, which is shown however large it is.
+    all: Option<&'r AtomicUsize>,
+    own: Share<'r>,
+}
 
 /// Why rows are not shown.
 enum Stop {
@@ -56,22 +75,43 @@ impl Renderer<'_> {
     fn attempt(&self, picks: &[Pick], tally: &mut Tally) -> Option<Vec<Shown>> {
         let mut picks: Vec<(usize, Pick)> = picks.iter().copied().enumerate().collect();
         picks.sort_unstable_by_key(|(_, pick)| (pick.source, pick.row));
-        let mut room = if picks.len() > 1 { self.max_bytes } else { usize::MAX };
-        let mut shown = Vec::with_capacity(picks.len());
-        for group in picks.chunk_by(|(_, a), (_, b)| a.source == b.source) {
+        let room = (picks.len() > 1).then(|| AtomicUsize::new(self.max_bytes));
+        let is_too_much = AtomicBool::new(false);
+        let groups: Vec<&[(usize, Pick)]> =
+            picks.chunk_by(|(_, a), (_, b)| a.source == b.source).collect();
+        let begin = || Part {
+            shown: Vec::new(),
+            tally: Tally::default(),
+            room: Room { all: room.as_ref(), own: Share::new(&self.budget.memory) },
+        };
+        let each = |part: &mut Part<'_>, _: usize, group: &&[(usize, Pick)]| {
             let Some(source) = group.first().and_then(|(_, pick)| self.sources.get(pick.source))
             else {
-                continue;
+                return ControlFlow::Continue(());
             };
             if self.budget.is_cancelled() {
-                tally.note("expected somebody to wait for the answer, but found nobody".to_owned());
-                break;
+                let reason = "expected somebody to wait for the answer, but found nobody";
+                part.tally.note(reason.to_owned());
+                return ControlFlow::Break(());
             }
-            match self.group(source, group, &mut room) {
-                Ok(rows) => shown.extend(rows),
-                Err(Stop::TooMuch) => return None,
-                Err(Stop::Unreadable(error)) => tally.unreadable(source, &error),
+            match self.group(source, group, &mut part.room) {
+                Ok(rows) => part.shown.extend(rows),
+                Err(Stop::TooMuch) => {
+                    is_too_much.store(true, Ordering::Relaxed);
+                    return ControlFlow::Break(());
+                }
+                Err(Stop::Unreadable(error)) => part.tally.unreadable(source, &error),
             }
+            ControlFlow::Continue(())
+        };
+        let parts = walk(&self.budget.workers, &groups, begin, each);
+        if is_too_much.into_inner() {
+            return None;
+        }
+        let mut shown = Vec::with_capacity(picks.len());
+        for part in parts {
+            shown.extend(part.shown);
+            tally.merge(part.tally);
         }
         shown.sort_unstable_by_key(|(number, _)| *number);
         Some(shown)
@@ -82,7 +122,7 @@ impl Renderer<'_> {
         &self,
         source: &Source,
         picks: &[(usize, Pick)],
-        room: &mut usize,
+        room: &mut Room<'_>,
     ) -> Result<Vec<Shown>, Stop> {
         let view = self.store.view(source).map_err(Stop::Unreadable)?;
         let mut rows: Vec<Map<String, Value>> = picks.iter().map(|_| Map::new()).collect();
@@ -95,7 +135,7 @@ impl Renderer<'_> {
             for (row, (_, pick)) in rows.iter_mut().zip(picks) {
                 let Some(value) = column.at(pick.row) else { continue };
                 let size = name.len() + value.bytes.len() + FIELD_BYTES;
-                *room = room.checked_sub(size).ok_or(Stop::TooMuch)?;
+                room.take(size)?;
                 put(row, name, value);
             }
         }
@@ -143,6 +183,15 @@ impl Renderer<'_> {
         };
         row.insert(TAGS.to_owned(), tags);
         row.retain(|name, _| self.projection.shows(name));
+    }
+}
+
+impl Room<'_> {
+    fn take(&mut self, bytes: usize) -> Result<(), Stop> {
+        let Some(all) = self.all else { return Ok(()) };
+        let less = |left: usize| left.checked_sub(bytes);
+        let has_room = all.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok();
+        if has_room && self.own.take(bytes) { Ok(()) } else { Err(Stop::TooMuch) }
     }
 }
 

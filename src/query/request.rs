@@ -78,8 +78,8 @@ pub struct Page {
 /// What there is to say of an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Meta {
-    /// How many events are in it.
-    pub count: usize,
+    /// How many events are in it, or are what it tells of.
+    pub count: u64,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
     /// Events in the blocks and batches that had to be opened.
@@ -114,6 +114,44 @@ pub enum QueryError {
     /// Too many fields to show.
     #[error("expected at most {MAX_FIELDS} fields, but found {0}")]
     Fields(usize),
+    /// Too many of something, or too few.
+    #[error("expected at most {max} {what}, but found {found}")]
+    Many {
+        /// The member of the question that says so.
+        field: &'static str,
+        /// Of what.
+        what: &'static str,
+        /// How many there may be.
+        max: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// Something else where an aggregate belongs.
+    #[error(
+        "expected count, or count, sum, min, max, avg, median, p95 or distinct of a field in \
+         parentheses, or quantile(0.95, field), but found {0}"
+    )]
+    Aggregate(String),
+    /// Two aggregates of one name, or one called `by`.
+    #[error("expected names that differ from each other and from `by`, but found {0} again")]
+    Name(String),
+    /// Something else where the width of buckets belongs.
+    #[error("expected an interval such as 30s, 5m, 1h or 1d, 3650d at most, but found {0}")]
+    Interval(String),
+    /// Too many buckets.
+    #[error(
+        "expected an interval that makes at most {max} buckets of the time asked for, but found \
+         {interval}"
+    )]
+    Buckets {
+        /// How many there may be.
+        max: usize,
+        /// The interval that makes more.
+        interval: String,
+    },
+    /// No event of that id in the project.
+    #[error("expected the id of an event, but found {0}")]
+    NoEvent(String),
     /// A text where a time belongs.
     #[error(transparent)]
     Time(#[from] TimeError),

@@ -3,12 +3,11 @@
 use std::ops::ControlFlow;
 
 use super::bitmap::Bitmap;
-use super::memory::Share;
 use super::plan::Plan;
 use super::prune::{Catalog, Verdict};
 use super::request::{Budget, Meta};
 use super::select::{Selector, Stop, each_run};
-use crate::store::{Error, Source, Store};
+use crate::store::{Error, Segment, Source, Store};
 
 /// What is asked of every source, by as many threads as there are.
 #[derive(Debug)]
@@ -34,7 +33,7 @@ pub(super) struct Tally {
 /// Rows by time and id that are to be asked.
 pub(super) type Admit<'a> = &'a dyn Fn(i64, i64) -> bool;
 
-impl<'r> Search<'r> {
+impl Search<'_> {
     /// Calls `then` with the rows of `source` that are of the project and of the time, that `admit`
     /// admits and that match; not if there are none. Breaks when the budget is spent.
     pub(super) fn ask<'s>(
@@ -62,16 +61,11 @@ impl<'r> Search<'r> {
         }
     }
 
-    /// Memory for what one thread finds.
-    pub(super) fn share(&self) -> Share<'r> {
-        Share::new(&self.budget.memory)
-    }
-
     /// Whether every row of `source` is of the project and of the time and none was deleted, as far
     /// as one can tell without opening it.
     pub(super) fn is_whole(&self, source: &Source) -> bool {
         let ((from, to), (first, last)) = (self.times, source.times());
-        let is_own = |(segment, _): (&crate::store::Segment, _)| *segment.project == *self.project;
+        let is_own = |(segment, _): (&Segment, _)| *segment.project == *self.project;
         let is_asked = from <= first && last <= to && source.block().is_some_and(is_own);
         is_asked && self.store.deleted(source).is_none()
     }

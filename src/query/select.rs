@@ -53,11 +53,6 @@ impl<'v> Selector<'v> {
         &self.view
     }
 
-    /// What the catalog knows of it.
-    pub(super) fn catalog(&self) -> Option<Catalog<'v>> {
-        self.catalog
-    }
-
     /// The bytes of the values that were looked at.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
@@ -277,4 +272,4 @@ fn matching(
 }
 
 /// Rows are looked up one by one where they are fewer than this part of a column.
-const FEW: usize = 8;
+pub(super) const FEW: usize = 8;

@@ -12,6 +12,7 @@
 //! | an address on the blocklist                      | [`blocked`]  |
 //! | streams and datagrams that are odd               | [`intake`]   |
 //! | who is behind a proxy                            | [`proxy`]    |
+//! | what is computed of events, and many who ask     | [`queries`]  |
 //! | `logtrace tail`                                  | [`tail`]     |
 //! | store and queries, without a daemon              | [`store`]    |
 //! | clocks that are wrong                            | [`clock`]    |
@@ -36,6 +37,7 @@ mod ledger;
 mod life;
 mod power;
 mod proxy;
+mod queries;
 mod scale;
 mod store;
 mod tail;

@@ -1,6 +1,7 @@
 //! What callers of the API see.
 
 mod bounds;
+mod counting;
 mod journals;
 mod keeping;
 mod keys;

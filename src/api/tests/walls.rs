@@ -13,6 +13,11 @@ fn routes() -> Vec<(Method, &'static str, Scope)> {
     vec![
         (Method::POST, "/v1/logs/query", Scope::ReadLogs),
         (Method::POST, "/v1/logs/query/parse", Scope::ReadLogs),
+        (Method::POST, "/v1/logs/stats", Scope::ReadLogs),
+        (Method::POST, "/v1/logs/histogram", Scope::ReadLogs),
+        (Method::POST, "/v1/logs/facets", Scope::ReadLogs),
+        (Method::POST, "/v1/logs/patterns", Scope::ReadLogs),
+        (Method::GET, "/v1/logs/0000000000000000/context", Scope::ReadLogs),
         (Method::GET, "/v1/logs/tail", Scope::ReadLogs),
         (Method::GET, "/v1/logs/tail?journal=failed", Scope::ReadAudit),
         (Method::GET, "/v1/blocked", Scope::ReadAudit),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::db::{Db, Family, Options, Write};
 use crate::event::{AuthMethod, Event, Known, Value as FieldValue};
 use crate::kql::{Syntax, parse};
-use crate::query::{CursorKey, Page, Request, run};
+use crate::query::{CursorKey, Page, Request, Workers, run};
 use crate::store::{Config, Origin, Rows, Store};
 use crate::time::Timestamp;
 
@@ -114,17 +114,19 @@ pub(super) fn origin(project: &str) -> Arc<Origin> {
     })
 }
 
-/// A request for the events of project `p`.
+/// A request for the events of project `p`, answered with the help of a thread.
 pub(super) fn request(filter: &str) -> Request {
     let filter = parse(filter, Syntax::Lenient).unwrap().query;
-    Request::new("p".into(), filter, CursorKey([1; 32]), NOW)
+    let mut request = Request::new("p".into(), filter, CursorKey([1; 32]), NOW);
+    request.budget.workers = Arc::new(Workers::new(1));
+    request
 }
 
 /// What `request` finds, all of it.
 pub(super) fn answer(store: &Store, request: &Request) -> Page {
     let page = run(store, request).unwrap();
     assert!(!page.meta.partial, "{:?}", page.meta.partial_reasons);
-    assert_eq!(page.meta.count, page.logs.len());
+    assert_eq!(page.meta.count, page.logs.len() as u64);
     page
 }
 

@@ -15,10 +15,10 @@ use crate::query::{Order, Request};
 use crate::store::{Origin, Rows};
 
 /// An event as it is shown, asked row by row.
-struct Shown(Object);
+pub(super) struct Shown(Object);
 
 impl Shown {
-    fn new(log: &Map<String, Value>) -> Self {
+    pub(super) fn new(log: &Map<String, Value>) -> Self {
         let mut log = log.clone();
         log.remove("event.original_base64");
         Self(Object::new(log))
@@ -67,7 +67,12 @@ pub(super) fn origins() -> [Arc<Origin>; 4] {
 }
 
 /// Stages events; those of project `p`, as they are to be shown but for their ids, go to `model`.
-fn stage(store: &TestStore, draws: &[Draw], batches: usize, model: &mut Vec<Map<String, Value>>) {
+pub(super) fn stage(
+    store: &TestStore,
+    draws: &[Draw],
+    batches: usize,
+    model: &mut Vec<Map<String, Value>>,
+) {
     let origins = origins();
     let context = Context { received_at: RECEIVED, zone_offset: 0, keep_original: false };
     for draws in draws.chunks(draws.len().div_ceil(batches).max(1)) {

@@ -1,0 +1,122 @@
+//! What is computed of events, over the whole way from the socket; and many who ask at once.
+
+use std::fmt::Write as _;
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::support::{Daemon, wait_for};
+
+/// Events of two services, an hour apart, one of three an error.
+fn lines(count: usize) -> String {
+    let mut lines = String::new();
+    for n in 0..count {
+        let (hour, service, severity) = (n % 2, ["api", "web"][n % 2], [6, 6, 3][n % 3]);
+        writeln!(
+            lines,
+            "<{}>1 2026-11-20T1{hour}:15:58Z web-1 {service} - - - request {n} took {} ms",
+            128 + severity,
+            n % 50
+        )
+        .unwrap();
+    }
+    lines
+}
+
+fn asked(daemon: &Daemon, path: &str, body: &Value) -> Value {
+    let mut body = body.clone();
+    body["from"] = json!("2026-11-20T10:00:00Z");
+    body["to"] = json!("2026-11-20T11:59:59Z");
+    let (status, answer) = daemon.call("POST", &format!("/v1/logs/{path}"), None, Some(&body));
+    assert_eq!((status, &answer["meta"]["partial"]), (200, &json!(false)), "{answer}");
+    answer
+}
+
+fn count(daemon: &Daemon) -> u64 {
+    asked(daemon, "stats", &json!({}))["groups"][0]["count"].as_u64().unwrap()
+}
+
+#[test]
+fn what_was_sent_is_counted_staged_and_sealed() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "store.seal_after = \"100ms\"\n");
+    daemon.send("tcp", lines(3_000).as_bytes());
+    wait_for("all events", || (count(&daemon) == 3_000).then_some(()));
+    let check = || {
+        let by = json!({"filter": "level:ERROR", "by": ["service"], "aggregates": ["count"]});
+        let mut groups = asked(&daemon, "stats", &by)["groups"].as_array().unwrap().clone();
+        groups.sort_by_key(Value::to_string);
+        let group = |service: &str| json!({"by": {"service": service}, "count": 500});
+        assert_eq!(groups, [group("api"), group("web")]);
+        let over_time = asked(&daemon, "histogram", &json!({"interval": "1h", "by": "level"}));
+        let bucket =
+            |hour: &str| json!({"time": format!("2026-11-20T{hour}:00:00.000Z"), "count": 1500});
+        assert_eq!(over_time["buckets"], json!([bucket("10"), bucket("11")]));
+        assert_eq!(
+            over_time["series"][0],
+            json!({"value": "INFO", "count": 2000, "counts": [1000, 1000]})
+        );
+        let facets = asked(&daemon, "facets", &json!({"field": "level"}));
+        let value = |value: &str, count: u64| json!({"value": value, "count": count});
+        assert_eq!(
+            facets["facets"][0]["values"],
+            json!([value("INFO", 2000), value("ERROR", 1000)])
+        );
+        let patterns = asked(&daemon, "patterns", &json!({"filter": "service:api"}));
+        let pattern = &patterns["patterns"][0];
+        assert_eq!(
+            (&pattern["pattern"], &pattern["count"]),
+            (&json!("request <*> took <*> ms"), &json!(1500))
+        );
+        let one = daemon.find("message:\"request 30 took\"");
+        let path = format!("/v1/logs/{}/context?before=1&after=1", one["_id"].as_str().unwrap());
+        let (status, around) = daemon.call("GET", &path, None, None);
+        assert_eq!(status, 200, "{around}");
+        let messages = [&around["before"][0], &around["event"], &around["after"][0]];
+        let messages = messages.map(|event| event["message"].as_str().unwrap());
+        assert_eq!(
+            messages,
+            ["request 28 took 28 ms", "request 30 took 30 ms", "request 32 took 32 ms"]
+        );
+    };
+    check();
+    wait_for("the seal", || {
+        let (_, health) = daemon.call("GET", "/v1/health", None, None);
+        (health["store"]["staged_events"] == 0).then_some(())
+    });
+    check();
+    let answer = asked(&daemon, "stats", &json!({"by": ["service"]}));
+    assert_eq!(answer["meta"]["scanned_events"], 0, "the catalog tells all: {answer}");
+}
+
+#[test]
+fn qy_06_many_heavy_queries_harm_no_sender() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "api.max_concurrent_queries = 2\n");
+    daemon.send("tcp", lines(2_000).as_bytes());
+    wait_for("the first events", || (count(&daemon) == 2_000).then_some(()));
+    let heavy = json!({
+        "filter": "message:*e*u*t*3*o*k* or message:~/(r.*)+x/",
+        "by": ["message", "service"],
+        "aggregates": ["count", "distinct(message)", "p99(log.syslog.priority)"],
+    });
+    let codes: Vec<u16> = thread::scope(|scope| {
+        let ask = || daemon.call("POST", "/v1/logs/stats", None, Some(&heavy));
+        let asking: Vec<_> = (0..100).map(|_| scope.spawn(ask)).collect();
+        for _ in 0..10 {
+            daemon.send("tcp", lines(1_000).as_bytes());
+        }
+        asking
+            .into_iter()
+            .map(|asking| asking.join().unwrap())
+            .map(|(status, answer)| {
+                let code = &answer["code"];
+                assert!(status == 200 || (status == 503 && code == "busy"), "{status} {answer}");
+                status
+            })
+            .collect()
+    });
+    assert!(codes.contains(&200));
+    wait_for("all events", || (count(&daemon) == 12_000).then_some(()));
+    assert!(daemon.stop().success());
+}
