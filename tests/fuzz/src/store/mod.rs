@@ -24,12 +24,16 @@ pub fn unpack(chunk: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
 
 /// A chunk.
 pub fn pack(soft: &[u8], hard: &[u8]) -> Vec<u8> {
-    chunk::Packer::new(1).pack(&column::Payload { soft: soft.to_vec(), hard: hard.to_vec() })
+    chunk::Packer::new(1).pack(&column::Payload {
+        soft: soft.to_vec(),
+        hard: hard.to_vec(),
+        is_final: false,
+    })
 }
 
 /// A column out of the two parts of a payload.
 pub fn decode(soft: &[u8], hard: &[u8]) -> Option<Column> {
-    let payload = column::Payload { soft: soft.to_vec(), hard: hard.to_vec() };
+    let payload = column::Payload { soft: soft.to_vec(), hard: hard.to_vec(), is_final: false };
     Column::decode(payload.parts()).ok()
 }
 
