@@ -59,6 +59,7 @@ mod reading;
 mod render;
 mod request;
 mod search;
+mod segment_index;
 mod select;
 mod stats;
 mod tail;
@@ -83,6 +84,7 @@ pub use self::patterns::{MAX_PATTERNS, Pattern, Patterns, PatternsAnswer, patter
 pub use self::request::{
     Budget, DEFAULT_LIMIT, MAX_FIELDS, MAX_LIMIT, Meta, Order, Page, QueryError, Request,
 };
+pub use self::segment_index::SegmentIndex;
 pub use self::stats::{MAX_AGGREGATES, MAX_BY, MAX_GROUPS, Stats, StatsAnswer, stats};
 pub use self::tail::{Fresh, Tail};
 pub use self::which::Which;

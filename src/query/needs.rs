@@ -3,9 +3,9 @@
 //! It is asked of a whole segment at once, before any of its blocks is opened. What it leaves out
 //! has no row that matches; what it leaves in may have none. The index holds the words of all that
 //! events show ([`Words::add_value`](crate::store::tokens::Words::add_value)) but for ids and
-//! times, which are known otherwise or not at all.
+//! times, which the catalog knows.
 
-use super::place::{OriginField, Place};
+use super::place::{OriginField, Place, id_text};
 use crate::kql::{Field, Leaf, Matcher, Node, Prepared};
 use crate::store::tokens::{BlockSet, Token};
 
@@ -22,6 +22,8 @@ pub enum Needs {
     Time(i64, i64),
     /// A row that was received from the first to the last of these, in microseconds.
     Received(i64, i64),
+    /// The row of this id.
+    Id(i64),
     /// All of these.
     All(Vec<Self>),
     /// Some of these.
@@ -52,6 +54,11 @@ pub trait Index {
     fn received(&self, _from: i64, _to: i64) -> BlockSet {
         BlockSet::all(self.blocks())
     }
+
+    /// Those that may hold the row of an id; all, where that is not known.
+    fn with_id(&self, _id: i64) -> BlockSet {
+        BlockSet::all(self.blocks())
+    }
 }
 
 impl Needs {
@@ -73,6 +80,7 @@ impl Needs {
             Self::Word(word) => index.holding(*word)?,
             Self::Time(from, to) => index.between(*from, *to),
             Self::Received(from, to) => index.received(*from, *to),
+            Self::Id(id) => index.with_id(*id),
             Self::All(parts) => {
                 let mut blocks = BlockSet::all(index.blocks());
                 for part in parts {
@@ -148,15 +156,17 @@ impl Needs {
         }))
     }
 
-    /// An id is one word, and in no index.
+    /// An id is one word, and not in the index of words.
     fn of_id(matcher: &Matcher) -> Self {
         let alternatives = matcher.required_words();
-        let is_id = |words: &Vec<String>| words.iter().all(|word| may_be_id(word));
-        if alternatives.is_empty() || alternatives.iter().any(is_id) {
-            Self::Nothing
-        } else {
-            Self::Never
+        if alternatives.is_empty() {
+            return Self::Nothing;
         }
+        let id = |words: &Vec<String>| match words.as_slice() {
+            [word] => id_of(word).map_or(Self::Never, Self::Id),
+            _ => Self::Never,
+        };
+        Self::any(alternatives.iter().map(id))
     }
 
     fn all(parts: impl Iterator<Item = Self>) -> Self {
@@ -201,7 +211,8 @@ impl Needs {
     /// How many words are looked up at most.
     fn words(&self) -> usize {
         match self {
-            Self::Nothing | Self::Never | Self::Time(..) | Self::Received(..) => 0,
+            Self::Nothing | Self::Never => 0,
+            Self::Time(..) | Self::Received(..) | Self::Id(_) => 0,
             Self::Word(_) => 1,
             Self::All(parts) | Self::Any(parts) => parts.iter().map(Self::words).sum(),
         }
@@ -215,10 +226,10 @@ fn add(parts: &mut Vec<Needs>, part: Needs) {
     }
 }
 
-/// Whether a word may be an id as it is shown. Ids are given one after the other, so that the
-/// first four digits stay zeros for 2^48 events: for nine years of a million events a second.
-fn may_be_id(word: &str) -> bool {
-    word.len() == 16 && word.starts_with("0000") && word.bytes().all(|b| b.is_ascii_hexdigit())
+/// The id that is shown as `word`.
+fn id_of(word: &str) -> Option<i64> {
+    let id = u64::from_str_radix(word, 16).ok()?.cast_signed();
+    (id_text(id) == word).then_some(id)
 }
 
 /// Fields that are asked by their words.
@@ -256,6 +267,7 @@ mod tests {
             }
             Needs::Time(..) => "time".to_owned(),
             Needs::Received(..) => "received".to_owned(),
+            Needs::Id(id) => format!("#{id}"),
             Needs::All(parts) => list(parts, " & "),
             Needs::Any(parts) => list(parts, " | "),
         }
@@ -278,10 +290,14 @@ mod tests {
             ("a.*:disk", "disk"),
             ("disk", "disk"),
             ("4711", "(time | received | 4711)"),
-            ("deadbeefdeadbeef", "other"),
-            ("0000000000000012", "?"),
+            ("deadbeefdeadbee", "other"),
+            ("deadbeefdeadbeef", "(#-2401053088876216593 | other)"),
+            ("0000000000000012", "(#18 | time | received | 12 | 0000000000000012)"),
             ("_id:12", "never"),
-            ("_id:0000000000000012", "?"),
+            ("_id:0000000000000012", "#18"),
+            ("_id:0000*", "?"),
+            ("_id:00000000000000AB", "#171"),
+            ("_id:\"0000000000000012 x\"", "never"),
             ("@version:1", "?"),
             ("@timestamp > 2026-06-15", "time"),
             ("received_at:2026-06-15 and disk", "(received & disk)"),

@@ -281,10 +281,10 @@ fn day_kept_by(day: i64, received: i64) -> i64 {
 }
 
 /// Days that an event may be late and still be kept by its own day.
-const DAYS_LATE: i64 = 7;
+pub(super) const DAYS_LATE: i64 = 7;
 
 /// Days that it may be ahead.
-const DAYS_EARLY: i64 = 1;
+pub(super) const DAYS_EARLY: i64 = 1;
 
 /// A block is closed once its values take this much.
 const BLOCK_BYTES: usize = 2 << 20;

@@ -18,9 +18,11 @@ use super::bytes::Damaged;
 use super::chunk::Packer;
 use super::column::{Column, Payload};
 use super::rows::{Head, Rows, put_times, times};
+use super::sealer::{DAYS_EARLY, DAYS_LATE};
 use super::staged::span;
 use super::tokens::{BlockWords, TokenMap, Words};
 use crate::event::{Kind, ValueRef};
+use crate::time::DAY;
 
 /// A segment's row in the catalog.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +132,13 @@ impl Segment {
         segment
     }
 
+    /// Whether a row of the segment may have been received in `from..=to` (microseconds): the day
+    /// that a row is kept by is not far from the day it was received.
+    pub fn may_be_received(&self, from: i64, to: i64) -> bool {
+        let day = |days: i64| self.day.saturating_add(days).saturating_mul(DAY);
+        day(-DAYS_EARLY) <= to && from < day(DAYS_LATE + 1)
+    }
+
     /// The key of a chunk.
     pub(super) fn key(id: u64, at: ChunkAt) -> [u8; 14] {
         let mut key = [0; 14];
@@ -210,6 +219,7 @@ impl Builder {
         put_times(payload, ids);
         self.store(ChunkAt::head(block), packer.pack(payload));
         let mut columns = Vec::new();
+        rows.by_origin().for_each(|(origin, _)| words.add_origin(origin));
         for (name, column) in rows.columns() {
             let number = self.name(name);
             payload.clear();
@@ -219,7 +229,6 @@ impl Builder {
             let rows = u32::try_from(column.len()).unwrap_or(u32::MAX);
             columns.push(BlockColumn { name: number, rows, values: few(column) });
         }
-        rows.by_origin().for_each(|(origin, _)| words.add_origin(origin));
         self.words.push(words.finish());
         let (times, ids) = (span(rows.times()), span(ids));
         let segment = &mut self.segment;

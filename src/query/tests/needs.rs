@@ -1,5 +1,7 @@
 //! Whatever matches is in a block that holds what the query needs.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::events::{Draw, RECEIVED, draw, event};
@@ -7,10 +9,10 @@ use super::fixtures::{NOW, TestStore, answer, request};
 use super::model::{QUERIES, numbers, origins};
 use crate::event::{Event, Known, Value};
 use crate::kql::{Prepared, Syntax, parse};
-use crate::query::Request;
 use crate::query::needs::{Index, Needs};
-use crate::store::Rows;
+use crate::query::{Request, SegmentIndex};
 use crate::store::tokens::{BlockSet, BlockWords, Token, TokenMap, Words};
+use crate::store::{Rows, Source};
 
 /// A segment in which each event is a block of its own.
 struct Blocks {
@@ -38,6 +40,12 @@ impl Index for Blocks {
                 found.insert(block);
             }
         }
+        found
+    }
+
+    fn with_id(&self, id: i64) -> BlockSet {
+        let mut found = BlockSet::none(self.blocks());
+        u32::try_from(id).into_iter().for_each(|id| found.insert(id));
         found
     }
 
@@ -199,6 +207,7 @@ proptest! {
         for query in &queries {
             check(&store, &mut blocks, query);
         }
+        check_sealed(&store, &queries);
     }
 
     #[test]
@@ -210,6 +219,31 @@ proptest! {
         let mut blocks = index(&store, &events);
         for query in QUERIES {
             check(&store, &mut blocks, query);
+        }
+        check_sealed(&store, QUERIES);
+    }
+}
+
+/// Seals what is staged, and asks the index that is then on disk.
+fn check_sealed(store: &TestStore, queries: &[impl AsRef<str>]) {
+    store.seal().unwrap();
+    let sources = store.sources("p", i64::MIN, i64::MAX);
+    for query in queries.iter().map(AsRef::as_ref) {
+        let Ok(parsed) = parse(query, Syntax::Lenient) else { continue };
+        let Ok(prepared) = Prepared::new(&parsed.query, NOW) else { continue };
+        let needs = Needs::of(&prepared);
+        let mut left_out = BTreeSet::new();
+        for source in &sources {
+            let Source::Block(segment, block) = source else { panic!("expected a sealed block") };
+            let mut index = SegmentIndex::new(store, segment);
+            if !needs.may_hold(&mut index).unwrap().contains(*block) {
+                left_out.extend(store.view(source).unwrap().head().unwrap().ids().iter().copied());
+            }
+        }
+        let everything = Request { limit: 10_000, ..request(query) };
+        for log in answer(store, &everything).logs {
+            let id = i64::from_str_radix(log["_id"].as_str().unwrap(), 16).unwrap();
+            assert!(!left_out.contains(&id), "{query} finds {id}, but needs {needs:?}");
         }
     }
 }
