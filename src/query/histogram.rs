@@ -96,11 +96,7 @@ struct Folding<'s, 'm> {
 pub fn histogram(store: &Store, asked: &Histogram) -> Result<HistogramAnswer, QueryError> {
     let started = Instant::now();
     let which = &asked.which;
-    which.check()?;
-    if !(1..=MAX_SERIES).contains(&asked.limit) {
-        let what = "values, and one at least";
-        return Err(QueryError::Many { field: "limit", what, max: MAX_SERIES, found: asked.limit });
-    }
+    asked.check()?;
     let (from, to) = (which.from.as_micros(), which.to.as_micros());
     let sources = store.sources(&which.project, from, to);
     let interval = asked.interval.unwrap_or_else(|| fitting(&sources, (from, to)));
@@ -174,6 +170,17 @@ fn fitting(sources: &[Source], (from, to): (i64, i64)) -> Interval {
     let first = sources.iter().map(|source| source.times().0).min().unwrap_or(0).max(from);
     let last = sources.iter().map(|source| source.times().1).max().unwrap_or(0).min(to);
     Interval::fitting(last.saturating_sub(first))
+}
+
+impl Histogram {
+    fn check(&self) -> Result<(), QueryError> {
+        self.which.check()?;
+        if (1..=MAX_SERIES).contains(&self.limit) {
+            return Ok(());
+        }
+        let (field, what) = ("limit", "values, and one at least");
+        Err(QueryError::Many { field, what, max: MAX_SERIES, found: self.limit })
+    }
 }
 
 impl Times {

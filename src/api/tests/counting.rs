@@ -73,6 +73,12 @@ async fn what_is_computed_of_events() {
         ]})
     );
     assert_eq!(asked(&house, "/v1/logs/facets", "{}").await["facets"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn what_messages_are_made_of() {
+    let house = House::open();
+    house.store(None, LOGS).await;
     assert_eq!(
         asked(&house, "/v1/logs/patterns", r#"{"limit":1}"#).await,
         json!({
