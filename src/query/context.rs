@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::bitmap::Bitmap;
+use super::lookup::Lookup;
 use super::page::{Rows, rows, show};
 use super::place::id_text;
 use super::plan::Plan;
@@ -112,6 +113,7 @@ fn find(
     let search = Search {
         store,
         plan: &Plan::All,
+        lookup: &Lookup::nothing(),
         project: &request.project,
         times: (i64::MIN, i64::MAX),
         budget: &request.budget,

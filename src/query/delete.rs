@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::lookup::Lookup;
 use super::plan::Plan;
 use super::request::{QueryError, Request};
 use super::search::{Search, Tally};
@@ -70,12 +71,13 @@ fn find(store: &Store, request: &Request) -> Result<(Found, Deletion), DeleteErr
     request.check()?;
     let prepared = Prepared::new(&request.filter, request.now).map_err(QueryError::from)?;
     let plan = Plan::new(&prepared);
+    let lookup = Lookup::new(&prepared);
     let last = store.last_id();
     store.seal()?;
     let (from, to) = (request.from.as_micros(), request.to.as_micros());
     let times = (from, to);
     let (project, budget) = (&*request.project, &request.budget);
-    let search = Search { store, plan: &plan, project, times, budget };
+    let search = Search { store, plan: &plan, lookup: &lookup, project, times, budget };
     let (mut found, mut events, mut tally) = (Found::new(), 0, Tally::default());
     for source in store.sources(project, from, to) {
         let Source::Block(segment, block) = &source else { continue };

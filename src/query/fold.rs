@@ -7,6 +7,7 @@
 use std::ops::ControlFlow;
 
 use super::bitmap::Bitmap;
+use super::lookup::Lookup;
 use super::memory::Share;
 use super::plan::Plan;
 use super::prune::{Catalog, Verdict};
@@ -62,10 +63,12 @@ pub(super) fn fold<'m, F: Fold>(
 ) -> Result<Folded<F>, QueryError> {
     let prepared = Prepared::new(&which.filter, which.now)?;
     let plan = Plan::new(&prepared);
+    let lookup = Lookup::new(&prepared);
     let asked = Asked::new(&plan, fields);
     let search = Search {
         store,
         plan: &plan,
+        lookup: &lookup,
         project: &which.project,
         times: (which.from.as_micros(), which.to.as_micros()),
         budget: &which.budget,

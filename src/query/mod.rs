@@ -44,6 +44,7 @@ mod groups;
 mod histogram;
 mod interval;
 mod key;
+mod lookup;
 mod memory;
 mod needs;
 mod numbered;

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value};
 
 use super::cursor::{Cursor, CursorError};
+use super::lookup::Lookup;
 use super::plan::Plan;
 use super::projection::Projection;
 use super::render::Renderer;
@@ -62,10 +63,12 @@ pub(super) fn rows(
 ) -> Result<Rows, QueryError> {
     let prepared = Prepared::new(&request.filter, request.now)?;
     let plan = Plan::new(&prepared);
+    let lookup = Lookup::new(&prepared);
     let sources = sources(store, request, after);
     let search = Search {
         store,
         plan: &plan,
+        lookup: &lookup,
         project: &request.project,
         times: (request.from.as_micros(), request.to.as_micros()),
         budget: &request.budget,

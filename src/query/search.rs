@@ -2,7 +2,10 @@
 
 use std::ops::ControlFlow;
 
+use tracing::warn;
+
 use super::bitmap::Bitmap;
+use super::lookup::Lookup;
 use super::plan::Plan;
 use super::prune::{Catalog, Verdict};
 use super::request::{Budget, Meta};
@@ -14,6 +17,7 @@ use crate::store::{Error, Segment, Source, Store};
 pub(super) struct Search<'r> {
     pub(super) store: &'r Store,
     pub(super) plan: &'r Plan<'r>,
+    pub(super) lookup: &'r Lookup,
     pub(super) project: &'r str,
     /// The first and the last time of an event, in microseconds since the epoch.
     pub(super) times: (i64, i64),
@@ -49,6 +53,10 @@ impl Search<'_> {
         let catalog = Catalog::of(source);
         let verdict = catalog.map_or(Verdict::Some, |catalog| catalog.verdict(self.plan));
         if verdict == Verdict::None {
+            return ControlFlow::Continue(());
+        }
+        let damaged = |error: &Error| warn!(%error, "an index is damaged: blocks are read instead");
+        if verdict == Verdict::Some && !self.lookup.may_hold(self.store, source, damaged) {
             return ControlFlow::Continue(());
         }
         match self.open(source, catalog, verdict, admit, tally, then) {

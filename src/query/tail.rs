@@ -11,6 +11,7 @@ use std::sync::{Arc, Weak};
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
+use super::lookup::Lookup;
 use super::plan::Plan;
 use super::projection::Projection;
 use super::render::Renderer;
@@ -77,10 +78,12 @@ impl Tail {
     pub fn poll(&mut self, store: &Store, now: Timestamp) -> Result<Fresh, QueryError> {
         let prepared = Prepared::new(&self.request.filter, now)?;
         let plan = Plan::new(&prepared);
+        let lookup = Lookup::new(&prepared);
         let sources = self.sources(store);
         let search = Search {
             store,
             plan: &plan,
+            lookup: &lookup,
             project: &self.request.project,
             times: (self.request.from.as_micros(), self.request.to.as_micros()),
             budget: &self.request.budget,

@@ -81,8 +81,13 @@ impl Store {
             let bytes = segment.raw_bytes / (segment.blocks.len() as u64).max(1);
             for number in 0..u32::try_from(segment.blocks.len()).unwrap_or(u32::MAX) {
                 let source = Source::Block(Arc::clone(segment), number);
-                let part = self.part(&source);
-                sealer.add_part(&part.inspect_err(|_| drop(merger.left.insert(segment.id)))?);
+                match self.part(&source) {
+                    Ok(part) => sealer.add_part(&part),
+                    Err(error) => {
+                        merger.left.insert(segment.id);
+                        return Err(error);
+                    }
+                }
                 if pace(bytes).is_break() {
                     return Ok(false);
                 }

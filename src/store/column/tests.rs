@@ -1,3 +1,5 @@
+//! Columns against the values that were put into them.
+
 use super::*;
 use proptest::prelude::*;
 
