@@ -54,12 +54,13 @@
 //! * Every message is accounted for, at any moment.
 //! * No secret is stored, logged or shown, wherever in a message it stood.
 //! * Memory is bounded by configuration: a slow disk slows readers, and through them senders.
+//! * A full disk is waited for: nothing is acknowledged, and it goes on when there is room. A disk
+//!   that failed ends the daemon ([`db`] says what is the one and what the other).
 //!
 //! # Not here yet
 //!
 //! Message templates and the token map (their places are named in [`store`]), merges of segments,
-//! going on by itself after a full disk (the daemon ends with an error, and nothing acknowledged is
-//! lost), one ceiling of memory over all connections, reload, journals of successful calls, the
+//! one ceiling of memory over all connections, reload, journals of successful calls, the
 //! audit log, people and their console, alerts, forwarding.
 
 pub mod admin;

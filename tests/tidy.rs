@@ -33,7 +33,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tokio_rustls::", &["net"]),
     ("quinn_udp::", &["net"]),
     ("socket2::", &["net"]),
-    ("rustix::", &["net"]),
+    ("rustix::", &["db", "net", "app"]),
     ("axum::", &["net", "api", "admin", "app"]),
     ("hyper::", &["net", "api", "admin", "app"]),
     ("hyper_util::", &["net", "api", "admin", "app"]),

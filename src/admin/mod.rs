@@ -25,6 +25,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
 
+use crate::batch::Room;
 use crate::ingest::Ingest;
 use crate::metrics::Page;
 use crate::store::Store;
@@ -34,6 +35,7 @@ use crate::store::Store;
 pub struct Admin {
     ingest: Arc<Ingest>,
     store: Arc<Store>,
+    room: Arc<Room>,
     page: Page,
     readiness: Readiness,
     started: Instant,
@@ -44,11 +46,12 @@ impl Admin {
     pub fn new(
         ingest: Arc<Ingest>,
         store: Arc<Store>,
+        room: Arc<Room>,
         page: Page,
         readiness: Readiness,
         started: Instant,
     ) -> Self {
-        Self { ingest, store, page, readiness, started }
+        Self { ingest, store, room, page, readiness, started }
     }
 }
 

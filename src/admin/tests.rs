@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use super::{Admin, Readiness, router};
-use crate::batch::{self, Batcher};
+use crate::batch::{self, Batcher, Room};
 use crate::db::{self, Db};
 use crate::gate::{self, Gate};
 use crate::ingest::{Ingest, now};
@@ -38,7 +38,8 @@ impl House {
         let batcher = Arc::new(Batcher::new(&batch::Config::default()));
         let ingest = Arc::new(Ingest::new(gate, batcher, Arc::clone(&ledger), gauges));
         let readiness = Readiness::default();
-        let admin = Admin::new(ingest, store, page, readiness.clone(), Instant::now());
+        let room = Arc::new(Room::new(folder.path(), &db::DiskConfig::default()));
+        let admin = Admin::new(ingest, store, room, page, readiness.clone(), Instant::now());
         Self { admin: Arc::new(admin), secret, readiness, ledger, _folder: folder }
     }
 

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use tracing::error;
 
+use crate::db::Trouble;
 use crate::gate::{GateError, Reason, Refusal};
 use crate::journal::FieldError;
 use crate::kql::{ParseError, TimeError};
@@ -186,6 +187,13 @@ impl From<GateError> for Problem {
                 Self::new(StatusCode::CONFLICT, "configured", error.to_string())
             }
             GateError::Full { .. } => Self::new(StatusCode::CONFLICT, "full", error.to_string()),
+            // Once there is room, it can be done.
+            GateError::Db(ref refused) if refused.trouble() != Trouble::Fatal => {
+                let detail = "there is no room on the disk to keep this";
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                let retry_after = Some(Duration::from_secs(5));
+                Self { retry_after, ..Self::new(status, "no_room", detail) }
+            }
             _ => Self::internal(&error),
         }
     }

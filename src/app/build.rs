@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use super::listening::Listening;
-use crate::batch::Batcher;
+use crate::batch::{Batcher, Room};
 use crate::config::Config;
-use crate::db::Db;
+use crate::db::{self, Db, Space};
 use crate::gate::{Gate, Reason};
 use crate::ingest::{Format, Ingest, Listener, now};
 use crate::metrics::{Gauges, Ledger, Page};
@@ -21,6 +21,7 @@ use crate::store::Store;
 pub(super) struct Parts {
     pub(super) store: Arc<Store>,
     pub(super) batcher: Arc<Batcher>,
+    pub(super) room: Arc<Room>,
     pub(super) ledger: Arc<Ledger>,
     pub(super) ingest: Arc<Ingest>,
     pub(super) page: Page,
@@ -40,7 +41,7 @@ pub(super) struct Parts {
 ///
 /// The text says which part, and why.
 pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error + Send + Sync>> {
-    let db = Arc::new(Db::open(&config.data_dir, &config.store.engine)?);
+    let db = Arc::new(open(config)?);
     Listening::forget(&config.data_dir);
     let store = Arc::new(Store::open(Arc::clone(&db), config.store.clone())?);
     let cursor_key = cursor_key(&db)?;
@@ -49,6 +50,7 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
     let ledger = Arc::new(Ledger::new(&REASONS, config.metrics.max_keys));
     let (page, gauges) = Page::new(Arc::clone(&ledger))?;
     let batcher = Arc::new(Batcher::new(&config.batch));
+    let room = Arc::new(Room::new(&config.data_dir, &config.store.disk));
     let ingest =
         Ingest::new(Arc::clone(&gate), Arc::clone(&batcher), Arc::clone(&ledger), gauges.clone());
     let (mut doors, mut drops, mut addresses) = (Vec::new(), Drops::default(), BTreeMap::new());
@@ -72,22 +74,12 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
     if !problems.is_empty() {
         return Err(problems.join("\n").into()); // all of them at once
     }
-    let http = Arc::new(Listener {
-        name: "http".into(),
-        protocol: "http/tcp".to_owned(),
-        format: Format::Json,
-        project: "default".into(),
-        require_key: config.api.requires_key(),
-        key: None,
-        zone_offset: 0,
-        keep_original: false,
-        datagrams: false,
-        account: ledger.listener("http"),
-    });
+    let http = Arc::new(of_calls(config, &ledger));
     let ingest = Arc::new(ingest);
     Ok(Parts {
         store,
         batcher,
+        room,
         ledger,
         ingest,
         page,
@@ -98,6 +90,37 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
         http,
         cursor_key,
     })
+}
+
+/// Opens the store in the data folder; makes one only where that is wanted.
+fn open(config: &Config) -> Result<Db, db::Error> {
+    if !config.store.create && !Db::is_there(&config.data_dir) {
+        return Err(db::Error::NotThere(config.data_dir.clone()));
+    }
+    let db = Db::open(&config.data_dir, &config.store.engine)?;
+    if db.is_new() {
+        tracing::info!(folder = %config.data_dir.display(), "a new store");
+    }
+    if Space::is_remote(&config.data_dir) {
+        tracing::warn!("the data folder is on another machine: its locks and syncs may not hold");
+    }
+    Ok(db)
+}
+
+/// The listener that calls over HTTP are booked under.
+fn of_calls(config: &Config, ledger: &Ledger) -> Listener {
+    Listener {
+        name: "http".into(),
+        protocol: "http/tcp".to_owned(),
+        format: Format::Json,
+        project: "default".into(),
+        require_key: config.api.requires_key(),
+        key: None,
+        zone_offset: 0,
+        keep_original: false,
+        datagrams: false,
+        account: ledger.listener("http"),
+    }
 }
 
 fn described(config: &ListenerConfig, ledger: &Ledger) -> Listener {

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::build::Parts;
 use super::failure::Failure;
 use crate::admin::Readiness;
-use crate::batch::{Commit, SealerStop, run_merger, run_sealer, run_writer};
+use crate::batch::{Commit, SealerStop, Writing, run_merger, run_sealer, run_writer};
 use crate::ingest::now;
 use crate::store::Error;
 
@@ -44,6 +44,7 @@ impl Disk {
         let (failures, failed) = mpsc::channel(2);
         let writer = {
             let (batcher, store) = (Arc::clone(&parts.batcher), Arc::clone(&parts.store));
+            let room = Arc::clone(&parts.room);
             let (ledger, gauges) = (Arc::clone(&parts.ledger), parts.gauges.clone());
             let report = move |commit: &Commit<'_>| {
                 for (origin, count) in &commit.origins {
@@ -52,9 +53,11 @@ impl Disk {
                 gauges.commits.inc();
                 gauges.commit_seconds.inc_by(commit.took.as_secs_f64());
             };
+            let held = of_the_disk(readiness.clone());
             let watch = Watch("writer", failures.clone());
             named("writer", move || {
-                if let Err(error) = run_writer(&batcher, &store, report) {
+                let writing = Writing { batcher: &batcher, store: &store, room: &room };
+                if let Err(error) = run_writer(writing, report, held) {
                     tell(&watch.1, Failure::Store(error));
                 }
             })?
@@ -62,19 +65,21 @@ impl Disk {
         let sealer_stop = Arc::new(SealerStop::default());
         let sealer = {
             let (store, stop) = (Arc::clone(&parts.store), Arc::clone(&sealer_stop));
+            let room = Arc::clone(&parts.room);
             let trouble = of_sealing(readiness.clone());
             let watch = Watch("sealer", failures.clone());
             named("sealer", move || {
-                run_sealer(&store, &stop, now, trouble);
+                run_sealer(&store, &room, &stop, now, trouble);
                 drop(watch);
             })?
         };
         let merger_stop = Arc::new(SealerStop::default());
         let merger = {
             let (store, stop) = (Arc::clone(&parts.store), Arc::clone(&merger_stop));
+            let room = Arc::clone(&parts.room);
             let watch = Watch("merger", failures);
             named("merger", move || {
-                run_merger(&store, &stop);
+                run_merger(&store, &room, &stop);
                 drop(watch);
             })?
         };
@@ -89,6 +94,15 @@ impl Disk {
         self.sealer_stop.stop();
         join(self.sealer).await;
         join(self.merger).await;
+    }
+}
+
+/// Keeps the daemon from being called ready while nothing is written.
+fn of_the_disk(readiness: Readiness) -> impl FnMut(Option<&'static str>) {
+    let mut latch = None;
+    move |why: Option<&'static str>| {
+        drop(latch.take());
+        latch = why.map(|why| readiness.hold(why));
     }
 }
 

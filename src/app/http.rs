@@ -31,13 +31,14 @@ pub(super) fn serve_all(
     };
     let logs = http::router(Arc::clone(&parts.ingest), Arc::clone(&parts.http), door);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let problems = readiness.clone();
+    let (waiting, kept) = (readiness.clone(), Arc::clone(&parts.store));
+    let problems = move || [waiting.reasons(), kept.missing()].concat();
     let api = Api::new(
         Arc::clone(&parts.ingest),
         Arc::clone(&parts.store),
         config.api.clone(),
         parts.cursor_key,
-        Health::new(started, workers, move || problems.reasons()),
+        Health::new(started, workers, problems),
         stop.clone(),
     );
     let limits = Limits {
@@ -50,6 +51,7 @@ pub(super) fn serve_all(
     let admin = Admin::new(
         Arc::clone(&parts.ingest),
         Arc::clone(&parts.store),
+        Arc::clone(&parts.room),
         parts.page.clone(),
         readiness.clone(),
         started,

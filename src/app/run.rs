@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::time::{interval, timeout};
@@ -29,6 +30,7 @@ use crate::net::{self, Drops};
 /// It could not start, or the store failed.
 pub fn run(config: &Config) -> Result<(), Failure> {
     logging::begin(&config.log).map_err(|error| Failure::Build(error.into()))?;
+    raise_descriptors();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(daemon(config));
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -50,8 +52,10 @@ async fn daemon(config: &Config) -> Result<(), Failure> {
     http::serve_all(&parts, config, sockets, &readiness, &stop, &tasks);
     let drops = std::mem::take(&mut parts.drops);
     tasks.spawn(look_after(Arc::clone(&parts.ingest), drops, stop.clone()));
+    tasks.spawn(keep_journals(Arc::clone(&parts.ingest), stop.clone()));
 
-    let _listening = Listening::write(&config.data_dir, &parts.addresses)?;
+    let _listening = Listening::write(&config.data_dir, &parts.addresses)
+        .inspect_err(|error| warn!(%error, "cannot say in the data folder where it listens"));
     for (name, address) in &parts.addresses {
         info!(%name, %address, "listening");
     }
@@ -85,6 +89,15 @@ async fn daemon(config: &Config) -> Result<(), Failure> {
     }
 }
 
+/// Takes as many descriptors as the system allows: connections are not to take those of the store.
+fn raise_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    if let Err(error) = raised {
+        debug!(%error, "cannot raise the number of descriptors");
+    }
+}
+
 /// Opens the sockets of the API and of the admin port.
 async fn http_sockets(config: &Config, parts: &mut Parts) -> Result<[TcpListener; 2], Failure> {
     let mut bind = async |name: &str, at| {
@@ -105,9 +118,26 @@ async fn look_after(ingest: Arc<Ingest>, mut drops: Drops, stop: CancellationTok
             () = stop.cancelled() => return,
         }
         drops.publish(&ingest.gauges().kernel_dropped);
-        ingest.flush_journal().await;
+        if ingest.is_held() {
+            continue; // nothing can be forgotten on a disk without room
+        }
         if let Err(error) = ingest.gate().sweep(crate::ingest::now()) {
             warn!(%error, "cannot forget list entries that have expired");
+        }
+    }
+}
+
+/// Stores the journals' notes every second. They wait where there is no room for them.
+async fn keep_journals(ingest: Arc<Ingest>, stop: CancellationToken) {
+    let mut second = interval(Duration::from_secs(1));
+    loop {
+        tokio::select! {
+            _ = second.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        tokio::select! {
+            () = ingest.flush_journal() => {}
+            () = stop.cancelled() => return,
         }
     }
 }

@@ -42,6 +42,7 @@ pub(crate) async fn serve(
 ) {
     let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(limits.max_connections));
+    let mut has_told = false;
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
     http.max_buf_size(MAX_HEAD).max_headers(MAX_HEADERS);
@@ -56,6 +57,7 @@ pub(crate) async fn serve(
         };
         match accepted {
             Ok((stream, peer)) => {
+                has_told = false;
                 let call = connection(http.clone(), stream, peer, router.clone(), stop.clone());
                 connections.spawn(async move {
                     call.await;
@@ -64,7 +66,9 @@ pub(crate) async fn serve(
             }
             Err(error) if is_of_the_peer(&error) => debug!(%error, "a client went away"),
             Err(error) => {
-                warn!(%error, "cannot accept");
+                if !std::mem::replace(&mut has_told, true) {
+                    warn!(%error, "cannot accept; it is tried again");
+                }
                 tokio::time::sleep(PAUSE).await;
             }
         }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, warn};
 
+use super::room::Room;
 use super::sealer::SealerStop;
 use crate::store::{Merge, Store};
 
@@ -20,8 +21,9 @@ struct Load {
 }
 
 /// Merges until [`SealerStop::stop`]: what is small when the store is not busy, what is left when
-/// nothing has arrived for a while, and what presses in any case.
-pub fn run_merger(store: &Store, stop: &SealerStop) {
+/// nothing has arrived for a while, and what presses in any case; but nothing while the disk has
+/// no room.
+pub fn run_merger(store: &Store, room: &Room, stop: &SealerStop) {
     let rate = store.config().merge_rate.as_u64();
     if rate == 0 {
         return;
@@ -31,6 +33,9 @@ pub fn run_merger(store: &Store, stop: &SealerStop) {
     while stop.sleep(pause) {
         pause = TICK;
         load.look(store);
+        if room.status().held.is_some() {
+            continue;
+        }
         let what = load.due();
         let mut pace = |bytes| pace(bytes, rate, what, store, stop, &mut load);
         match store.merge(what, &mut pace) {

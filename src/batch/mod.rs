@@ -11,12 +11,16 @@
 //! While it compresses and syncs, readers fill the next ones; when those are full too, readers
 //! wait, and so does the sender. Memory is therefore twice the open batches, whatever happens.
 //!
+//! On a disk without room the writer waits, and so does everyone before it; what was refused is put
+//! again under the same numbers once the engine was opened anew ([`Room`]).
+//!
 //! An idle daemon commits at once; a busy one at most every [`Config::max_delay`], unless a batch
 //! is full before.
 
 mod config;
 mod merger;
 mod open;
+mod room;
 mod sealer;
 mod ticket;
 mod writer;
@@ -24,6 +28,7 @@ mod writer;
 pub use self::config::Config;
 pub use self::merger::run_merger;
 pub use self::open::Batcher;
+pub use self::room::{Room, RoomStatus};
 pub use self::sealer::{SealerStop, run_sealer};
 pub use self::ticket::{NotStored, Ticket};
-pub use self::writer::{Commit, run_writer};
+pub use self::writer::{Commit, Writing, run_writer};

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::config::Config;
 use super::ticket::{Answer, Ticket};
@@ -22,6 +22,8 @@ pub struct Batcher {
     /// No batch takes anything any longer. Set before the writer takes them for the last time, and
     /// read under the lock of a batch: what is in one by then is written.
     stopped: AtomicBool,
+    /// Whether nothing is written for the time being, because the disk has no room.
+    held: watch::Sender<bool>,
     max_bytes: usize,
     pub(super) max_delay: Duration,
     /// Batches that were written and are empty again.
@@ -52,6 +54,8 @@ pub(super) enum Wake {
     Take,
     /// Take what is there; then there is no more.
     Stop,
+    /// Nothing has come for a while.
+    Idle,
 }
 
 impl Batcher {
@@ -63,6 +67,7 @@ impl Batcher {
             wake: Condvar::new(),
             room: Notify::new(),
             stopped: AtomicBool::new(false),
+            held: watch::Sender::new(false),
             max_bytes: usize::try_from(config.max_bytes.as_u64()).unwrap_or(usize::MAX),
             max_delay: config.max_delay,
             spare: Mutex::default(),
@@ -89,6 +94,29 @@ impl Batcher {
             }
             room.await;
         }
+    }
+
+    /// Whether nothing is written for the time being. What is appended waits in memory until there
+    /// is room on the disk, and then so does whoever wants to append.
+    pub fn is_held(&self) -> bool {
+        *self.held.borrow()
+    }
+
+    /// Returns once nothing was written for `patience` because the disk has no room.
+    pub async fn held_for(&self, patience: Duration) {
+        let mut held = self.held.subscribe();
+        loop {
+            // The sender is here: it is not dropped while we wait.
+            let _held = held.wait_for(|held| *held).await.is_ok();
+            let freed = held.wait_for(|held| !held);
+            if tokio::time::timeout(patience, freed).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn hold(&self, hold: bool) {
+        self.held.send_replace(hold);
     }
 
     /// Whether [`stop`](Self::stop) was called.
@@ -142,11 +170,14 @@ impl Batcher {
     }
 
     /// Waits until there is something to write: from `not_before` on, or as soon as a batch is
-    /// full.
-    pub(super) fn wait(&self, not_before: Instant) -> Wake {
+    /// full; but no longer than `patience` where nothing comes.
+    pub(super) fn wait(&self, not_before: Instant, patience: Duration) -> Wake {
         let mut demand = self.demand.lock();
+        let until = Instant::now() + patience;
         while !demand.waiting && !demand.stop {
-            self.wake.wait(&mut demand);
+            if self.wake.wait_until(&mut demand, until).timed_out() {
+                return Wake::Idle;
+            }
         }
         while !demand.full && !demand.stop {
             if self.wake.wait_until(&mut demand, not_before).timed_out() {

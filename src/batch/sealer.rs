@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use tracing::{info, warn};
 
+use super::room::Room;
 use crate::store::{Error, Store};
 use crate::time::Timestamp;
 
@@ -34,8 +35,12 @@ impl SealerStop {
 
 /// Seals and expires until [`SealerStop::stop`], then seals once more. `now` reads the clock;
 /// `trouble` hears of a seal that failed, and of the next one that did not.
+///
+/// While the disk has no room, nothing is sealed, but what is past its retention is dropped all the
+/// same.
 pub fn run_sealer(
     store: &Store,
+    room: &Room,
     stop: &SealerStop,
     now: impl Fn() -> Timestamp,
     mut trouble: impl FnMut(Option<&Error>),
@@ -45,7 +50,8 @@ pub fn run_sealer(
     while stop.sleep(if failed { PAUSE } else { TICK }) {
         let (bytes, config) = (store.staged_bytes(), store.config());
         let waited = bytes > 0 && sealed_at.elapsed() >= config.seal_after;
-        if bytes >= config.seal_bytes.as_u64() || waited {
+        let is_held = room.status().held.is_some();
+        if !is_held && (bytes >= config.seal_bytes.as_u64() || waited) {
             // What is staged stays staged, durable and searchable, until a seal succeeds.
             let result = store.seal();
             if result.is_err() || failed {
@@ -56,17 +62,27 @@ pub fn run_sealer(
         } else if bytes == 0 {
             sealed_at = Instant::now();
         }
-        if expired_at.is_none_or(|at| at.elapsed() >= EXPIRE_EVERY) {
-            match store.expire(now()) {
-                Ok(0) => {}
-                Ok(segments) => info!(segments, "past their retention and dropped"),
-                Err(error) => warn!(%error, "cannot drop what is past its retention"),
-            }
+        let every = if is_held { EXPIRE_EVERY_HELD } else { EXPIRE_EVERY };
+        if expired_at.is_none_or(|at| at.elapsed() >= every) {
+            expire(store, room, now());
             expired_at = Some(Instant::now());
         }
     }
     if let Err(error) = store.seal() {
         warn!(%error, "cannot seal; what is staged stays so until the next start");
+    }
+}
+
+fn expire(store: &Store, room: &Room, now: Timestamp) {
+    let is_due = store.has_expired(now);
+    let expired = match is_due && room.status().held.is_some() {
+        true => room.make_way(store).and_then(|()| store.expire(now)),
+        false => store.expire(now),
+    };
+    match expired {
+        Ok(0) => {}
+        Ok(segments) => info!(segments, "past their retention and dropped"),
+        Err(error) => warn!(%error, "cannot drop what is past its retention"),
     }
 }
 
@@ -78,3 +94,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// How often retention is enforced.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
+
+/// The same while there is no room.
+const EXPIRE_EVERY_HELD: Duration = Duration::from_secs(5);

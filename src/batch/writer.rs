@@ -1,11 +1,14 @@
 //! The thread that makes batches durable.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tracing::error;
+use tracing::{debug, error};
 
 use super::open::{Batcher, Open, Wake};
-use crate::store::{Error, Origin, Store};
+use super::room::Room;
+use crate::db;
+use crate::store::{Error, Origin, Staged, Store};
 
 /// What a commit did, for the ledger and the metrics.
 #[derive(Debug)]
@@ -18,28 +21,51 @@ pub struct Commit<'a> {
     pub stored: bool,
 }
 
-/// Writes batches until [`Batcher::stop`], then what is left. `report` is called after each commit
-/// and before its senders are answered.
+/// What the writer writes with.
+#[derive(Clone, Copy, Debug)]
+pub struct Writing<'w> {
+    /// Where the batches come from.
+    pub batcher: &'w Batcher,
+    /// Where they go.
+    pub store: &'w Store,
+    /// Whether there is room for them.
+    pub room: &'w Room,
+}
+
+/// Writes batches until [`Batcher::stop`], then what is left.
+///
+/// `report` is called after each commit and before its senders are answered; `held` when nothing is
+/// written for the time being, with the reason, and when that is over.
+///
+/// While the disk has no room, nothing is written and nothing is lost: open batches fill, and then
+/// readers wait.
 ///
 /// # Errors
 ///
-/// The store did not take a batch. Nothing of it is acknowledged, and nothing more is written: what
-/// a disk holds after a failed sync cannot be known without starting anew.
+/// The store did not take a batch, and not because there was no room for it. Nothing of it is
+/// acknowledged, and nothing more is written: what a disk holds after a failed sync cannot be known
+/// without starting anew.
 pub fn run_writer(
-    batcher: &Batcher,
-    store: &Store,
+    writing: Writing<'_>,
     mut report: impl FnMut(&Commit<'_>),
+    mut held: impl FnMut(Option<&'static str>),
 ) -> Result<(), Error> {
-    let mut last_commit = Instant::now();
+    let Writing { batcher, store, .. } = writing;
+    let mut waiting = Waiting { told: None, held: &mut held };
+    let (mut last_commit, mut marked) = (Instant::now(), Instant::now());
     loop {
-        let wake = batcher.wait(last_commit + batcher.max_delay);
+        let wake = batcher.wait(last_commit + batcher.max_delay, IDLE);
+        waiting.for_room(writing)?;
         // The sealer must keep up; meanwhile open batches fill, and then readers wait.
         let behind = || store.staged_bytes() > MAX_UNSEALED * store.config().seal_bytes.as_u64();
         while !batcher.is_stopped() && behind() {
             std::thread::sleep(Duration::from_millis(1));
         }
-        last_commit = Instant::now();
-        commit(batcher, store, &mut report)?;
+        if wake != Wake::Idle {
+            last_commit = Instant::now();
+            writing.commit(&mut report, &mut waiting)?;
+        }
+        writing.mark(&mut marked, wake);
         if wake == Wake::Stop {
             // Readers have ended before the batcher is stopped: nothing can have come since.
             return Ok(());
@@ -47,31 +73,97 @@ pub fn run_writer(
     }
 }
 
-fn commit(
-    batcher: &Batcher,
-    store: &Store,
-    report: &mut impl FnMut(&Commit<'_>),
-) -> Result<(), Error> {
-    let batches = batcher.take();
-    if batches.is_empty() {
-        return Ok(());
-    }
-    let began = Instant::now();
-    let result = store.stage(batches.iter().map(|open| &open.rows));
-    let origins = batches.iter().flat_map(|open| open.rows.by_origin());
-    let origins = origins.map(|(origin, count)| (&**origin, count)).collect();
-    report(&Commit { origins, took: began.elapsed(), stored: result.is_ok() });
-    if let Err(error) = &result {
-        error!(%error, "the store did not take a batch");
-    }
-    for Open { rows, answer } in batches {
-        if result.is_ok() {
-            answer.stored();
+impl Writing<'_> {
+    /// Writes down how far batches are synced, once a second and at the end.
+    fn mark(self, marked: &mut Instant, wake: Wake) {
+        if wake != Wake::Stop && marked.elapsed() < MARK_EVERY {
+            return;
         }
-        batcher.give_back(rows);
+        *marked = Instant::now();
+        if let Err(error) = self.store.mark() {
+            debug!(%error, "cannot write down how far batches are synced");
+        }
     }
-    result
+
+    fn commit(
+        self,
+        report: &mut impl FnMut(&Commit<'_>),
+        waiting: &mut Waiting<'_>,
+    ) -> Result<(), Error> {
+        let batches = self.batcher.take();
+        if batches.is_empty() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let packed = self.store.pack(batches.iter().map(|open| &open.rows));
+        let result = self.put(&packed, waiting);
+        let origins = batches.iter().flat_map(|open| open.rows.by_origin());
+        let origins = origins.map(|(origin, count)| (&**origin, count)).collect();
+        report(&Commit { origins, took: began.elapsed(), stored: result.is_ok() });
+        if let Err(error) = &result {
+            error!(%error, "the store did not take a batch");
+        }
+        for Open { rows, answer } in batches {
+            if result.is_ok() {
+                answer.stored();
+            }
+            self.batcher.give_back(rows);
+        }
+        result
+    }
+
+    /// Puts batches into the store, however long there is no room for them. When the batcher is
+    /// stopped, the ballast makes way for the last ones.
+    fn put(self, packed: &[Arc<Staged>], waiting: &mut Waiting<'_>) -> Result<(), Error> {
+        loop {
+            let Err(error) = self.store.put(packed) else { return Ok(()) };
+            if error.trouble() == db::Trouble::Fatal {
+                return Err(error);
+            }
+            self.room.refused();
+            waiting.for_room(self)?;
+            if self.batcher.is_stopped() {
+                self.room.make_way(self.store)?;
+                return self.store.put(packed);
+            }
+        }
+    }
 }
+
+/// Waits for room, and tells of it.
+struct Waiting<'h> {
+    told: Option<&'static str>,
+    held: &'h mut dyn FnMut(Option<&'static str>),
+}
+
+impl Waiting<'_> {
+    /// Waits until there is room, or the batcher is stopped.
+    fn for_room(&mut self, writing: Writing<'_>) -> Result<(), Error> {
+        let Writing { batcher, store, room } = writing;
+        loop {
+            let may_write = room.look(store).map_err(|_| Error::Db(db::Error::Failed))?;
+            let why = room.status().held;
+            if why != self.told {
+                batcher.hold(!may_write);
+                (self.held)(why);
+                self.told = why;
+            }
+            if may_write || batcher.is_stopped() {
+                return Ok(());
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+/// How long the writer waits for something to come before it looks after the disk.
+const IDLE: Duration = Duration::from_millis(500);
+
+/// How often it is written down how far batches are synced.
+const MARK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long it waits for room before it looks again.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Bytes that may be staged, in multiples of what is sealed at once.
 const MAX_UNSEALED: u64 = 2;

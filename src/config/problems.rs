@@ -54,6 +54,12 @@ impl Problems {
             let key = format!("store.retention.{key}");
             self.time(&key, kept, "1d to 36500d", DAY..=36_500 * DAY);
         }
+        let disk = &store.disk;
+        let free = ByteSize::mib(1)..=ByteSize::tib(1);
+        self.size("store.disk.min_free", disk.min_free, "1 MiB to 1 TiB", free);
+        self.number("store.disk.min_free_percent", disk.min_free_percent, 0..=25);
+        let ballast = ByteSize::b(0)..=ByteSize::gib(64);
+        self.size("store.disk.ballast", disk.ballast, "0 B to 64 GiB", ballast);
         let engine = &store.engine;
         self.size("store.engine.write_buffer", engine.write_buffer, "1 MiB to 1 GiB", to_gib(1));
         self.size("store.engine.block_cache", engine.block_cache, "1 MiB to 64 GiB", to_gib(64));

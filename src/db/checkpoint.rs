@@ -27,7 +27,8 @@ impl Db {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(parent);
             made.map_err(|error| Error::File { path: parent.to_owned(), error })?;
         }
-        let made = Checkpoint::new(&self.inner).and_then(|made| made.create_checkpoint(to));
+        let engine = self.engine()?;
+        let made = Checkpoint::new(&engine.db).and_then(|made| made.create_checkpoint(to));
         if made.is_err() {
             // What a failed one left is of no use to anyone.
             let _none = fs::remove_dir_all(to.with_extension("tmp")).is_err();

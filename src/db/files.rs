@@ -24,7 +24,7 @@ impl Db {
     ///
     /// When the engine does not say.
     pub fn files(&self, family: Family) -> Result<Vec<TableFile>, Error> {
-        let files = self.inner.live_files()?.into_iter();
+        let files = self.engine()?.db.live_files()?.into_iter();
         let own = files.filter(|file| file.column_family_name == family.name());
         let engine = self.path.join(super::ENGINE);
         Ok(own
@@ -58,7 +58,8 @@ impl Db {
         options.set_readahead_size(READ_AHEAD);
         let mode = IteratorMode::From(from, Direction::Forward);
         let mut read = 0;
-        for entry in self.inner.iterator_cf_opt(self.family(family), options, mode) {
+        let engine = self.engine()?;
+        for entry in engine.db.iterator_cf_opt(engine.family(family), options, mode) {
             let (key, value) = entry?;
             if read >= max_bytes {
                 return Ok(Some(key.into_vec()));
@@ -78,7 +79,8 @@ impl Db {
         let mut options = ReadOptions::default();
         options.fill_cache(false);
         options.set_verify_checksums(true);
-        Ok(self.inner.get_cf_opt(self.family(family), key, &options)?)
+        let engine = self.engine()?;
+        Ok(engine.db.get_cf_opt(engine.family(family), key, &options)?)
     }
 }
 

@@ -2,6 +2,7 @@
 //! and the process that holds it.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::Error;
@@ -22,7 +23,7 @@ pub(super) fn examine(path: &Path) -> Result<bool, Error> {
                 }
                 // An empty marker is one that a power cut met while it was being written.
                 _ if path.join("db").join("CURRENT").exists() => Ok(false),
-                _ => Err(Error::Missing(path.to_owned())),
+                _ => Err(Error::Missing(path.join("db").join("CURRENT"))),
             }
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -39,12 +40,23 @@ pub(super) fn examine(path: &Path) -> Result<bool, Error> {
     }
 }
 
+/// Whether a store is where one was opened before.
+pub(super) fn is_there(path: &Path) -> bool {
+    path.join(MARKER).exists() && path.join("db").join("CURRENT").exists()
+}
+
+/// Device and number of the folder with RocksDB's files.
+pub(super) fn place(path: &Path) -> Option<(u64, u64)> {
+    let found = fs::metadata(path.join("db")).ok()?;
+    Some((found.dev(), found.ino()))
+}
+
 /// Writes the marker, and this process's id.
 pub(super) fn write(path: &Path) -> Result<(), Error> {
     stamp(path)?;
-    let pid = path.join(PID);
-    let written = fs::write(&pid, format!("{}\n", std::process::id()));
-    written.map_err(|error| Error::File { path: pid, error })
+    // Only told to whoever finds the store held: no reason not to open it on a full disk.
+    let _full = fs::write(path.join(PID), format!("{}\n", std::process::id())).is_err();
+    Ok(())
 }
 
 /// Writes the marker, synced, where it does not stand already.

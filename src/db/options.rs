@@ -33,7 +33,11 @@ impl Default for Options {
 
 /// Options of the engine as a whole.
 pub(super) fn engine(options: &Options, create: bool) -> rocksdb::Options {
-    let mut engine = rocksdb::Options::default();
+    let mut base = rocksdb::Options::default();
+    // Opening then takes no more room than a few small files: on a disk that is nearly full, a
+    // store that writes its logs out as it opens does not open.
+    let known = base.get_options_from_string("avoid_flush_during_recovery=true");
+    let mut engine = known.expect("an option of this version");
     engine.create_if_missing(create);
     engine.create_missing_column_families(true);
     // The default mode opens with what came before a damaged record and says nothing of the rest.
@@ -50,13 +54,23 @@ pub(super) fn engine(options: &Options, create: bool) -> rocksdb::Options {
     engine
 }
 
-/// One descriptor for each family.
-pub(super) fn families(options: &Options) -> Vec<ColumnFamilyDescriptor> {
+/// One descriptor for each family. `stage` is the least memory that its family is given.
+pub(super) fn families(options: &Options, stage: u64) -> Vec<ColumnFamilyDescriptor> {
     let cache = Cache::new_lru_cache(bytes(options.block_cache));
-    Family::ALL
-        .into_iter()
-        .map(|family| ColumnFamilyDescriptor::new(family.name(), of(family, options, &cache)))
-        .collect()
+    let stage = usize::try_from(stage).unwrap_or(usize::MAX);
+    let own = |family: Family| {
+        let mut own = of(family, options, &cache);
+        if family == Family::Stage && stage > bytes(options.write_buffer) {
+            own.set_write_buffer_size(stage);
+        }
+        ColumnFamilyDescriptor::new(family.name(), own)
+    };
+    // Nothing is kept in the family that RocksDB brings; but each log takes as much room at once
+    // as the largest buffer of all families, and its own would be 64 MiB.
+    let mut unused = rocksdb::Options::default();
+    unused.set_write_buffer_size(64 << 10);
+    let unused = ColumnFamilyDescriptor::new(rocksdb::DEFAULT_COLUMN_FAMILY_NAME, unused);
+    Family::ALL.into_iter().map(own).chain([unused]).collect()
 }
 
 fn of(family: Family, options: &Options, cache: &Cache) -> rocksdb::Options {

@@ -89,6 +89,16 @@ impl Ingest {
         &self.gauges
     }
 
+    /// Whether nothing is stored for the time being, because the disk has no room.
+    pub fn is_held(&self) -> bool {
+        self.batcher.is_held()
+    }
+
+    /// Returns once nothing was stored for `patience` because the disk has no room.
+    pub async fn held_for(&self, patience: Duration) {
+        self.batcher.held_for(patience).await;
+    }
+
     /// Whether a connection may be opened, asked before anything is read from it. `call` is what the
     /// journal is to say of it.
     ///

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use tempfile::TempDir;
 
 use super::{Format, Ingest, Listener, now};
-use crate::batch::{self, Batcher, Commit, run_writer};
+use crate::batch::{self, Batcher, Commit, Room, Writing, run_writer};
 use crate::db::{self, Db};
 use crate::gate::{self, Gate, KeyInfo, NewKey, Reason, Secret};
 use crate::metrics::{Ledger, Page};
@@ -63,7 +63,11 @@ impl Yard {
                 ledger.settle(&origin.listener, origin.key.as_deref(), *count, commit.stored);
             }
         };
-        let run = move || run_writer(&batcher, &store, report).unwrap();
+        let room = Room::new(store.db().path(), &db::DiskConfig::default());
+        let run = move || {
+            let writing = Writing { batcher: &batcher, store: &store, room: &room };
+            run_writer(writing, report, drop).unwrap();
+        };
         self.writer = Some(std::thread::spawn(run));
         self
     }

@@ -35,6 +35,18 @@ pub struct Gauges {
     pub scrubbed: IntCounter,
     /// When the scrubber had last read all segments, in seconds since the epoch; 0 is never.
     pub scrubbed_at: IntGauge,
+    /// Bytes that the disk of the data folder has free.
+    pub disk_free: IntGauge,
+    /// Bytes that it has in all.
+    pub disk_total: IntGauge,
+    /// Bytes that are to stay free.
+    pub disk_floor: IntGauge,
+    /// 1 while nothing is stored because the disk has no room or cannot be written to.
+    pub disk_full: IntGauge,
+    /// How often the engine was opened anew, to go on after a full disk.
+    pub reopened: IntGauge,
+    /// Batches that were acknowledged and are not there.
+    pub missing_batches: IntGauge,
     /// Synced commits.
     pub commits: IntCounter,
     /// Seconds that commits took, all together.
@@ -69,6 +81,12 @@ impl Gauges {
             quarantined_segments: to.gauge("quarantined_segments", QUARANTINED)?,
             scrubbed: to.add(IntCounter::with_opts(opts("scrubbed_bytes_total", SCRUBBED)))?,
             scrubbed_at: to.gauge("scrubbed_timestamp_seconds", ROUND)?,
+            disk_free: to.gauge("disk_free_bytes", "Free bytes on the disk of the data folder.")?,
+            disk_total: to.gauge("disk_total_bytes", "Bytes that it has in all.")?,
+            disk_floor: to.gauge("disk_min_free_bytes", "Bytes that are to stay free.")?,
+            disk_full: to.gauge("disk_full", FULL)?,
+            reopened: to.gauge("store_reopened", REOPENED)?,
+            missing_batches: to.gauge("store_missing_batches", MISSING)?,
             commits: to.add(IntCounter::with_opts(opts("commits_total", "Synced commits.")))?,
             commit_seconds: to.add(Counter::with_opts(opts("commit_seconds_total", COMMIT)))?,
             journal_noted: to.counters("journal_noted_total", NOTED, &["journal"])?,
@@ -112,5 +130,8 @@ const TLS: &str = "TLS handshakes that failed.";
 const QUARANTINED: &str = "Segments in which damage was found: answers lack their events.";
 const SCRUBBED: &str = "Bytes of segments that were read to see whether they are whole.";
 const ROUND: &str = "When all segments had last been read to see whether they are whole.";
+const FULL: &str = "1 while nothing is stored because the disk has no room.";
+const MISSING: &str = "Batches that were acknowledged and are not there.";
+const REOPENED: &str = "How often the store was opened anew since the start.";
 const COMMIT: &str = "Time spent in synced commits.";
 const NOTED: &str = "Refusals and failures noted in a journal, folded ones counted each.";

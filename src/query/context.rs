@@ -74,7 +74,7 @@ pub fn context(store: &Store, asked: &Context) -> Result<ContextAnswer, QueryErr
     (request.from, request.to, request.cursor) = (Timestamp::MIN, Timestamp::MAX, None);
     request.limit = 1;
     request.check()?;
-    let mut tally = Tally::default();
+    let mut tally = Tally::of(store);
     let sources = store.sources(&request.project, i64::MIN, i64::MAX);
     let found = find(store, &request, &sources, asked.id, &mut tally);
     let Some(Found { pick, time, same }) = found else {

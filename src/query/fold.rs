@@ -76,7 +76,7 @@ pub(super) fn fold<'m, F: Fold>(
     let begin = || Folded {
         fold: begin(Share::new(&which.budget.memory)),
         matched: 0,
-        tally: Tally::default(),
+        tally: Tally::of(store),
     };
     let each = |state: &mut Folded<F>, _: usize, source: &Source| {
         state.fold.next();

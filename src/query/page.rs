@@ -73,7 +73,9 @@ pub(super) fn rows(
         times: (request.from.as_micros(), request.to.as_micros()),
         budget: &request.budget,
     };
-    let (picks, has_more, mut tally) = collect(&search, &sources, request, after);
+    let (picks, has_more, read) = collect(&search, &sources, request, after);
+    let mut tally = Tally::of(store);
+    tally.merge(read);
     let (logs, covered) = show(store, &sources, request, &picks, &mut tally);
     let last = picks.get(..covered).and_then(|picks| picks.last());
     let goes_on = (has_more || covered < picks.len()) && !tally.is_spent();

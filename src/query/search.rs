@@ -136,6 +136,14 @@ impl Search<'_> {
 }
 
 impl Tally {
+    /// Nothing read yet; of events that were lost nobody knows what they held, so that they are
+    /// missing from every answer.
+    pub(super) fn of(store: &Store) -> Self {
+        let mut own = Self::default();
+        store.missing().into_iter().for_each(|reason| own.note(reason));
+        own
+    }
+
     /// Says that a source is missing from the answer.
     pub(super) fn unreadable(&mut self, source: &Source, error: &Error) {
         self.note(match source {

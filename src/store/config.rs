@@ -12,6 +12,9 @@ use crate::db;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// Whether a store is made where there is none. `false` refuses to start instead: for a folder
+    /// that is mounted, and may not be. Default: true.
+    pub create: bool,
     /// Staged events are sealed into segments once they take this much (before compression).
     /// Default: 32 MiB. Range: 1 MiB to 1 GiB.
     pub seal_bytes: ByteSize,
@@ -26,6 +29,8 @@ pub struct Config {
     pub scrub_rate: ByteSize,
     /// How long events are kept. Default: 30d.
     pub retention: Retention,
+    /// What is kept free on the disk.
+    pub disk: db::DiskConfig,
     /// The memory that RocksDB may use.
     pub engine: db::Options,
 }
@@ -49,11 +54,13 @@ pub struct Days(#[serde(with = "humantime_serde")] pub Duration);
 impl Default for Config {
     fn default() -> Self {
         Self {
+            create: true,
             seal_bytes: ByteSize::mib(32),
             seal_after: Duration::from_secs(10),
             merge_rate: ByteSize::mib(64),
             scrub_rate: ByteSize::mib(8),
             retention: Retention::default(),
+            disk: db::DiskConfig::default(),
             engine: db::Options::default(),
         }
     }

@@ -28,6 +28,7 @@ mod column;
 mod config;
 mod deletes;
 mod merge;
+mod missing;
 mod origin;
 mod quarantine;
 mod recover;
@@ -55,7 +56,7 @@ pub use self::segment::{Block, BlockColumn, BlockValue, Segment};
 pub use self::staged::Staged;
 pub use self::view::{RowHead, Source, View};
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -67,6 +68,7 @@ use self::chunk::Packer;
 use self::column::Payload;
 use self::deletes::Deletes;
 use self::merge::Merger;
+use self::missing::Missing;
 use self::quarantine::Quarantine;
 use self::recover::{CLOCK, NEXT, catalog_row, next_value, segment_key};
 use self::sealer::Sealer;
@@ -92,6 +94,7 @@ pub struct Store {
     checkpoints: Checkpoints,
     quarantine: Quarantine,
     deletes: Deletes,
+    missing: RwLock<Missing>,
 }
 
 #[derive(Debug, Default)]
@@ -108,6 +111,13 @@ struct Writer {
     next_id: u64,
     packer: Packer,
     scratch: Payload,
+    /// Batches that were refused, were found to be there when the engine was opened anew, and are
+    /// put again by whoever does not know.
+    turned_up: BTreeSet<u64>,
+    /// The number after that of the last batch that is synced.
+    synced: u64,
+    /// The same as it was last written down.
+    marked: u64,
 }
 
 /// Why the store did not do as it was told.
@@ -171,6 +181,16 @@ pub struct Usage {
     pub quarantined_segments: u64,
 }
 
+impl Error {
+    /// What it means for whoever wanted to write.
+    pub fn trouble(&self) -> db::Trouble {
+        match self {
+            Self::Db(error) => error.trouble(),
+            _ => db::Trouble::Fatal,
+        }
+    }
+}
+
 impl Store {
     /// Opens the store in `db`: finds what is staged and sealed, and removes what a crash left.
     ///
@@ -185,33 +205,53 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When they could not be written; none of them is then visible, and none is to be
-    /// acknowledged.
+    /// As [`put`](Self::put).
     pub fn stage<'r>(&self, batches: impl IntoIterator<Item = &'r Rows>) -> Result<(), Error> {
+        self.put(&self.pack(batches))
+    }
+
+    /// Numbers and packs `batches` for [`put`](Self::put). Empty ones are passed over.
+    pub fn pack<'r>(&self, batches: impl IntoIterator<Item = &'r Rows>) -> Vec<Arc<Staged>> {
         let writer = &mut *self.writer.lock();
-        let (mut number, mut id) = (writer.next_batch, writer.next_id);
         let mut staged = Vec::new();
         for rows in batches.into_iter().filter(|rows| !rows.is_empty()) {
+            let (number, id) = (writer.next_batch, writer.next_id);
             let batch = Staged::pack(number, id, rows, &mut writer.packer, &mut writer.scratch);
-            (number, id) = (number + 1, id + rows.len() as u64);
+            // Numbers are taken even when the write fails: a refused batch may still turn up in the
+            // log, and another must not bear its number.
+            (writer.next_batch, writer.next_id) = (number + 1, id + rows.len() as u64);
             staged.push(Arc::new(batch));
         }
-        if staged.is_empty() {
+        staged
+    }
+
+    /// Makes packed batches durable, together, and visible. Those that were refused may be put
+    /// again, as they are, after a [`reopen`](Self::reopen): under its number a batch is there
+    /// once, however often it is put.
+    ///
+    /// # Errors
+    ///
+    /// When they could not be written; none of them is then visible, and none is to be
+    /// acknowledged.
+    pub fn put(&self, batches: &[Arc<Staged>]) -> Result<(), Error> {
+        let writer = &mut *self.writer.lock();
+        let mut write = Write::default();
+        let new = |batch: &&Arc<Staged>| !writer.turned_up.contains(&batch.number);
+        let new: Vec<_> = batches.iter().filter(new).collect();
+        if new.is_empty() {
+            writer.turned_up.clear();
             return Ok(());
         }
-        let mut write = Write::default();
-        for batch in &staged {
+        for batch in &new {
             write.put(Family::Stage, batch.number.to_be_bytes().to_vec(), &*batch.chunk);
         }
-        // Numbers are taken even when the write fails: a refused batch may still turn up in the
-        // log, and another must not bear its number.
-        (writer.next_batch, writer.next_id) = (number, id);
         self.db.commit(&write)?;
         failpoint::reached("stage-committed");
-        drop(write);
-        let bytes = staged.iter().map(|staged| staged.raw_bytes as u64).sum();
+        writer.turned_up.clear();
+        writer.synced = new.last().map_or(writer.synced, |last| last.number + 1);
+        let bytes = new.iter().map(|staged| staged.raw_bytes as u64).sum();
         self.staged_total.fetch_add(bytes, Ordering::Relaxed);
-        self.state.write().staged.extend(staged);
+        self.state.write().staged.extend(new.into_iter().cloned());
         Ok(())
     }
 
@@ -261,20 +301,8 @@ impl Store {
     /// When the catalog could not be changed.
     pub fn expire(&self, now: Timestamp) -> Result<usize, Error> {
         let _one_at_a_time = self.sealing.lock();
-        let newest = self.state.read().segments.values().map(|segment| segment.day).max();
-        let Some(now) = self.believed(now, newest)? else { return Ok(0) };
-        let is_past = |segment: &Segment, day: i64| {
-            let kept = self.config.retention.of(&segment.project).as_micros();
-            let kept = i64::try_from(kept).unwrap_or(i64::MAX);
-            (day + 1).saturating_mul(DAY) < now.plus(-kept).as_micros()
-        };
-        let due: Vec<_> = {
-            let state = self.state.read();
-            let newest_first = || state.segments.values().rev();
-            let days = clock::days_kept_by(now, newest_first().map(|segment| segment.day));
-            let due = newest_first().zip(days).filter(|(segment, day)| is_past(segment, *day));
-            due.map(|(segment, _)| Arc::clone(segment)).collect()
-        };
+        let Some(now) = self.believed(now)? else { return Ok(0) };
+        let due = self.past_retention(now);
         if !due.is_empty() {
             let mut write = Write::default();
             due.iter().for_each(|s| write.delete(Family::Catalog, segment_key(s.id)));
@@ -290,6 +318,14 @@ impl Store {
         drop(due);
         self.drop_condemned()?;
         Ok(condemned)
+    }
+
+    /// Whether anything is past its retention, or was and is still to be dropped.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        let before = self.time_before().unwrap_or_default();
+        let now = clock::believed(now, self.newest_day(), before);
+        now.is_some_and(|now| !self.past_retention(now).is_empty())
+            || !self.state.read().condemned.is_empty()
     }
 
     /// Everything that may hold a row of `project` in `from..=to` (microseconds), the newest
@@ -355,6 +391,11 @@ impl Store {
         &self.config
     }
 
+    /// The disk that it is on.
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
     /// Where files are made before they are brought in.
     fn folder(&self) -> Result<PathBuf, Error> {
         let path = self.db.path().join("tmp");
@@ -364,11 +405,23 @@ impl Store {
         }
     }
 
+    /// The segments that are past their retention at this time.
+    fn past_retention(&self, now: Timestamp) -> Vec<Arc<Segment>> {
+        let is_past = |segment: &Segment, day: i64| {
+            let kept = self.config.retention.of(&segment.project).as_micros();
+            let kept = i64::try_from(kept).unwrap_or(i64::MAX);
+            (day + 1).saturating_mul(DAY) < now.plus(-kept).as_micros()
+        };
+        let state = self.state.read();
+        let newest_first = || state.segments.values().rev();
+        let days = clock::days_kept_by(now, newest_first().map(|segment| segment.day));
+        let due = newest_first().zip(days).filter(|(segment, day)| is_past(segment, *day));
+        due.map(|(segment, _)| Arc::clone(segment)).collect()
+    }
+
     /// How late it is for retention; kept, so that it is known after a restart.
-    fn believed(&self, now: Timestamp, newest: Option<i64>) -> Result<Option<Timestamp>, Error> {
-        let kept = self.db.get(Family::Catalog, CLOCK)?;
-        let kept = kept.as_deref().and_then(|kept| kept.try_into().ok()).map(i64::from_be_bytes);
-        let before = kept.map(Timestamp::from_micros);
+    fn believed(&self, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+        let (before, newest) = (self.time_before()?, self.newest_day());
         let Some(now) = clock::believed(now, newest, before) else { return Ok(None) };
         if newest.is_some() && clock::is_worth_keeping(now, before) {
             let mut write = Write::default();
@@ -376,6 +429,18 @@ impl Store {
             self.db.commit(&write)?;
         }
         Ok(Some(now))
+    }
+
+    /// How late it was for retention the last time that was kept.
+    fn time_before(&self) -> Result<Option<Timestamp>, Error> {
+        let kept = self.db.get(Family::Catalog, CLOCK)?;
+        let kept = kept.as_deref().and_then(|kept| kept.try_into().ok()).map(i64::from_be_bytes);
+        Ok(kept.map(Timestamp::from_micros))
+    }
+
+    /// The newest day that anything sealed is kept by.
+    fn newest_day(&self) -> Option<i64> {
+        self.state.read().segments.values().map(|segment| segment.day).max()
     }
 
     fn drop_condemned(&self) -> Result<(), Error> {

@@ -1,12 +1,12 @@
 //! Opening a store: what the catalog and the stage say, and what a crash left behind.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use parking_lot::{Mutex, RwLock};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::catalog::{self, Catalog};
 use super::checkpoints::{self, Checkpoints};
@@ -14,50 +14,53 @@ use super::chunk::Packer;
 use super::column::Payload;
 use super::deletes::Deletes;
 use super::merge::Merger;
+use super::missing::{self, Missing};
 use super::quarantine::Quarantine;
 use super::sealer::Sealer;
 use super::segment::Segment;
 use super::staged::Staged;
 use super::{Config, Error, State, Store, Writer};
-use crate::db::{self, Db, Family};
+use crate::db::{Db, Family, Trouble, Write};
 
 /// See [`Store::open`].
 pub(super) fn open(db: Arc<Db>, config: Config) -> Result<Store, Error> {
     let folder = db.path().join("tmp");
     // Files that were being made when the daemon ended; none was brought in.
     let _absent = fs::remove_dir_all(&folder).is_err();
-    fs::create_dir_all(&folder).map_err(|error| db::Error::File { path: folder.clone(), error })?;
+    // On a disk without room it is made once it is needed.
+    let _no_room = fs::create_dir_all(&folder).is_err();
     checkpoints::forget(&db);
     let catalog = catalog::read(&db)?;
-    let Stage { staged, last_number, damaged } = stage(&db)?;
-    let next = next(&db)?;
-    let (mut next_segment, mut next_batch, mut next_id) = next.unwrap_or_default();
-    if let Some(last) = staged.back() {
-        next_id = next_id.max(last.first_id + last.rows as u64);
-    }
-    if let Some(last_number) = last_number {
-        next_batch = next_batch.max(last_number + 1);
-    }
-    if damaged {
-        next_id += IDS_OF_A_BATCH; // its ids are taken, whichever they are
-    }
+    let mut missing = Missing::read(&db);
+    let mut found = Found::read(&db, missing::synced(&db), &mut missing)?;
     if let Some(id) = catalog.last_id() {
-        next_segment = next_segment.max(id + 1);
+        found.next_segment = found.next_segment.max(id + 1);
     }
-    let orphans = drop_orphans(&db, &catalog)?;
-    next_segment = orphans.map_or(next_segment, |last| next_segment.max(last + 1));
+    // Where something is missing, the rows of a segment may be what is left of it.
+    let orphans = orphans(&db, &catalog, missing.batches() > 0)?;
+    found.next_segment = orphans.map_or(found.next_segment, |id| found.next_segment.max(id + 1));
     let quarantine = Quarantine::load(&db, &catalog)?;
+    set_aside(&db, &catalog, &quarantine);
     let segments = catalog.segments;
     let deletes = Deletes::load(&db, &segments, &quarantine)?;
-    info!(segments = segments.len(), staged = staged.len(), "store opened");
+    info!(segments = segments.len(), staged = found.staged.len(), "store opened");
+    let Found { staged, next_batch, next_id, .. } = found;
     let state = State { staged, segments, condemned: Vec::new() };
-    let next_segment = Arc::new(AtomicU64::new(next_segment));
-    let packer = Packer::new(LEVEL);
+    let next_segment = Arc::new(AtomicU64::new(found.next_segment));
+    let writer = Writer {
+        next_batch,
+        next_id,
+        packer: Packer::new(LEVEL),
+        scratch: Payload::default(),
+        turned_up: BTreeSet::new(),
+        synced: next_batch,
+        marked: 0,
+    };
     let store = Store {
         db,
         config,
         state: RwLock::new(state),
-        writer: Mutex::new(Writer { next_batch, next_id, packer, scratch: Payload::default() }),
+        writer: Mutex::new(writer),
         sealing: Mutex::new(Sealer::new(LEVEL, Arc::clone(&next_segment))),
         merging: Mutex::new(Merger::new(&next_segment)),
         next_segment,
@@ -65,14 +68,69 @@ pub(super) fn open(db: Arc<Db>, config: Config) -> Result<Store, Error> {
         checkpoints: Checkpoints::default(),
         quarantine,
         deletes,
+        missing: RwLock::new(missing),
     };
-    if next.is_none() {
+    if found.is_uncounted {
         store.count_anew();
     }
     Ok(store)
 }
 
 impl Store {
+    /// Opens the engine anew where it is [latched](Db::latched), or its files were taken away, so
+    /// that it writes again, and reads back what is there: a commit that was refused may have been
+    /// done. Queries go on.
+    ///
+    /// # Errors
+    ///
+    /// When there is still no room, or the catalog cannot be read. It can be called again.
+    pub fn reopen(&self) -> Result<(), Error> {
+        // In the order in which a seal and a stage take them.
+        let _sealing = self.sealing.lock();
+        let writer = &mut *self.writer.lock();
+        if self.db.latched().is_none() && self.db.is_in_place() {
+            return Ok(()); // somebody else has done it
+        }
+        self.db.reopen()?;
+        // Until what is shown is what is there, nothing may be written.
+        self.read_back(writer).inspect_err(|error| self.db.latch(error.trouble()))
+    }
+
+    fn read_back(&self, writer: &mut Writer) -> Result<(), Error> {
+        // Segments that no row names are left for the next start: somebody may be merging.
+        let catalog = catalog::read(&self.db)?;
+        let mut missing = self.missing.read().clone();
+        let found = Found::read(&self.db, writer.synced, &mut missing)?;
+        *self.missing.write() = missing;
+        let turned_up = self.turned_up(&found);
+        // They lie in a log that may never have been synced.
+        let mut write = Write::default();
+        for batch in &turned_up {
+            write.put(Family::Stage, batch.number.to_be_bytes().to_vec(), &*batch.chunk);
+        }
+        if !turned_up.is_empty() {
+            self.db.commit(&write)?;
+        }
+        writer.turned_up.extend(turned_up.iter().map(|batch| batch.number));
+        writer.next_batch = writer.next_batch.max(found.next_batch);
+        writer.next_id = writer.next_id.max(found.next_id);
+        let state = &mut *self.state.write();
+        state.staged = found.staged;
+        let known = std::mem::take(&mut state.segments);
+        // Who reads a segment holds the one that was known: it must be told from one that nobody
+        // reads.
+        let same = |(id, new): (u64, Arc<Segment>)| (id, known.get(&id).cloned().unwrap_or(new));
+        state.segments = catalog.segments.into_iter().map(same).collect();
+        Ok(())
+    }
+
+    /// The batches that were refused and are there all the same.
+    fn turned_up(&self, found: &Found) -> Vec<Arc<Staged>> {
+        let state = self.state.read();
+        let known: BTreeSet<u64> = state.staged.iter().map(|batch| batch.number).collect();
+        found.staged.iter().filter(|batch| !known.contains(&batch.number)).cloned().collect()
+    }
+
     /// Leaves all ids out that rows may have, where the next one cannot be read.
     fn count_anew(&self) {
         let state = self.state.read();
@@ -106,12 +164,44 @@ pub(super) fn next_value(segment: u64, batch: u64, id: u64) -> Vec<u8> {
     [segment, batch, id].iter().flat_map(|number| number.to_be_bytes()).collect()
 }
 
+/// What is staged, and the next numbers, as the disk has it.
+struct Found {
+    staged: VecDeque<Arc<Staged>>,
+    next_segment: u64,
+    next_batch: u64,
+    next_id: u64,
+    /// Whether the next numbers could not be read, or were never written.
+    is_uncounted: bool,
+}
+
+impl Found {
+    /// Reads it. Batches before `synced` were acknowledged; those that are not there are `missing`.
+    fn read(db: &Db, synced: u64, missing: &mut Missing) -> Result<Self, Error> {
+        let Stage { staged, numbers, damaged } = stage(db)?;
+        let next = next(db)?;
+        let (next_segment, mut next_batch, mut next_id) = next.unwrap_or_default();
+        let lost = missing::gaps(next_batch, &numbers, synced);
+        missing.add(db, &lost);
+        if let Some(last) = staged.back() {
+            next_id = next_id.max(last.first_id + last.rows as u64);
+        }
+        if let Some(last) = numbers.last() {
+            next_batch = next_batch.max(last + 1);
+        }
+        next_batch = next_batch.max(synced);
+        if damaged || !lost.is_empty() {
+            next_id += IDS_OF_A_BATCH; // their ids are taken, whichever they are
+        }
+        Ok(Self { staged, next_segment, next_batch, next_id, is_uncounted: next.is_none() })
+    }
+}
+
 /// What the `stage` family holds.
 #[derive(Default)]
 struct Stage {
     staged: VecDeque<Arc<Staged>>,
-    /// The number of the last batch, readable or not.
-    last_number: Option<u64>,
+    /// The numbers of all batches, readable or not, in order.
+    numbers: Vec<u64>,
     /// Whether some could not be read.
     damaged: bool,
 }
@@ -120,7 +210,7 @@ fn stage(db: &Db) -> Result<Stage, Error> {
     let mut stage = Stage::default();
     db.scan(Family::Stage, b"", |key, chunk| {
         let Ok(number) = key.try_into().map(u64::from_be_bytes) else { return };
-        stage.last_number = Some(number);
+        stage.numbers.push(number);
         match Staged::read(number, chunk) {
             Ok(batch) => stage.staged.push_back(Arc::new(batch)),
             // Left where it is: the next version may know how to mend it.
@@ -150,17 +240,39 @@ fn next(db: &Db) -> Result<Option<(u64, u64, u64)>, Error> {
 /// Removes segments that no catalog row names: brought in just before a crash, their batches are
 /// still staged. Returns the last one's id.
 ///
-/// None is removed while the catalog is damaged: its row may be one that cannot be read.
-fn drop_orphans(db: &Db, catalog: &Catalog) -> Result<Option<u64>, Error> {
+/// None is removed while the catalog is damaged, as its row may be one that cannot be read, and
+/// where they are to be kept.
+fn orphans(db: &Db, catalog: &Catalog, is_kept: bool) -> Result<Option<u64>, Error> {
     let mut last = None;
     for id in catalog.orphans.iter().copied() {
-        if !catalog.is_damaged {
-            info!(segment = id, "removing a segment that was not committed");
-            db.drop_segments(&id.to_be_bytes(), &(id + 1).to_be_bytes())?;
-        }
         last = Some(id);
+        if catalog.is_damaged || is_kept {
+            warn!(segment = id, "a segment that no catalog row names is kept, unseen");
+            continue;
+        }
+        info!(segment = id, "removing a segment that was not committed");
+        if let Err(error) = db.drop_segments(&id.to_be_bytes(), &(id + 1).to_be_bytes()) {
+            // Nobody sees it; it is removed at a start that finds room.
+            if error.trouble() == Trouble::Fatal && !error.is_damage() {
+                return Err(error.into());
+            }
+            warn!(segment = id, %error, "cannot remove it yet");
+        }
     }
     Ok(last)
+}
+
+/// Sets the segments aside whose files the engine could not open.
+fn set_aside(db: &Db, catalog: &Catalog, quarantine: &Quarantine) {
+    for file in db.damage().files.iter().filter(|file| file.family == Family::Segments) {
+        let id = |key: &[u8]| key.first_chunk().map(|id| u64::from_be_bytes(*id));
+        let (first, last) = (id(&file.first_key), id(&file.last_key));
+        for id in first.into_iter().chain(last).collect::<BTreeSet<_>>() {
+            if catalog.segments.contains_key(&id) {
+                quarantine.set(db, id, None, &file.why);
+            }
+        }
+    }
 }
 
 /// The first byte of a catalog row.

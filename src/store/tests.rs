@@ -256,5 +256,60 @@ fn days_past_their_retention_are_dropped_once_nobody_reads_them() {
     assert_ne!(first[..8], 0_u64.to_be_bytes(), "the file is gone");
 }
 
+/// Batches that were refused, though some of them had reached the log, and the store opened anew.
+fn refused(store: &Store, packed: &[Arc<Staged>], reached: usize) {
+    let mut write = Write::default();
+    for batch in packed.iter().take(reached) {
+        write.put(Family::Stage, batch.number.to_be_bytes().to_vec(), &*batch.chunk);
+    }
+    store.db.commit(&write).unwrap();
+    store.db.latch(db::Trouble::Full);
+    store.reopen().unwrap();
+    assert_eq!(store.db.latched(), None);
+}
+
+#[test]
+fn st_04_a_refused_batch_is_there_once_whether_it_had_reached_the_log_or_not() {
+    for reached in 0..=2 {
+        for sealed_between in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let store = open(folder.path());
+            let origin = origin("p");
+            store.stage([&batch(&origin, 0..10, 0)]).unwrap();
+            let more = [batch(&origin, 10..20, 0), batch(&origin, 20..30, 0)];
+            let packed = store.pack(&more);
+            refused(&store, &packed, reached);
+            assert_eq!(all(&store, "p").len(), 10 + 10 * reached, "what turned up is seen");
+            if sealed_between {
+                store.seal().unwrap();
+            }
+            store.put(&packed).unwrap();
+            store.stage([&batch(&origin, 30..40, 0)]).unwrap();
+            assert_eq!(all(&store, "p").len(), 40);
+            store.seal().unwrap();
+            drop(store);
+            let store = open(folder.path());
+            assert_eq!(all(&store, "p").len(), 40);
+            assert_eq!(store.missing(), Vec::<String>::new());
+        }
+    }
+}
+
+#[test]
+fn st_04_a_seal_that_was_refused_and_done_is_not_done_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    store.stage([&batch(&origin("p"), 0..10, 0)]).unwrap();
+    let before = store.state.read().staged.clone();
+    store.seal().unwrap();
+    // As it is remembered where the commit of the seal was refused.
+    *store.state.write() = State { staged: before, ..State::default() };
+    store.db.latch(db::Trouble::Full);
+    store.reopen().unwrap();
+    store.seal().unwrap();
+    assert_eq!(all(&store, "p").len(), 10);
+    assert_eq!(store.usage().segments, 1);
+}
+
 /// A day that a clock may show.
 const FIRST: i64 = 20_000;

@@ -8,6 +8,7 @@
 //! | … and a power cut                                | [`power`]    |
 //! | backups, and what was restored of them           | [`backup`]   |
 //! | a disk that forgets, and what is to be forgotten | [`damage`]   |
+//! | a disk that is full, slow, damaged or gone       | [`disk`]     |
 //! | who may pass, and what is said of who may not    | [`gate`]     |
 //! | an address on the blocklist                      | [`blocked`]  |
 //! | streams and datagrams that are odd               | [`intake`]   |
@@ -30,6 +31,7 @@ mod blocked;
 mod clock;
 mod crash;
 mod damage;
+mod disk;
 mod failpoints;
 mod gate;
 mod intake;

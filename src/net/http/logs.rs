@@ -31,7 +31,11 @@ pub(super) async fn take(
     let mut session = admit(door, attempt, secret.as_deref())?;
     let encoding = body::encoding(&head.headers)?;
     let content = body::read(door, attempt, encoding, &head.headers, body).await?;
-    let taken = door.ingest.logs(&mut session, &content.bytes, door.config.max_events).await;
+    let taken = tokio::select! {
+        biased;
+        taken = door.ingest.logs(&mut session, &content.bytes, door.config.max_events) => taken,
+        () = door.ingest.held_for(MAX_HELD) => return Err(Problem::no_room()),
+    };
     drop(content);
     let outcome = taken.map_err(|error| {
         let (status, code) = match error {
@@ -86,7 +90,11 @@ async fn answer(
     }
     // A batch without a log of this call may never be written.
     if accepted > 0 {
-        ticket.durable().await.map_err(|_| Problem::not_stored())?;
+        tokio::select! {
+            biased;
+            durable = ticket.durable() => durable.map_err(|_| Problem::not_stored())?,
+            () = door.ingest.held_for(MAX_HELD) => return Err(Problem::not_stored_yet()),
+        }
     }
     let body = json!({"accepted": accepted, "rejected": list(&rejected)});
     let response = (StatusCode::ACCEPTED, Json(body)).into_response();
@@ -96,6 +104,9 @@ async fn answer(
     }
     Ok(response)
 }
+
+/// How long a call waits for room on the disk.
+const MAX_HELD: Duration = Duration::from_secs(2);
 
 /// How long an answer is held back at most. A sender who is over its limit by more is told to wait
 /// again by the next one.

@@ -91,6 +91,21 @@ impl Problem {
         Self { blame, ..Self::new(status, "not_stored", detail).retry(Duration::from_secs(5)) }
     }
 
+    /// The disk has no room, and nothing of the call was taken.
+    pub(super) fn no_room() -> Self {
+        let detail = "there is no room to store the logs";
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let problem = Self::new(status, "no_room", detail).retry(Duration::from_secs(5));
+        problem.blamed(Blame::Call(Failure::Store))
+    }
+
+    /// The disk has no room. What was taken waits for it, and is booked when its fate is known.
+    pub(super) fn not_stored_yet() -> Self {
+        let detail = "there is no room to store the logs; they are not acknowledged, \
+                      but may be stored once there is";
+        Self { detail: detail.to_owned(), ..Self::no_room().blamed(Blame::Booked) }
+    }
+
     pub(super) fn method_not_allowed() -> Self {
         let status = StatusCode::METHOD_NOT_ALLOWED;
         Self::new(status, "method_not_allowed", "expected POST, but found another method")

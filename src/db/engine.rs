@@ -1,0 +1,109 @@
+//! RocksDB, opened: for writing, or only for reading where there is no room to do more.
+
+use std::fs;
+use std::path::Path;
+
+use rocksdb::{ColumnFamily, DB, WriteBatch, WriteOptions};
+use tracing::{info, warn};
+
+use super::options::{self, Options};
+use super::salvage::{self, Damage};
+use super::space::{self, Space};
+use super::{Error, Family, Write, marker};
+
+/// The engine of a store.
+pub(super) struct Engine {
+    pub(super) db: DB,
+    writable: bool,
+    pub(super) damage: Damage,
+}
+
+impl Engine {
+    /// Opens the engine of the store in `folder`. Where there is no room for that, it is opened for
+    /// reading, and why is returned beside it.
+    pub(super) fn open(
+        folder: &Path,
+        options: &Options,
+        create: bool,
+    ) -> Result<(Self, Option<Error>), Error> {
+        match Self::open_to_write(folder, options, create) {
+            Ok(engine) => Ok((engine, None)),
+            Err(error) if !create && error.is_of_the_disk() => {
+                warn!(%error, "the store is opened for reading only");
+                Ok((Self::open_to_read(folder, options)?, Some(error)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn open_to_write(folder: &Path, options: &Options, create: bool) -> Result<Self, Error> {
+        let path = folder.join("db");
+        let logs = log_bytes(&path);
+        let free = Space::of(folder).map_or(u64::MAX, |space| space.free);
+        let is_tight = free < logs.saturating_mul(2) + ROOM_TO_OPEN;
+        if is_tight && space::release_ballast(folder) {
+            info!(free, "the disk is full: its ballast is thrown overboard to open the store");
+        }
+        // Replayed logs that do not fit into the memory of the family are written out at once,
+        // which takes as much room as they have.
+        let stage = if is_tight { logs + logs / 4 } else { 0 };
+        sync_logs(&path)?;
+        let (db, damage) = salvage::open(folder, options, create, stage)?;
+        let engine = Self { db, writable: true, damage };
+        if stage > options.write_buffer.as_u64() {
+            let bytes = options.write_buffer.as_u64().to_string();
+            let stage = engine.family(Family::Stage);
+            engine.db.set_options_cf(stage, &[("write_buffer_size", &bytes)])?;
+        }
+        Ok(engine)
+    }
+
+    fn open_to_read(folder: &Path, options: &Options) -> Result<Self, Error> {
+        let engine = options::engine(options, false);
+        let families = options::families(options, 0);
+        let db = DB::open_cf_descriptors_read_only(&engine, folder.join("db"), families, false)
+            .map_err(|error| marker::explain(folder, error))?;
+        Ok(Self { db, writable: false, damage: Damage::default() })
+    }
+
+    /// Makes `write` durable.
+    pub(super) fn commit(&self, write: &Write<'_>) -> Result<(), Error> {
+        let mut batch = WriteBatch::default();
+        for change in write.changes() {
+            match &change.value {
+                Some(value) => batch.put_cf(self.family(change.family), &change.key, value),
+                None => batch.delete_cf(self.family(change.family), &change.key),
+            }
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        Ok(self.writable()?.write_opt(batch, &options)?)
+    }
+
+    /// The engine, if it can be written to.
+    pub(super) fn writable(&self) -> Result<&DB, Error> {
+        if self.writable { Ok(&self.db) } else { Err(Error::ReadOnly) }
+    }
+
+    pub(super) fn family(&self, family: Family) -> &ColumnFamily {
+        self.db.cf_handle(family.name()).expect("opened with every family")
+    }
+}
+
+/// Bytes of the write-ahead logs in `path`.
+fn log_bytes(path: &Path) -> u64 {
+    salvage::logs(path).filter_map(|log| Some(fs::metadata(log).ok()?.len())).sum()
+}
+
+/// What is read from the logs counts as synced from then on, and a process that was killed may have
+/// ended before it had synced the end of them.
+fn sync_logs(path: &Path) -> Result<(), Error> {
+    for log in salvage::logs(path) {
+        let synced = fs::File::open(&log).and_then(|file| file.sync_data());
+        synced.map_err(|error| Error::File { path: log, error })?;
+    }
+    Ok(())
+}
+
+/// Bytes that opening takes beside what the logs do.
+const ROOM_TO_OPEN: u64 = 16 << 20;

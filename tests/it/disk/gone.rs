@@ -1,0 +1,146 @@
+//! A disk that is slow, or that is taken away from under the daemon.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
+use serde_json::json;
+
+use super::faults::Faults;
+use super::full::{push, wait_until_free, wait_until_held};
+use super::health;
+use super::sender::{Sender, WIRE, assert_stored_once};
+use crate::support::{Daemon, wait_for};
+
+/// Takes the data folder away, puts `instead` in its place, and later puts it back.
+#[track_caller]
+fn taken_and_given_back(instead: impl Fn(&Path)) {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, away) = (folder.path().join("data"), folder.path().join("away"));
+    let daemon = Daemon::start(folder.path(), "");
+    let sender = Sender::start(&daemon, "a");
+    sender.more();
+    fs::rename(&data, &away).unwrap();
+    instead(&data);
+    wait_until_held(&daemon);
+    sender.more_refused();
+    let acknowledged = sender.acknowledged();
+    sender.more_refused();
+    assert_eq!(sender.acknowledged(), acknowledged, "acknowledged though the folder was gone");
+    let (status, said) = health(&daemon);
+    assert_eq!((status, &said["disk"]["held"]), (503, &"the data folder is gone".into()), "{said}");
+
+    let _put_there = fs::remove_dir_all(&data).is_ok();
+    fs::rename(&away, &data).unwrap();
+    wait_until_free(&daemon);
+    sender.more();
+    let acknowledged = sender.end();
+    assert_stored_once(&daemon, &acknowledged);
+    daemon.kill();
+    assert_stored_once(&Daemon::start(folder.path(), ""), &acknowledged);
+}
+
+#[test]
+fn st_19_a_data_folder_that_is_moved_away_is_waited_for() {
+    taken_and_given_back(|_| {});
+}
+
+#[test]
+fn st_19_an_empty_folder_in_its_place_is_not_the_store() {
+    taken_and_given_back(|data| fs::create_dir(data).unwrap());
+}
+
+#[test]
+fn st_19_a_removed_data_folder_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    fs::remove_dir_all(folder.path().join("data")).unwrap();
+    wait_until_held(&daemon);
+    let logs = json!({"logs": [{"message": "nowhere to go"}]});
+    let (status, said) = daemon.call("POST", "/v1/logs/ingest", None, Some(&logs));
+    assert_eq!((status, &said["code"]), (503, &"no_room".into()), "{said}");
+    assert_eq!(health(&daemon).0, 503);
+}
+
+#[test]
+fn st_09_descriptors_that_ran_out_are_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    // Logs change often, and each takes a descriptor.
+    let config = "[store]\nseal_after = \"1h\"\n[store.engine]\nwrite_buffer = \"1 MiB\"\n";
+    let daemon = Daemon::start(folder.path(), config);
+    let sender = Sender::start(&daemon, "a");
+    sender.more();
+    let used = fs::read_dir(format!("/proc/{}/fd", daemon.pid().as_raw_nonzero())).unwrap();
+    let used = u64::try_from(used.count()).unwrap();
+    let limit = |current| {
+        let limit = Rlimit { current: Some(current), ..getrlimit(Resource::Nofile) };
+        prlimit(Some(daemon.pid()), Resource::Nofile, limit).unwrap()
+    };
+    let mut stream = daemon.connect("tcp");
+    stream.write_all(&noise(1)).unwrap();
+    daemon.settle("tcp", LINES);
+    let before = limit(used);
+    // Enough for several logs. Connections that are there are all that can be used.
+    let more = std::thread::spawn(move || {
+        (0..8).for_each(|seed| stream.write_all(&noise(seed)).unwrap());
+    });
+    sender.more_refused();
+    let acknowledged = sender.acknowledged();
+    sender.more_refused();
+    assert_eq!(sender.acknowledged(), acknowledged, "acknowledged though it was refused");
+    limit(before.current.unwrap());
+    more.join().unwrap();
+    sender.more();
+    assert!(daemon.metrics().get("logtrace_store_reopened") > 0, "{}", daemon.said());
+    assert!(daemon.said().contains("no file descriptors left"), "{}", daemon.said());
+    daemon.settle("tcp", 9 * LINES);
+    let acknowledged = sender.end();
+    let stored = daemon.metrics().ledger("tcp").stored;
+    assert_eq!(stored, 9 * LINES);
+    daemon.kill();
+    assert_stored_once(&Daemon::start(folder.path(), config), &acknowledged);
+}
+
+/// Lines that do not become much smaller by compression: 512 KiB when they are.
+fn noise(seed: u64) -> Vec<u8> {
+    let line = |n: u64| {
+        let noise = blake3::hash(&[seed.to_le_bytes(), n.to_le_bytes()].concat()).to_hex();
+        format!("<13>1 - h a - - - {WIRE} {noise}\n").into_bytes()
+    };
+    (0..LINES).flat_map(line).collect()
+}
+
+/// Lines of [`noise`].
+const LINES: u64 = 16_384;
+
+#[test]
+fn st_20_a_slow_disk_slows_senders_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let faults = Faults::new(folder.path());
+    let daemon = faults.start(folder.path(), "");
+    let sender = Sender::start(&daemon, "a");
+    sender.more();
+    let slow = Duration::from_secs(2);
+    faults.set("sync", -2000, ".log");
+    // Two calls, so that one began when it was slow already.
+    let began = Instant::now();
+    sender.more();
+    assert!(began.elapsed() >= slow, "acknowledged before it was synced");
+    assert_eq!(sender.refused(), 0, "slow is not full");
+    let mut stream = daemon.connect("tcp");
+    let line = format!("<13>1 - h a - - - {WIRE}\n").into_bytes();
+    let sent = push(&mut stream, &line, 256 << 20);
+    assert!(sent < 64 << 20, "{sent} bytes were taken");
+    let resident = daemon.metrics().get("logtrace_resident_memory_bytes");
+    assert!(resident < 300 << 20, "{resident} bytes of memory");
+    faults.clear();
+    drop(stream);
+    sender.more();
+    wait_for("all lines", || (daemon.metrics().ledger("tcp").in_flight == 0).then_some(()));
+    assert_eq!(daemon.metrics().ledger("tcp").failed, 0);
+    let acknowledged = sender.end();
+    daemon.kill();
+    assert_stored_once(&Daemon::start(folder.path(), ""), &acknowledged);
+}
