@@ -91,6 +91,25 @@ impl Hex {
         }
     }
 
+    /// Appends the numbers of `text`, as long as this says, if it is of the same case.
+    pub(super) fn read_alike(self, text: &[u8], out: &mut Vec<u64>) -> bool {
+        let table = if self.is_upper { &UPPER } else { &LOWER };
+        let (start, mut seen) = (out.len(), 0);
+        for digits in text.chunks(16) {
+            let mut word = 0_u64;
+            for octet in digits {
+                let digit = table.get(usize::from(*octet)).copied().unwrap_or(OTHER);
+                seen |= digit;
+                word = word << 4 | u64::from(digit & 0x0f);
+            }
+            out.push(word);
+        }
+        if seen & OTHER != 0 {
+            out.truncate(start);
+        }
+        seen & OTHER == 0
+    }
+
     pub(super) fn write(self, words: &[u64], out: &mut Vec<u8>) {
         let table = if self.is_upper { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
         let mut left = u32::from(self.len);
@@ -124,3 +143,23 @@ pub(super) const MAX_DIGITS: u8 = 19;
 
 /// Hexadecimal digits of the longest usual hash, SHA-512.
 pub(super) const MAX_HEX: u8 = 128;
+
+/// In the tables below: no digit.
+const OTHER: u8 = 0x80;
+
+/// The value of each octet as a hexadecimal digit.
+const LOWER: [u8; 256] = hex_table(b'a');
+const UPPER: [u8; 256] = hex_table(b'A');
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+#[expect(clippy::cast_possible_truncation, reason = "of numbers below 16")]
+const fn hex_table(ten: u8) -> [u8; 256] {
+    let mut table = [OTHER; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        let octet = if digit < 10 { b'0' as usize + digit } else { ten as usize + digit - 10 };
+        table[octet] = digit as u8;
+        digit += 1;
+    }
+    table
+}

@@ -47,6 +47,9 @@ enum Plan {
 
 /// Appends `values`. Their count is not written.
 pub(in crate::store) fn encode(values: &[u64], out: &mut Payload) {
+    if !out.is_final {
+        return encode_quickly(values, out);
+    }
     let Some(shape) = Shape::of(values) else { return };
     match shape.plan(values) {
         (Plan::Constant, _) => {
@@ -55,6 +58,31 @@ pub(in crate::store) fn encode(values: &[u64], out: &mut Payload) {
         }
         (Plan::Plain(form), _) => shape.encode(form, values, out),
         (Plan::Coded(distinct), cost) => distinct.encode(cost, out),
+    }
+}
+
+/// As [`encode`], for what is soon written anew: the better of the forms that need one look.
+fn encode_quickly(values: &[u64], out: &mut Payload) {
+    let Some(first) = values.first().copied() else { return };
+    let (mut min, mut max, mut before) = (first, first, first);
+    let (mut least, mut greatest) = (i64::MAX, i64::MIN);
+    for value in values.iter().skip(1).copied() {
+        min = min.min(value);
+        max = max.max(value);
+        let step = value.wrapping_sub(before).cast_signed();
+        least = least.min(step);
+        greatest = greatest.max(step);
+        before = value;
+    }
+    let steps = if values.len() > 1 { (least, greatest) } else { (0, 0) };
+    let shape = Shape { min, max, bits: 0, steps, step_bits: 0, repeats: 0 };
+    if min == max {
+        out.soft.push(CONSTANT);
+        put_varint(&mut out.soft, min);
+    } else if shape.step_width() < bits::width(max - min) {
+        shape.encode(STEPS, values, out);
+    } else {
+        shape.encode(PACKED, values, out);
     }
 }
 
@@ -341,12 +369,15 @@ mod tests {
     use proptest::prelude::*;
 
     fn lens(values: &[u64]) -> (usize, usize) {
-        let mut out = Payload::default();
-        encode(values, &mut out);
-        let mut parts = out.parts();
-        assert_eq!(decode(&mut parts, values.len()).unwrap(), values);
-        parts.end().unwrap();
-        out.lens()
+        let [_, lens] = [false, true].map(|is_final| {
+            let mut out = Payload { is_final, ..Payload::default() };
+            encode(values, &mut out);
+            let mut parts = out.parts();
+            assert_eq!(decode(&mut parts, values.len()).unwrap(), values);
+            parts.end().unwrap();
+            out.lens()
+        });
+        lens
     }
 
     proptest! {

@@ -8,7 +8,7 @@ use super::super::bytes::{Damaged, put_bytes, put_varint};
 use super::digits::{Decimal, Hex, MAX_DIGITS, MAX_HEX, around_digits, digits};
 use super::numbers;
 use super::payload::{Parts, Payload};
-use super::texts::Texts;
+use super::texts::{Texts, is_same};
 
 /// The variables of one place, one for each row of a template.
 #[derive(Clone, Debug, Default)]
@@ -46,9 +46,28 @@ pub(in crate::store) enum Variable<'a> {
 
 impl Slot {
     pub(super) fn push(&mut self, text: &[u8]) {
-        if self.form == Form::Text {
-            return self.texts.push(text);
+        match self.form {
+            Form::Text => return self.texts.push(text),
+            Form::Decimal(all) if !self.has_affix() => {
+                if let Some((value, own)) = Decimal::read(text)
+                    && let Some(both) = all.and(own)
+                {
+                    self.form = Form::Decimal(both);
+                    return self.numbers.push(value);
+                }
+            }
+            Form::Hex(all) if usize::from(all.len) == text.len() => {
+                if all.read_alike(text, &mut self.numbers) {
+                    return;
+                }
+            }
+            _ => {}
         }
+        self.push_other(text);
+    }
+
+    /// Adds a text that may be unlike those before it.
+    fn push_other(&mut self, text: &[u8]) {
         let (before, digits, after) = around_digits(text);
         if let Some((value, own)) = Decimal::read(digits)
             && let Some(both) = self.with_decimal(own, (before, after))
@@ -213,7 +232,7 @@ impl Slot {
                     numbers::encode(&column, out);
                 }
             }
-            Form::Text => match few(&self.texts) {
+            Form::Text => match self.texts.few() {
                 Some((distinct, codes)) => {
                     out.soft.push(CODED);
                     put_varint(&mut out.soft, distinct.len() as u64);
@@ -345,35 +364,6 @@ impl Slot {
         self.numbers.clear();
         self.form = Form::Text;
     }
-}
-
-/// Whether both are equal. Nearly always both are empty: comparing what lies nowhere costs some
-/// processors hundreds of cycles, as they look whether it would have been a fault.
-fn is_same(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len() && (one.is_empty() || one == other)
-}
-
-/// The distinct texts and the number of each text, where naming them is shorter.
-fn few(texts: &Texts) -> Option<(Texts, Vec<u64>)> {
-    use hashbrown::hash_map::{Entry, HashMap};
-    let mut distinct = Texts::default();
-    let mut numbers: HashMap<&[u8], u64> = HashMap::new();
-    let mut codes = Vec::with_capacity(texts.len());
-    let most = texts.len() / 2 + 1;
-    for text in texts.iter() {
-        let next = numbers.len() as u64;
-        codes.push(match numbers.entry(text) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(new) => {
-                distinct.push(text);
-                *new.insert(next)
-            }
-        });
-        if numbers.len() > most {
-            return None;
-        }
-    }
-    Some((distinct, codes))
 }
 
 const DECIMAL: u8 = 0;

@@ -19,7 +19,7 @@ use super::numbers;
 use super::payload::{Parts, Payload};
 use super::places;
 use super::slot::Slot;
-use super::texts::Texts;
+use super::texts::{Texts, is_same};
 
 /// Texts, split.
 #[derive(Clone, Debug, Default)]
@@ -215,8 +215,8 @@ impl Split {
         let hash = self.hash(constants(text, variables));
         let is_same = |number: &u16| {
             self.templates.get(usize::from(*number)).is_some_and(|template| {
-                template.slots.len() == variables.len()
-                    && template.constants.iter().eq(constants(text, variables))
+                let mut both = template.constants.iter().zip(constants(text, variables));
+                template.slots.len() == variables.len() && both.all(|(a, b)| is_same(a, b))
             })
         };
         self.known.find(hash, is_same).copied()

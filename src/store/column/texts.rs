@@ -1,5 +1,7 @@
 //! Texts one after the other.
 
+use hashbrown::hash_map::{Entry, HashMap};
+
 use super::super::bytes::{Damaged, put_varint};
 use super::payload::{Parts, Payload};
 
@@ -51,6 +53,28 @@ impl Texts {
         (0..self.len()).map(|index| self.get(index).unwrap_or_default())
     }
 
+    /// The distinct texts and the number of each text, where naming them is shorter.
+    pub(super) fn few(&self) -> Option<(Self, Vec<u64>)> {
+        let mut distinct = Self::default();
+        let mut numbers: HashMap<&[u8], u64> = HashMap::new();
+        let mut codes = Vec::with_capacity(self.len());
+        let most = self.len() / 2 + 1;
+        for text in self.iter() {
+            let next = numbers.len() as u64;
+            codes.push(match numbers.entry(text) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(new) => {
+                    distinct.push(text);
+                    *new.insert(next)
+                }
+            });
+            if numbers.len() > most {
+                return None;
+            }
+        }
+        Some((distinct, codes))
+    }
+
     /// Forgets all but the memory.
     pub(super) fn clear(&mut self) {
         self.data.clear();
@@ -86,4 +110,10 @@ impl Texts {
     fn end(&mut self) {
         self.ends.push(u32::try_from(self.data.len()).expect("batches are far smaller than 4 GiB"));
     }
+}
+
+/// Whether both are equal. Often both are empty: comparing what lies nowhere costs some processors
+/// hundreds of cycles, as they look whether it would have been a fault.
+pub(super) fn is_same(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len() && (one.is_empty() || one == other)
 }
