@@ -39,6 +39,14 @@ impl Wildcard {
         }
     }
 
+    /// The texts between the stars.
+    pub(super) fn pieces(&self) -> Vec<String> {
+        let middle = self.middle.iter().map(|piece| String::from_utf8_lossy(piece.needle()));
+        let ends = [&*self.first.text, &*self.last.text].map(String::from);
+        let all = ends.into_iter().chain(middle.map(String::from));
+        all.filter(|piece| !piece.is_empty()).collect()
+    }
+
     /// Whether the whole text is of this pattern.
     pub(super) fn matches(&self, text: &[u8]) -> bool {
         let inner = text.strip_prefix(self.first.text.as_bytes());

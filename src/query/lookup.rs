@@ -40,7 +40,8 @@ impl Lookup {
     ) -> bool {
         let Source::Block(segment, block) = source else { return true };
         // A segment that the catalog lost has no index: that its rows are missing is to be said.
-        let is_indexed = segment.tokens.blocks() as usize == segment.blocks.len();
+        let blocks = segment.blocks.len();
+        let is_indexed = blocks > 0 && segment.tokens.blocks() as usize == blocks;
         if self.needs == Needs::Nothing || !is_indexed {
             return true;
         }

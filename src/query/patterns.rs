@@ -168,9 +168,11 @@ impl Fold for Folding<'_> {
         for (template, number) in numbers {
             let Some((seen, last)) = seen.get_mut(number) else { continue };
             let mut seen = std::mem::take(seen);
-            let example: ValueRef<'_> = column.at(*last).unwrap_or(ValueRef::text(""));
-            let len = example.bytes.len().min(MAX_EXAMPLE);
-            seen.example = example.bytes.get(..len).unwrap_or_default().into();
+            let cut = |example: ValueRef<'_>| {
+                let len = example.bytes.len().min(MAX_EXAMPLE);
+                example.bytes.get(..len).unwrap_or_default().into()
+            };
+            seen.example = column.with(*last, cut).unwrap_or_default();
             self.seen.add(&template, seen);
         }
         Ok(())

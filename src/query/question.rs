@@ -169,6 +169,15 @@ impl Question<'_> {
         matches!(self.test, Test::Present)
     }
 
+    /// Lists of texts: every value of a column, that holds no others, matches only with all of one
+    /// of them in it ([`Matcher::required_texts`]).
+    pub(super) fn required_texts(&self) -> Vec<Vec<String>> {
+        match self.test {
+            Test::Matcher(matcher) if self.name != STRUCTURED_DATA => matcher.required_texts(),
+            _ => vec![],
+        }
+    }
+
     /// The first and the last time that can match, where that is what is asked.
     pub(super) fn time_bounds(&self) -> Option<(i64, i64)> {
         let Test::Matcher(matcher) = self.test else { return None };

@@ -201,9 +201,7 @@ fn in_column(column: &Column, within: &Bitmap, number: u32, each: Each<'_>) {
         });
     } else if within.len() * FEW < column.len() {
         for row in within.iter() {
-            if let Some(value) = column.at(row) {
-                each(row, NO_HINT, value);
-            }
+            column.with(row, |value| each(row, NO_HINT, value));
         }
     } else {
         column.for_each(|row, value| {

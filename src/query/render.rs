@@ -133,10 +133,12 @@ impl Renderer<'_> {
             }
             let Some(column) = view.column(name).map_err(Stop::Unreadable)? else { continue };
             for (row, (_, pick)) in rows.iter_mut().zip(picks) {
-                let Some(value) = column.at(pick.row) else { continue };
-                let size = name.len() + value.bytes.len() + FIELD_BYTES;
-                room.take(size)?;
-                put(row, name, value);
+                let shown = column.with(pick.row, |value| {
+                    room.take(name.len() + value.bytes.len() + FIELD_BYTES)?;
+                    put(row, name, value);
+                    Ok(())
+                });
+                shown.unwrap_or(Ok(()))?;
             }
         }
         let head = view.head().map_err(Stop::Unreadable)?;

@@ -137,7 +137,9 @@ impl<'v> Selector<'v> {
         match place {
             Place::Column(name) => {
                 if let Some(column) = self.column(name)? {
-                    self.bytes += matching(&column, within, |v| question.matches(v), &mut found);
+                    let lists = question.required_texts();
+                    let test = |value: ValueRef<'_>| question.matches(value);
+                    self.bytes += matching(&column, within, &lists, test, &mut found);
                 }
             }
             Place::Computed(computed) => return self.computed(question, computed, within),
@@ -177,7 +179,7 @@ impl<'v> Selector<'v> {
             let Some(column) = self.column(name)? else { continue };
             let test =
                 |value: ValueRef<'_>| via.read(value).is_some_and(|value| question.matches(value));
-            self.bytes += matching(&column, &left, test, &mut found);
+            self.bytes += matching(&column, &left, &[], test, &mut found);
             let mut decided = self.none();
             column.select(|value| via.read(value).is_some(), |row| decided.insert(row));
             left.subtract(&decided);
@@ -239,6 +241,7 @@ fn runs(within: &Bitmap, head: &RowHead, found: &mut Bitmap, test: impl Fn(Run, 
 fn matching(
     column: &Column,
     within: &Bitmap,
+    lists: &[Vec<String>],
     test: impl Fn(ValueRef<'_>) -> bool,
     found: &mut Bitmap,
 ) -> u64 {
@@ -257,16 +260,17 @@ fn matching(
         column.select(&mut test, &mut keep);
     } else if within.len() * FEW < column.len() {
         for row in within.iter() {
-            if column.at(row).is_some_and(&mut test) {
+            if column.with(row, &mut test) == Some(true) {
                 found.insert(row);
             }
         }
     } else {
-        column.for_each(|row, value| {
-            if within.contains(row) && test(value) {
+        let mut keep = |row| {
+            if within.contains(row) {
                 found.insert(row);
             }
-        });
+        };
+        column.select_holding(lists, &mut test, &mut keep);
     }
     bytes
 }

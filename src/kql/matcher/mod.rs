@@ -105,6 +105,16 @@ impl Matcher {
         &self.required
     }
 
+    /// Lists of texts in lower case: every value that matches has all of one of them in it, in any
+    /// case, for passing over values that cannot match. Empty where there are none to tell.
+    pub fn required_texts(&self) -> Vec<Vec<String>> {
+        let texts = match &self.test {
+            Test::Analysed(text) => text.required_texts(),
+            _ => vec![],
+        };
+        if texts.iter().all(|texts| !texts.is_empty()) { texts } else { vec![] }
+    }
+
     pub(super) fn of_class(leaf: &Query, class: Class, now: Timestamp) -> Self {
         let test = match leaf {
             Query::Is { value, .. } => is(value, class, now),

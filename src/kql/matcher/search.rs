@@ -46,6 +46,11 @@ impl Search {
         Self::new(word, true, true)
     }
 
+    /// What is looked for, in lower case.
+    pub(super) fn needle(&self) -> &str {
+        std::str::from_utf8(&self.needle).unwrap_or_default()
+    }
+
     /// Whether it is anywhere.
     pub(super) fn is_in(&self, text: &[u8]) -> bool {
         self.ends(text).next().is_some()

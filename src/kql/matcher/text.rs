@@ -91,6 +91,16 @@ impl Text {
         }
     }
 
+    /// Lists of texts in lower case: every text that matches has all of one of them in it.
+    pub(super) fn required_texts(&self) -> Vec<Vec<String>> {
+        match self {
+            Self::Any(words) => words.all.clone(),
+            Self::Search(search) => vec![vec![search.needle().to_owned()]],
+            Self::Word(pattern, _) | Self::Part(pattern, _) => vec![pattern.pieces()],
+            Self::Literal(_) | Self::Never => vec![],
+        }
+    }
+
     /// One of `parts`, each as a phrase; `whole`, literally, if they have no word.
     fn any<'a>(parts: impl Iterator<Item = &'a str>, whole: &str) -> Self {
         let mut seen = HashSet::new();

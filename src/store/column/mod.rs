@@ -15,6 +15,7 @@ mod bits;
 mod coded;
 mod cut;
 mod digits;
+mod divided;
 mod kinds;
 pub(super) mod numbers;
 mod payload;
@@ -26,11 +27,11 @@ mod texts;
 use std::sync::OnceLock;
 
 use self::coded::Coded;
+use self::divided::Divided;
 use self::kinds::Kinds;
 pub(super) use self::payload::{Parts, Payload};
 pub(super) use self::slot::Variable;
 use self::split::{Split, Taken};
-use self::texts::Texts;
 use super::bytes::{Damaged, put_varint};
 use crate::event::{Kind, ValueRef};
 
@@ -47,14 +48,6 @@ pub struct Column {
 enum Body {
     Coded(Coded),
     Split(Box<Divided>),
-}
-
-/// Values that are split, and their texts once someone asked for them.
-#[derive(Clone, Debug, Default)]
-struct Divided {
-    kinds: Kinds,
-    split: Split,
-    texts: OnceLock<Texts>,
 }
 
 /// Where a value is in the column that it is taken from.
@@ -146,15 +139,49 @@ impl Column {
         self.len() == 0
     }
 
-    /// The value of `row`.
+    /// What `then` makes of the value of `row`.
+    pub fn with<T>(&self, row: u32, then: impl FnOnce(ValueRef<'_>) -> T) -> Option<T> {
+        let index = self.index_of(row)?;
+        match &self.body {
+            Body::Coded(coded) => coded.value(*coded.codes().get(index)?).map(then),
+            Body::Split(divided) => {
+                let kind = divided.kinds.at(index).filter(|_| index < divided.split.len())?;
+                let mut text = Vec::new();
+                divided.split.write(index, &mut text);
+                Some(then(ValueRef::new(kind, &text)))
+            }
+        }
+    }
+
+    /// The value of `row`. All texts are put together for it: [`with`](Self::with) is for a few.
     pub fn at(&self, row: u32) -> Option<ValueRef<'_>> {
-        let index = match self.sparse {
-            false => row as usize,
-            true => self.rows.binary_search(&row).ok()?,
-        };
+        let index = self.index_of(row)?;
         match &self.body {
             Body::Coded(coded) => coded.value(*coded.codes().get(index)?),
             Body::Split(divided) => divided.value(index),
+        }
+    }
+
+    /// As [`select`](Self::select), for a test that only values pass which have all texts of one of
+    /// `lists` in them, in any case; those are in lower case. What cannot have them is not looked at.
+    pub fn select_holding(
+        &self,
+        lists: &[Vec<String>],
+        mut test: impl FnMut(ValueRef<'_>) -> bool,
+        mut each: impl FnMut(u32),
+    ) {
+        match &self.body {
+            Body::Split(divided) if !lists.is_empty() && !divided.kinds.may_have(Kind::Json) => {
+                divided.split.holding(lists, |index, text| {
+                    let kind = divided.kinds.at(index).unwrap_or(Kind::Text);
+                    if let Some(row) = self.row_of(index)
+                        && test(ValueRef::new(kind, text))
+                    {
+                        each(row);
+                    }
+                });
+            }
+            _ => self.select(test, each),
         }
     }
 
@@ -320,6 +347,18 @@ impl Column {
         Ok(Self { body, rows, sparse })
     }
 
+    fn row_of(&self, index: usize) -> Option<u32> {
+        if self.sparse { self.rows.get(index).copied() } else { u32::try_from(index).ok() }
+    }
+
+    /// The number of the value of `row`, were it there.
+    fn index_of(&self, row: u32) -> Option<usize> {
+        match self.sparse {
+            false => Some(row as usize),
+            true => self.rows.binary_search(&row).ok(),
+        }
+    }
+
     /// The rows that have a value.
     fn value_rows(&self) -> impl Iterator<Item = u32> {
         let all = if self.sparse { 0 } else { u32::try_from(self.len()).unwrap_or(u32::MAX) };
@@ -395,33 +434,6 @@ impl Body {
             Self::Split(divided) => divided,
             Self::Coded(_) => unreachable!("split above"),
         }
-    }
-}
-
-impl Divided {
-    fn value(&self, index: usize) -> Option<ValueRef<'_>> {
-        Some(ValueRef::new(self.kinds.at(index)?, self.texts().get(index)?))
-    }
-
-    fn texts(&self) -> &Texts {
-        self.texts.get_or_init(|| self.split.texts())
-    }
-
-    fn clear(&mut self) {
-        self.kinds.clear();
-        self.split.clear();
-        self.texts = OnceLock::new();
-    }
-}
-
-impl From<&Coded> for Divided {
-    fn from(coded: &Coded) -> Self {
-        let mut divided = Self::default();
-        for value in coded.codes().iter().filter_map(|code| coded.value(*code)) {
-            divided.kinds.push(divided.split.len(), value.kind);
-            divided.split.push(value.bytes);
-        }
-        divided
     }
 }
 

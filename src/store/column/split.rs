@@ -143,6 +143,46 @@ impl Split {
         texts
     }
 
+    /// Text number `index`, appended.
+    pub(super) fn write(&self, index: usize, out: &mut Vec<u8>) {
+        let Some(number) = self.of.get(index) else { return };
+        let before = self.of.get(..index).unwrap_or_default();
+        let nth = before.iter().filter(|other| *other == number).count();
+        if let Some(template) = self.templates.get(usize::from(*number)) {
+            template.write(nth, out);
+        }
+    }
+
+    /// Calls `each` with the number and the text of all whose template may have all texts of one
+    /// of the lists in it; they are in lower case.
+    pub(super) fn holding(&self, lists: &[Vec<String>], mut each: impl FnMut(usize, &[u8])) {
+        let mut scratch = Vec::new();
+        let mut may = |template: &Template| {
+            template.count > 0
+                && lists
+                    .iter()
+                    .any(|list| list.iter().all(|text| template.may_hold(text, &mut scratch)))
+        };
+        let may: Vec<bool> = self.templates.iter().map(&mut may).collect();
+        if !may.contains(&true) {
+            return;
+        }
+        let (mut next, mut text) = (vec![0_usize; self.templates.len()], Vec::new());
+        for (index, number) in self.of.iter().enumerate() {
+            let number = usize::from(*number);
+            if may.get(number) != Some(&true) {
+                continue;
+            }
+            let template = self.templates.get(number);
+            if let Some((template, nth)) = template.zip(next.get_mut(number)) {
+                text.clear();
+                template.write(*nth, &mut text);
+                *nth += 1;
+                each(index, &text);
+            }
+        }
+    }
+
     /// Forgets all but the memory. Templates are kept, without texts, while they are few.
     pub(super) fn clear(&mut self) {
         self.of.clear();
@@ -286,6 +326,17 @@ impl Template {
     /// What varies, one slot for each place.
     pub(in crate::store) fn slots(&self) -> &[Slot] {
         &self.slots
+    }
+
+    /// Whether a text of it may have `text` in it, which is in lower case. No run of word
+    /// characters goes over the edge between what is constant and what varies.
+    fn may_hold(&self, text: &str, scratch: &mut Vec<u8>) -> bool {
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let mut runs = text.split(|c| !is_word(c)).filter(|run| !run.is_empty());
+        runs.all(|run| {
+            self.constants.may_hold(run, scratch)
+                || self.slots.iter().any(|slot| slot.may_hold(run, scratch))
+        })
     }
 
     /// Appends the text of its row `nth`.

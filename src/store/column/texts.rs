@@ -75,6 +75,18 @@ impl Texts {
         Some((distinct, codes))
     }
 
+    /// Whether one of them may have `run` in it, in any case. What is not ASCII may: letters there
+    /// have others of ASCII in lower case.
+    pub(super) fn may_hold(&self, run: &str, scratch: &mut Vec<u8>) -> bool {
+        if !self.data.is_ascii() {
+            return true;
+        }
+        scratch.clear();
+        scratch.extend_from_slice(&self.data);
+        scratch.make_ascii_lowercase();
+        memchr::memmem::find(scratch, run.as_bytes()).is_some()
+    }
+
     /// Forgets all but the memory.
     pub(super) fn clear(&mut self) {
         self.data.clear();
@@ -116,4 +128,9 @@ impl Texts {
 /// hundreds of cycles, as they look whether it would have been a fault.
 pub(super) fn is_same(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && (one.is_empty() || one == other)
+}
+
+/// Whether `run`, in lower case, may be in `text`, in any case.
+pub(super) fn holds(text: &[u8], run: &str) -> bool {
+    !text.is_ascii() || memchr::memmem::find(&text.to_ascii_lowercase(), run.as_bytes()).is_some()
 }

@@ -1,0 +1,44 @@
+//! Values that are split, with their kinds, and put together again for who asks for all of them.
+
+use std::sync::OnceLock;
+
+use super::coded::Coded;
+use super::kinds::Kinds;
+use super::split::Split;
+use super::texts::Texts;
+use crate::event::ValueRef;
+
+/// Values that are split, and their texts once someone asked for them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Divided {
+    pub(super) kinds: Kinds,
+    pub(super) split: Split,
+    pub(super) texts: OnceLock<Texts>,
+}
+
+impl Divided {
+    pub(super) fn value(&self, index: usize) -> Option<ValueRef<'_>> {
+        Some(ValueRef::new(self.kinds.at(index)?, self.texts().get(index)?))
+    }
+
+    pub(super) fn texts(&self) -> &Texts {
+        self.texts.get_or_init(|| self.split.texts())
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.kinds.clear();
+        self.split.clear();
+        self.texts = OnceLock::new();
+    }
+}
+
+impl From<&Coded> for Divided {
+    fn from(coded: &Coded) -> Self {
+        let mut divided = Self::default();
+        for value in coded.codes().iter().filter_map(|code| coded.value(*code)) {
+            divided.kinds.push(divided.split.len(), value.kind);
+            divided.split.push(value.bytes);
+        }
+        divided
+    }
+}
