@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
@@ -23,7 +24,7 @@ pub(super) struct Selector<'v> {
     view: Rc<View<'v>>,
     catalog: Option<Catalog<'v>>,
     budget: &'v Budget,
-    columns: FxHashMap<Box<str>, Option<Rc<Column>>>,
+    columns: FxHashMap<Box<str>, Option<Arc<Column>>>,
     bytes: u64,
 }
 
@@ -193,11 +194,11 @@ impl<'v> Selector<'v> {
     }
 
     /// A column, read once for all who ask.
-    pub(super) fn column(&mut self, name: &str) -> Result<Option<Rc<Column>>, Stop> {
+    pub(super) fn column(&mut self, name: &str) -> Result<Option<Arc<Column>>, Stop> {
         if let Some(column) = self.columns.get(name) {
             return Ok(column.clone());
         }
-        let column = self.view.column(name)?.map(Rc::new);
+        let column = self.view.column(name)?;
         self.columns.insert(name.into(), column.clone());
         Ok(column)
     }

@@ -109,11 +109,11 @@ impl Store {
         let view = self.view(source)?;
         let mut columns = Vec::new();
         for name in view.names() {
-            if let Some(column) = view.column(name)? {
+            if let Some(column) = view.last_column(name)? {
                 columns.push((name.into(), column));
             }
         }
-        let (head, ids) = view.into_head()?;
+        let (head, ids) = view.last_head()?;
         Ok(Part { head, ids, columns, deleted: self.deleted(source) })
     }
 

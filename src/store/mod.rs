@@ -20,6 +20,7 @@
 
 pub mod backup;
 mod bytes;
+mod cache;
 mod catalog;
 mod checkpoints;
 mod chunk;
@@ -92,6 +93,8 @@ pub struct Store {
     /// Bytes of the values that were staged since the start.
     staged_total: AtomicU64,
     checkpoints: Checkpoints,
+    /// What queries read of blocks.
+    read: cache::Read,
     quarantine: Quarantine,
     deletes: Deletes,
     missing: RwLock<Missing>,

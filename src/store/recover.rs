@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicU64;
 use parking_lot::{Mutex, RwLock};
 use tracing::{error, info, warn};
 
+use super::cache::Read;
 use super::catalog::{self, Catalog};
 use super::checkpoints::{self, Checkpoints};
 use super::chunk::Packer;
@@ -56,6 +57,7 @@ pub(super) fn open(db: Arc<Db>, config: Config) -> Result<Store, Error> {
         synced: next_batch,
         marked: 0,
     };
+    let cached_bytes = config.column_cache.as_u64();
     let store = Store {
         db,
         config,
@@ -66,6 +68,7 @@ pub(super) fn open(db: Arc<Db>, config: Config) -> Result<Store, Error> {
         next_segment,
         staged_total: AtomicU64::new(0),
         checkpoints: Checkpoints::default(),
+        read: Read::new(cached_bytes),
         quarantine,
         deletes,
         missing: RwLock::new(missing),

@@ -105,7 +105,7 @@ pub(super) struct Tools {
 }
 
 /// Where a chunk lies in its segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ChunkAt {
     column: u16,
     block: u32,

@@ -4,8 +4,9 @@ use std::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 
 use super::bytes::Damaged;
+use super::cache::Kept;
 use super::chunk::Unpacker;
-use super::column::Column;
+use super::column::{Column, Payload};
 use super::origin::{Origin, Run};
 use super::rows::Head;
 use super::segment::{Block, ChunkAt, Segment, decode_head};
@@ -29,13 +30,14 @@ pub struct View<'s> {
     store: &'s Store,
     rows: u32,
     /// Of a block: read when it is first asked for, as many questions need none of it.
-    head: OnceCell<RowHead>,
+    head: OnceCell<Arc<RowHead>>,
     columns: Columns,
-    unpacker: RefCell<Unpacker>,
+    /// Made when it is first needed.
+    unpacker: RefCell<Option<Unpacker>>,
 }
 
 /// What every row of a source has: a time, an id, an origin.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RowHead {
     head: Head,
     ids: Vec<i64>,
@@ -86,22 +88,21 @@ impl Source {
 
 impl<'s> View<'s> {
     pub(super) fn open(store: &'s Store, source: &Source) -> Result<Self, Error> {
-        let mut unpacker = Unpacker::new();
         let (head, rows, columns) = match source {
             Source::Staged(staged) => {
-                let opened = Opened::open(&staged.chunk, &mut unpacker)?;
+                let opened = Opened::open(&staged.chunk, &mut Unpacker::new())?;
                 let first = staged.first_id.cast_signed();
                 let ids = (first..).take(opened.head.times.len()).collect();
                 let rows = u32::try_from(opened.head.times.len()).unwrap_or(u32::MAX);
                 let head = RowHead { head: opened.head.clone(), ids };
-                (OnceCell::from(head), rows, Columns::Staged(opened))
+                (OnceCell::from(Arc::new(head)), rows, Columns::Staged(opened))
             }
             Source::Block(segment, number) => {
                 let rows = source.block().map_or(0, |(_, block)| block.rows);
                 (OnceCell::new(), rows, Columns::Block(Arc::clone(segment), *number))
             }
         };
-        Ok(Self { store, rows, head, columns, unpacker: RefCell::new(unpacker) })
+        Ok(Self { store, rows, head, columns, unpacker: RefCell::default() })
     }
 
     /// How many rows.
@@ -120,21 +121,36 @@ impl<'s> View<'s> {
 
     fn read_head(&self) -> Result<&RowHead, Error> {
         if let (None, Columns::Block(segment, block)) = (self.head.get(), &self.columns) {
-            let chunk = self.store.chunk(segment.id, ChunkAt::head(*block))?;
-            let (head, ids) = decode_head(&self.unpacker.borrow_mut().unpack(&chunk)?)?;
-            if head.times.len() != self.rows as usize {
-                return Err(Damaged("a head of as many rows as the catalog says").into());
-            }
-            drop(self.head.set(RowHead { head, ids }));
+            let at = ChunkAt::head(*block);
+            let head = match self.store.read.get(segment.id, at) {
+                Some(Kept::Head(head)) => head,
+                _ => {
+                    let head = Arc::new(self.decode_head(segment.id, at)?);
+                    self.store.read.keep(segment.id, at, Kept::Head(Arc::clone(&head)));
+                    head
+                }
+            };
+            drop(self.head.set(head));
         }
         Ok(self.head.get().expect("of a batch it is there, of a block it was just read"))
     }
 
-    /// What every row has, and the ids, for who keeps them.
-    pub(super) fn into_head(self) -> Result<(Head, Vec<i64>), Error> {
-        self.head()?;
-        let RowHead { head, ids } = self.head.into_inner().expect("it was just read");
-        Ok((head, ids))
+    fn decode_head(&self, segment: u64, at: ChunkAt) -> Result<RowHead, Error> {
+        let chunk = self.store.chunk(segment, at)?;
+        let (head, ids) = decode_head(&self.unpack(&chunk)?)?;
+        match head.times.len() == self.rows as usize {
+            true => Ok(RowHead { head, ids }),
+            false => Err(Damaged("a head of as many rows as the catalog says").into()),
+        }
+    }
+
+    /// What every row has, and the ids, of a block that will not be read again.
+    pub(super) fn last_head(&self) -> Result<(Head, Vec<i64>), Error> {
+        let head = match &self.columns {
+            Columns::Block(segment, block) => self.decode_head(segment.id, ChunkAt::head(*block)),
+            Columns::Staged(_) => self.read_head().cloned(),
+        };
+        head.map(|head| (head.head, head.ids)).inspect_err(|error| self.report(error))
     }
 
     /// The names of all columns.
@@ -149,13 +165,42 @@ impl<'s> View<'s> {
         }
     }
 
-    /// Reads a column, if any row has a value in it.
+    /// Reads a column, if any row has a value in it. It may have been read before.
     ///
     /// # Errors
     ///
     /// When it cannot be read, or is damaged.
-    pub fn column(&self, name: &str) -> Result<Option<Column>, Error> {
+    pub fn column(&self, name: &str) -> Result<Option<Arc<Column>>, Error> {
+        let kept = self.place(name).and_then(|(segment, at)| {
+            self.store.read.get(segment, at).map(|kept| (segment, at, kept))
+        });
+        if let Some((.., Kept::Column(column))) = kept {
+            return Ok(Some(column));
+        }
+        let column = self.last_column(name)?.map(Arc::new);
+        if let Some((column, (segment, at))) = column.as_ref().zip(self.place(name)) {
+            self.store.read.keep(segment, at, Kept::Column(Arc::clone(column)));
+        }
+        Ok(column)
+    }
+
+    /// Reads a column that will not be read again.
+    pub(super) fn last_column(&self, name: &str) -> Result<Option<Column>, Error> {
         self.read_column(name).inspect_err(|error| self.report(error))
+    }
+
+    /// Where a column of a block is, if any row has a value in it.
+    fn place(&self, name: &str) -> Option<(u64, ChunkAt)> {
+        let Columns::Block(segment, number) = &self.columns else { return None };
+        let place = segment.names.iter().position(|other| **other == *name)?;
+        let place = u16::try_from(place).ok()?;
+        segment.blocks.get(*number as usize)?.column(place)?;
+        Some((segment.id, ChunkAt::column(place, *number)))
+    }
+
+    fn unpack(&self, chunk: &[u8]) -> Result<Payload, Error> {
+        let mut unpacker = self.unpacker.borrow_mut();
+        Ok(unpacker.get_or_insert_with(Unpacker::new).unpack(chunk)?)
     }
 
     /// Sets the block aside, where an error is of damage.
@@ -168,16 +213,9 @@ impl<'s> View<'s> {
     fn read_column(&self, name: &str) -> Result<Option<Column>, Error> {
         match &self.columns {
             Columns::Staged(opened) => Ok(opened.column(name)?),
-            Columns::Block(segment, number) => {
-                let place = segment.names.iter().position(|other| **other == *name);
-                let place = place.and_then(|place| u16::try_from(place).ok());
-                let block = segment.blocks.get(*number as usize);
-                let Some(place) = place.filter(|p| block.is_some_and(|b| b.column(*p).is_some()))
-                else {
-                    return Ok(None);
-                };
-                let chunk = self.store.chunk(segment.id, ChunkAt::column(place, *number))?;
-                let payload = self.unpacker.borrow_mut().unpack(&chunk)?;
+            Columns::Block(..) => {
+                let Some((segment, at)) = self.place(name) else { return Ok(None) };
+                let payload = self.unpack(&self.store.chunk(segment, at)?)?;
                 Ok(Some(Column::decode(payload.parts())?))
             }
         }
@@ -185,6 +223,12 @@ impl<'s> View<'s> {
 }
 
 impl RowHead {
+    /// About the bytes of memory that it takes.
+    pub(super) fn memory(&self) -> usize {
+        let each = size_of::<i64>();
+        self.head.runs.len() * size_of::<Run>() + (self.head.times.len() + self.ids.len()) * each
+    }
+
     /// The time of each row, in microseconds since the epoch.
     pub fn times(&self) -> &[i64] {
         &self.head.times

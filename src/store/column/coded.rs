@@ -80,6 +80,11 @@ impl Coded {
             .map(|(index, text)| ValueRef::new(self.kinds.at(index).unwrap_or(Kind::Text), text))
     }
 
+    /// About the bytes of memory that it takes.
+    pub(super) fn memory(&self) -> usize {
+        self.codes.len() + self.texts.memory()
+    }
+
     /// Forgets all but the memory.
     pub(super) fn clear(&mut self) {
         self.kinds.clear();

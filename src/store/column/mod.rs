@@ -186,23 +186,30 @@ impl Column {
     }
 
     /// Calls `each` with every row that has a value, in order, and that value.
-    pub fn for_each<'a>(&'a self, mut each: impl FnMut(u32, ValueRef<'a>)) {
-        let rows = self.value_rows();
+    pub fn for_each(&self, mut each: impl FnMut(u32, ValueRef<'_>)) {
         match &self.body {
             Body::Coded(coded) => {
-                for (row, code) in rows.zip(coded.codes()) {
+                for (row, code) in self.value_rows().zip(coded.codes()) {
                     if let Some(value) = coded.value(*code) {
                         each(row, value);
                     }
                 }
             }
-            Body::Split(divided) => {
-                for (row, (index, text)) in rows.zip(divided.texts().iter().enumerate()) {
-                    let kind = divided.kinds.at(index).unwrap_or(Kind::Text);
-                    each(row, ValueRef::new(kind, text));
+            Body::Split(divided) => divided.split.for_each(|index, text| {
+                if let Some(row) = self.row_of(index) {
+                    each(row, ValueRef::new(divided.kinds.at(index).unwrap_or(Kind::Text), text));
                 }
-            }
+            }),
         }
+    }
+
+    /// About the bytes of memory that it takes.
+    pub(super) fn memory(&self) -> usize {
+        let body = match &self.body {
+            Body::Coded(coded) => coded.memory(),
+            Body::Split(divided) => divided.split.memory(),
+        };
+        body + self.rows.len() * size_of::<u32>()
     }
 
     /// Calls `each` with every row whose value `test` is true of. A dictionary is asked once for

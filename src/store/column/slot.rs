@@ -149,6 +149,11 @@ impl Slot {
         }
     }
 
+    /// About the bytes of memory that it takes.
+    pub(super) fn memory(&self) -> usize {
+        size_of::<Self>() + self.numbers.len() * size_of::<u64>() + self.texts.memory()
+    }
+
     /// About the bits that the numbers take on disk, if the slot holds numbers of one word.
     pub(super) fn cost(&self) -> Option<u64> {
         match self.form {

@@ -155,7 +155,7 @@ impl Split {
 
     /// Calls `each` with the number and the text of all whose template may have all texts of one
     /// of the lists in it; they are in lower case.
-    pub(super) fn holding(&self, lists: &[Vec<String>], mut each: impl FnMut(usize, &[u8])) {
+    pub(super) fn holding(&self, lists: &[Vec<String>], each: impl FnMut(usize, &[u8])) {
         let mut scratch = Vec::new();
         let mut may = |template: &Template| {
             template.count > 0
@@ -164,13 +164,22 @@ impl Split {
                     .any(|list| list.iter().all(|text| template.may_hold(text, &mut scratch)))
         };
         let may: Vec<bool> = self.templates.iter().map(&mut may).collect();
-        if !may.contains(&true) {
-            return;
+        if may.contains(&true) {
+            self.each_of(&may, each);
         }
+    }
+
+    /// Calls `each` with the number and the text of all.
+    pub(super) fn for_each(&self, each: impl FnMut(usize, &[u8])) {
+        self.each_of(&vec![true; self.templates.len()], each);
+    }
+
+    /// Calls `each` with the number and the text of all whose template is `among`.
+    fn each_of(&self, among: &[bool], mut each: impl FnMut(usize, &[u8])) {
         let (mut next, mut text) = (vec![0_usize; self.templates.len()], Vec::new());
         for (index, number) in self.of.iter().enumerate() {
             let number = usize::from(*number);
-            if may.get(number) != Some(&true) {
+            if among.get(number) != Some(&true) {
                 continue;
             }
             let template = self.templates.get(number);
@@ -181,6 +190,15 @@ impl Split {
                 each(index, &text);
             }
         }
+    }
+
+    /// About the bytes of memory that it takes.
+    pub(super) fn memory(&self) -> usize {
+        let slots = self.templates.iter().flat_map(|template| &template.slots);
+        let constants = self.templates.iter().map(|template| template.constants.memory());
+        self.of.len() * size_of::<u16>()
+            + slots.map(Slot::memory).sum::<usize>()
+            + constants.sum::<usize>()
     }
 
     /// Forgets all but the memory. Templates are kept, without texts, while they are few.

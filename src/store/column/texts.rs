@@ -24,6 +24,11 @@ impl Texts {
         self.data.len()
     }
 
+    /// About the bytes of memory that they take.
+    pub(super) fn memory(&self) -> usize {
+        self.data.len() + self.ends.len() * size_of::<u32>()
+    }
+
     pub(super) fn push(&mut self, text: &[u8]) {
         self.data.extend_from_slice(text);
         self.end();
