@@ -70,12 +70,13 @@ impl Search<'_> {
     }
 
     /// Whether every row of `source` is of the project and of the time and none was deleted, as far
-    /// as one can tell without opening it.
+    /// as one can tell without opening it. Of what is in quarantine one cannot: which of its rows
+    /// were deleted may be what was damaged.
     pub(super) fn is_whole(&self, source: &Source) -> bool {
         let ((from, to), (first, last)) = (self.times, source.times());
         let is_own = |(segment, _): (&Segment, _)| *segment.project == *self.project;
         let is_asked = from <= first && last <= to && source.block().is_some_and(is_own);
-        is_asked && self.store.deleted(source).is_none()
+        is_asked && self.store.deleted(source).is_none() && self.store.admit(source).is_ok()
     }
 
     fn open<'s>(

@@ -94,7 +94,11 @@ impl Store {
     }
 
     /// Refuses a source that was set aside.
-    pub(super) fn admit(&self, source: &Source) -> Result<(), Error> {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Quarantined`], with the reason.
+    pub fn admit(&self, source: &Source) -> Result<(), Error> {
         let Source::Block(segment, block) = source else { return Ok(()) };
         match self.quarantine.reason(segment.id, *block) {
             None => Ok(()),

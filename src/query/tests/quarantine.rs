@@ -1,7 +1,7 @@
 //! Damage is set aside, said, and taken back when it is mended.
 
 use super::fixtures::{NOW, TestStore, answer, request, texts};
-use crate::query::{Page, run};
+use crate::query::{Histogram, Page, delete, histogram, run};
 use crate::store::ScrubPlace;
 use crate::time::{DAY, Timestamp};
 
@@ -122,6 +122,22 @@ fn st_17_two_rows_for_one_segment() {
     store.reopen();
     let (found, reasons) = partial(&store);
     assert_eq!((found, reasons.len()), (4, 1), "each event once, and the other is missed");
+}
+
+#[test]
+fn the_catalog_does_not_count_what_is_in_quarantine() {
+    let mut store = segments();
+    let counted = |store: &TestStore| {
+        let asked = Histogram { which: request("*").into(), interval: None, by: None, limit: 1 };
+        let meta = histogram(store, &asked).unwrap().meta;
+        (meta.count, meta.partial)
+    };
+    assert_eq!(counted(&store), (6, false));
+    delete(&store, &request("one")).unwrap();
+    assert_eq!(counted(&store), (3, false));
+    store.change_catalog("tombstone/", |_| Some(b"nonsense".to_vec()));
+    store.reopen();
+    assert_eq!(counted(&store), (0, true), "nobody knows which of its rows were deleted");
 }
 
 #[test]
