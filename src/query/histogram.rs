@@ -99,9 +99,9 @@ pub fn histogram(store: &Store, asked: &Histogram) -> Result<HistogramAnswer, Qu
     asked.check()?;
     let (from, to) = (which.from.as_micros(), which.to.as_micros());
     let sources = store.sources(&which.project, from, to);
-    let interval = asked.interval.unwrap_or_else(|| fitting(&sources, (from, to)));
-    let by = asked.by.as_deref().map(Reading::new);
     let ends = (which.from != Timestamp::MIN, which.to != Timestamp::MAX);
+    let interval = asked.interval.unwrap_or_else(|| fitting(&sources, (from, to), ends));
+    let by = asked.by.as_deref().map(Reading::new);
     if ends == (true, true) {
         buckets(interval, (interval.bucket(from), interval.bucket(to)))?;
     }
@@ -165,10 +165,12 @@ fn buckets(
     }
 }
 
-/// An interval for what there is in the time that is asked for.
-fn fitting(sources: &[Source], (from, to): (i64, i64)) -> Interval {
+/// An interval for the time that is asked for; where that has no beginning or no end (`ends`), for
+/// what there is.
+fn fitting(sources: &[Source], (from, to): (i64, i64), ends: (bool, bool)) -> Interval {
     let first = sources.iter().map(|source| source.times().0).min().unwrap_or(0).max(from);
     let last = sources.iter().map(|source| source.times().1).max().unwrap_or(0).min(to);
+    let (first, last) = (if ends.0 { from } else { first }, if ends.1 { to } else { last });
     Interval::fitting(last.saturating_sub(first))
 }
 

@@ -196,6 +196,16 @@ fn empty_buckets_of_the_time_asked_are_there_and_none_else() {
     }
     let auto = Histogram { interval: None, ..over_time(&request("a"), "1s", None) };
     assert_eq!(histogram(&store, &auto).unwrap().interval, "100ms");
+    // All of the time asked for is shown, so it is what the width must fit.
+    let mut year = request("a");
+    (year.from, year.to) = (Timestamp::from_micros(0), Timestamp::from_micros(365 * DAY));
+    let fitting = |about: &Request| {
+        let auto = Histogram { interval: None, ..over_time(about, "1s", None) };
+        histogram(&store, &auto).map(|answer| answer.interval)
+    };
+    assert_eq!(fitting(&year), Ok("1w".to_owned()));
+    (year.from, year.to) = (Timestamp::from_micros(-365 * DAY), Timestamp::MAX);
+    assert_eq!(fitting(&year), Ok("1w".to_owned()));
 }
 
 #[test]
