@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::events::{Draw, RECEIVED, draw, event};
-use super::fixtures::{NOW, TestStore, answer, request};
+use super::fixtures::{NOW, TestStore, answer, origin, request};
 use super::model::{QUERIES, numbers, origins};
 use crate::event::{Event, Known, Value};
 use crate::kql::{Prepared, Syntax, parse};
@@ -273,3 +273,22 @@ fn what_is_written_in_another_way_is_found() {
 const WORDS: &str = "disk full web01 web-01 café CAFÉ größe 5 5.0 50e-1 -5 07 4711 192.0.2.7 \
     ::ffff:10.1.2.3 ERROR info Notice local4 key_1 tcp prefix 0000000000000002 deadbeef a_b x \
     \u{1d400} true null 日本 2026-06-15";
+
+#[test]
+fn a_sequence_with_zeros_in_front_is_found_sealed_as_it_was_staged() {
+    let store = TestStore::new();
+    for round in 0..40 {
+        let mut rows = Rows::default();
+        rows.begin(&origin("p"), NOW.as_micros());
+        let mut event = Event::default();
+        event.put("event.sequence".into(), Value::Number(format!("{:06}", 42 + round).into()));
+        rows.push(&event);
+        store.stage([&rows]).unwrap();
+    }
+    for _ in 0..2 {
+        for query in ["event.sequence:42", "event.sequence:000042", "event.sequence:0042"] {
+            assert_eq!(answer(&store, &request(query)).logs.len(), 1, "{query}");
+        }
+        store.seal().unwrap();
+    }
+}

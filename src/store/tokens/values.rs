@@ -43,7 +43,7 @@ impl Words {
         column.pieces(|piece| match piece {
             Variable::Number(number) => self.add_number(number),
             Variable::Text(text) => {
-                is_digits = is_digits && text.iter().all(u8::is_ascii_digit);
+                is_digits = is_digits && is_plain(text);
                 self.add_text(text);
             }
         });
@@ -94,11 +94,15 @@ impl Words {
 
     /// Adds the digits of a whole number that is written in another way.
     fn add_whole(&mut self, number: &[u8]) {
-        let is_other = number.iter().any(|byte| !byte.is_ascii_digit());
-        if is_other && let Some(number) = whole_number(number) {
+        if !is_plain(number) && let Some(number) = whole_number(number) {
             self.add_number(number);
         }
     }
+}
+
+/// Whether a number is written in digits alone, without zeros in front: as its own word.
+fn is_plain(number: &[u8]) -> bool {
+    number.iter().all(u8::is_ascii_digit) && (number.len() == 1 || number.first() != Some(&b'0'))
 }
 
 /// Takes the string or the number that `json` begins with.
@@ -170,11 +174,13 @@ mod tests {
 
     #[test]
     fn values_are_found_by_what_may_be_asked_of_them() {
-        let table: [Row; 10] = [
+        let table: [Row; 11] = [
             ("a", Kind::Text, "Disk full: 5.0", &["disk", "full", "5", "0"], &["50"]),
             ("a", Kind::Number, "50.0", &["50", "0"], &[]),
             ("a", Kind::Number, "-12e2", &["1200", "12e2"], &["12"]),
             ("a", Kind::Number, "0.5", &["0", "5"], &["50"]),
+            // The sequence number of a router.
+            ("a", Kind::Number, "000042", &["000042", "42"], &[]),
             (
                 "a",
                 Kind::Json,
@@ -205,7 +211,7 @@ mod tests {
     }
 
     fn any_value() -> impl Strategy<Value = (Kind, String)> {
-        let number = prop_oneof!["-?[0-9]{1,6}", "[0-9]{1,3}\\.[0-9]{1,3}", "[1-9]e-?[0-9]"];
+        let number = prop_oneof!["-?[0-9]{1,6}", "0{0,3}[0-9]{1,6}", "[0-9]{1,3}\\.[0-9]{1,3}", "[1-9]e-?[0-9]"];
         let text = "[a-c]{1,3} [0-9]{1,6}[x.]?|größe[0-9]{1,3} [a-f0-9]{8}|\\PC{0,20}";
         let json = "\\[[0-9]{1,4},\"[a-z]{1,3}\\\\n[0-9]{1,3}\",[1-9]e[0-9]\\]";
         prop_oneof![
