@@ -274,12 +274,18 @@ impl Db {
         path: &Path,
         entries: impl IntoIterator<Item = (K, V)>,
     ) -> Result<(), Error> {
-        sst::write(path, entries)?;
-        let mut options = IngestExternalFileOptions::default();
-        options.set_move_files(true);
-        let engine = self.engine()?;
-        let family = engine.family(Family::Segments);
-        Ok(engine.writable()?.ingest_external_file_cf_opts(family, &options, vec![path])?)
+        let brought_in = sst::write(path, entries).and_then(|()| {
+            let mut options = IngestExternalFileOptions::default();
+            options.set_move_files(true);
+            let engine = self.engine()?;
+            let family = engine.family(Family::Segments);
+            Ok(engine.writable()?.ingest_external_file_cf_opts(family, &options, vec![path])?)
+        });
+        if brought_in.is_err() {
+            // On a full disk what was written of it is in the way of everything else.
+            let _none = std::fs::remove_file(path).is_err();
+        }
+        brought_in
     }
 
     /// Drops all keys of `segments` in `from..to`: whole files first, which rewrites nothing.

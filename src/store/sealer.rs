@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustc_hash::FxHashMap;
+use tracing::warn;
 
 use super::Error;
 use super::bytes::Damaged;
@@ -138,15 +139,20 @@ impl Sealer {
     }
 
     /// Writes all segments into files in `folder` and brings them into `db`. They are not yet
-    /// seen: that is for the catalog. Only memory is left for the next time.
+    /// seen: that is for the catalog. Only memory is left for the next time; and of segments of
+    /// which some could not be written, nothing, as the next try makes all of them anew.
     pub(super) fn finish(&mut self, db: &Db, folder: &Path) -> Result<Vec<Segment>, Error> {
         self.close_groups(|_| true);
         self.origins.clear();
-        let mut sealed = Vec::new();
+        let mut sealed: Vec<Segment> = Vec::new();
         for builder in self.segments.drain(..) {
             let (segment, chunks) = builder.finish();
             let chunks = chunks.iter().map(|(at, chunk)| (Segment::key(segment.id, *at), chunk));
-            db.ingest(&folder.join(format!("{:016x}.sst", segment.id)), chunks)?;
+            if let Err(error) = db.ingest(&folder.join(format!("{:016x}.sst", segment.id)), chunks)
+            {
+                sealed.iter().for_each(|segment| take_out(db, segment.id));
+                return Err(error.into());
+            }
             failpoint::reached("segment-ingested");
             sealed.push(segment);
         }
@@ -271,6 +277,13 @@ impl Sealer {
             group.rows.clear();
             group.ids.clear();
         }
+    }
+}
+
+/// Removes a segment that no catalog row will name.
+fn take_out(db: &Db, id: u64) {
+    if let Err(error) = db.drop_segments(&id.to_be_bytes(), &(id + 1).to_be_bytes()) {
+        warn!(segment = id, %error, "a segment that is not needed stays until the next start");
     }
 }
 

@@ -237,6 +237,22 @@ fn st_02_a_segment_without_a_catalog_row_is_removed() {
 }
 
 #[test]
+fn a_seal_that_fails_half_way_leaves_nothing_on_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    store.stage([&batch(&origin("a"), 0..10, 0), &batch(&origin("b"), 0..10, 0)]).unwrap();
+    let tmp = store.folder().unwrap();
+    let in_the_way = tmp.join(format!("{:016x}.sst", 1));
+    std::fs::create_dir(&in_the_way).unwrap();
+    store.seal().unwrap_err();
+    assert_eq!(store.db.first_key(Family::Segments, b"").unwrap(), None, "nor the first of two");
+    std::fs::remove_dir(&in_the_way).unwrap();
+    assert_eq!(std::fs::read_dir(&tmp).unwrap().count(), 0);
+    store.seal().unwrap();
+    assert_eq!((all(&store, "a").len(), all(&store, "b").len()), (10, 10));
+}
+
+#[test]
 fn days_past_their_retention_are_dropped_once_nobody_reads_them() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());

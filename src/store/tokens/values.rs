@@ -94,7 +94,9 @@ impl Words {
 
     /// Adds the digits of a whole number that is written in another way.
     fn add_whole(&mut self, number: &[u8]) {
-        if !is_plain(number) && let Some(number) = whole_number(number) {
+        if !is_plain(number)
+            && let Some(number) = whole_number(number)
+        {
             self.add_number(number);
         }
     }
@@ -211,7 +213,12 @@ mod tests {
     }
 
     fn any_value() -> impl Strategy<Value = (Kind, String)> {
-        let number = prop_oneof!["-?[0-9]{1,6}", "0{0,3}[0-9]{1,6}", "[0-9]{1,3}\\.[0-9]{1,3}", "[1-9]e-?[0-9]"];
+        let number = prop_oneof![
+            "-?[0-9]{1,6}",
+            "0{0,3}[0-9]{1,6}",
+            "[0-9]{1,3}\\.[0-9]{1,3}",
+            "[1-9]e-?[0-9]"
+        ];
         let text = "[a-c]{1,3} [0-9]{1,6}[x.]?|größe[0-9]{1,3} [a-f0-9]{8}|\\PC{0,20}";
         let json = "\\[[0-9]{1,4},\"[a-z]{1,3}\\\\n[0-9]{1,3}\",[1-9]e[0-9]\\]";
         prop_oneof![
