@@ -95,8 +95,9 @@ impl Store {
         }
         let made = self.folder().and_then(|folder| sealer.finish(&self.db, &folder))?;
         failpoint::reached("merge-ingested");
-        if made.len() >= due.segments.len() {
-            merger.left.extend(made.iter().filter(|_| !due.is_last).map(|segment| segment.id));
+        // To compress harder is worth a round of its own; to do what was done before is not.
+        if made.len() >= due.segments.len() && (!due.is_last || due.segments.iter().all(is_last)) {
+            merger.left.extend(made.iter().map(|segment| segment.id));
         }
         self.replace(&due.segments, &deleted, made)?;
         drop(due); // so that nobody holds them but readers
@@ -107,12 +108,7 @@ impl Store {
     /// All rows of a block.
     fn part(&self, source: &Source) -> Result<Part, Error> {
         let view = self.view(source)?;
-        let mut columns = Vec::new();
-        for name in view.names() {
-            if let Some(column) = view.last_column(name)? {
-                columns.push((name.into(), column));
-            }
-        }
+        let columns = view.all_columns()?;
         let (head, ids) = view.last_head()?;
         Ok(Part { head, ids, columns, deleted: self.deleted(source) })
     }
@@ -202,7 +198,7 @@ fn that_fit(mut segments: Vec<Arc<Segment>>) -> Vec<Arc<Segment>> {
     segments
 }
 
-fn is_last(segment: &Segment) -> bool {
+fn is_last(segment: &Arc<Segment>) -> bool {
     segment.level >= LAST_LEVEL
 }
 

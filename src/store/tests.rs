@@ -237,6 +237,35 @@ fn st_02_a_segment_without_a_catalog_row_is_removed() {
 }
 
 #[test]
+fn segments_too_wide_to_be_one_are_not_merged_again_and_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, origin) = (open(folder.path()), origin("a"));
+    // As many names as a segment takes, and then some.
+    let seal = |number: usize| {
+        for batch in 0..61 {
+            let mut rows = Rows::default();
+            rows.begin(&origin, 0);
+            let mut event = crate::event::Event::default();
+            for n in 0..1000 {
+                event.put(format!("{number}.{batch}.{n}").into(), Value::Bool(true));
+            }
+            rows.push(&event);
+            store.stage([&rows]).unwrap();
+        }
+        store.seal().unwrap();
+    };
+    let merges = || {
+        let mut merge = || store.merge(Merge::Last, |_| std::ops::ControlFlow::Continue(()));
+        (0..8).take_while(|_| merge().unwrap()).count()
+    };
+    (0..3).for_each(seal);
+    assert!(merges() < 8);
+    seal(3);
+    assert!(merges() < 8);
+    assert_eq!(store.usage().segment_rows, 4 * 61);
+}
+
+#[test]
 fn a_seal_that_fails_half_way_leaves_nothing_on_the_disk() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());

@@ -198,6 +198,29 @@ impl<'s> View<'s> {
         Some((segment.id, ChunkAt::column(place, *number)))
     }
 
+    /// Reads all columns, that will not be read again: in time that does not depend on how many
+    /// names the segment has.
+    pub(super) fn all_columns(&self) -> Result<Vec<(Box<str>, Column)>, Error> {
+        let Columns::Block(segment, number) = &self.columns else {
+            let column = |name: &str| Some((name.into(), self.last_column(name).transpose()?));
+            let columns = self.names().into_iter().filter_map(column);
+            return columns.map(|(name, column)| Ok((name, column?))).collect();
+        };
+        let block = segment.blocks.get(*number as usize);
+        let columns = block.into_iter().flat_map(|block| &block.columns);
+        let named = columns.filter_map(|c| Some((c.name, segment.names.get(usize::from(c.name))?)));
+        let read = |(place, name): (u16, &Box<str>)| {
+            let column = self.read_chunk(segment.id, ChunkAt::column(place, *number));
+            Ok((name.clone(), column.inspect_err(|error| self.report(error))?))
+        };
+        named.map(read).collect()
+    }
+
+    fn read_chunk(&self, segment: u64, at: ChunkAt) -> Result<Column, Error> {
+        let payload = self.unpack(&self.store.chunk(segment, at)?)?;
+        Ok(Column::decode(payload.parts())?)
+    }
+
     fn unpack(&self, chunk: &[u8]) -> Result<Payload, Error> {
         let mut unpacker = self.unpacker.borrow_mut();
         Ok(unpacker.get_or_insert_with(Unpacker::new).unpack(chunk)?)
@@ -215,8 +238,7 @@ impl<'s> View<'s> {
             Columns::Staged(opened) => Ok(opened.column(name)?),
             Columns::Block(..) => {
                 let Some((segment, at)) = self.place(name) else { return Ok(None) };
-                let payload = self.unpack(&self.store.chunk(segment, at)?)?;
-                Ok(Some(Column::decode(payload.parts())?))
+                Ok(Some(self.read_chunk(segment, at)?))
             }
         }
     }
