@@ -162,7 +162,9 @@ impl Store {
         let many = if what == Merge::Pressing { PRESSING } else { FAN_IN };
         let alike = days.values().find_map(|segments| alike(segments, many));
         alike.or_else(|| {
-            let last = || days.values().find_map(|segments| last(segments));
+            let newest = days.keys().map(|(_, day)| *day).max();
+            let last =
+                || days.iter().find_map(|((_, day), segments)| last(segments, Some(*day) < newest));
             (what == Merge::Last).then(last).flatten()
         })
     }
@@ -172,18 +174,20 @@ impl Store {
 fn alike(segments: &[Arc<Segment>], many: usize) -> Option<Due> {
     let mut tiers: BTreeMap<(bool, u32), Vec<Arc<Segment>>> = BTreeMap::new();
     for segment in segments.iter().filter(|segment| segment.stored_bytes < MAX_BYTES / 2) {
-        let tier = (segment.stored_bytes / LEAST_TIER).max(1).ilog(FAN_IN as u64);
+        let tier = (segment.raw_bytes / LEAST_TIER).max(1).ilog(FAN_IN as u64);
         tiers.entry((is_last(segment), tier)).or_default().push(Arc::clone(segment));
     }
     let ((is_last, _), tier) = tiers.into_iter().find(|(_, tier)| tier.len() >= many)?;
     Some(Due { segments: that_fit(tier), is_last })
 }
 
-/// Segments that are compressed for speed, if they are worth another round.
-fn last(segments: &[Arc<Segment>]) -> Option<Due> {
+/// Segments that are compressed for speed, if they are worth another round: by their size, or, of a
+/// day that is past, by their number.
+fn last(segments: &[Arc<Segment>], is_past: bool) -> Option<Due> {
     let segments: Vec<_> = segments.iter().filter(|segment| !is_last(segment)).cloned().collect();
     let bytes: u64 = segments.iter().map(|segment| segment.stored_bytes).sum();
-    (bytes >= WORTH).then(|| Due { segments: that_fit(segments), is_last: true })
+    let is_worth_it = bytes >= WORTH || is_past && segments.len() >= FAN_IN;
+    is_worth_it.then(|| Due { segments: that_fit(segments), is_last: true })
 }
 
 /// As many of the first as fit into one segment, at least one.
@@ -211,8 +215,10 @@ const MAX_FAN_IN: usize = 32;
 /// While events arrive without a pause, so many of like size are left to lie.
 const PRESSING: usize = 64;
 
-/// Bytes below which all segments are of like size.
-const LEAST_TIER: u64 = 256 << 10;
+/// Bytes of values below which all segments are of like size. Of values, because many small events
+/// take hardly more room on disk than few; and not many, because what is of like size as what it
+/// became is rewritten with each new segment.
+const LEAST_TIER: u64 = 4 << 10;
 
 /// Bytes on disk of a merged segment: it is held in memory while it is made.
 const MAX_BYTES: u64 = 32 << 20;

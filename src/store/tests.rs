@@ -237,6 +237,33 @@ fn st_02_a_segment_without_a_catalog_row_is_removed() {
 }
 
 #[test]
+fn what_arrives_slowly_is_not_rewritten_again_and_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, origin) = (open(folder.path()), origin("a"));
+    let (mut staged, mut rewritten) = (0, 0);
+    for n in 0..600 {
+        let rows = batch(&origin, n * 30..(n + 1) * 30, n);
+        staged += rows.bytes() as u64;
+        store.stage([&rows]).unwrap();
+        store.seal().unwrap();
+        let mut pace = |bytes| {
+            rewritten += bytes;
+            std::ops::ControlFlow::Continue(())
+        };
+        while store.merge(Merge::Last, &mut pace).unwrap() {}
+    }
+    let times = rewritten / staged;
+    assert!(times < 10, "each byte was rewritten {times} times");
+    let left = store.usage().segments;
+    assert!(left < 12, "{left}");
+    // Once the day is over, what is left of it becomes one.
+    store.stage([&batch(&origin, DAY..DAY + 1, DAY)]).unwrap();
+    store.seal().unwrap();
+    merge(&store, Merge::Last);
+    assert_eq!(store.usage().segments, if left < 4 { left + 1 } else { 2 });
+}
+
+#[test]
 fn segments_too_wide_to_be_one_are_not_merged_again_and_again() {
     let folder = tempfile::tempdir().unwrap();
     let (store, origin) = (open(folder.path()), origin("a"));
