@@ -238,8 +238,11 @@ impl Sealer {
         let same = |group: &Group, service: &[u8]| {
             group.day == day && group.project == *project && *group.service == *service
         };
-        let service = if self.groups.len() < MAX_GROUPS { service } else { b"" };
-        let found = self.groups.iter().position(|group| same(group, service));
+        let known = self.groups.iter().position(|group| same(group, service));
+        // Those that an earlier seal left, or a merge of another project, take no room from it.
+        let used = self.groups.iter().filter(|group| group.used).count();
+        let service = if used < MAX_GROUPS { service } else { b"" };
+        let found = known.or_else(|| self.groups.iter().position(|group| same(group, service)));
         let number = found.unwrap_or_else(|| {
             self.groups.push(Group {
                 project: Arc::clone(project),

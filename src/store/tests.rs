@@ -264,6 +264,28 @@ fn what_arrives_slowly_is_not_rewritten_again_and_again() {
 }
 
 #[test]
+fn services_of_one_merge_take_no_room_from_those_of_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    for project in ["a", "b"] {
+        for n in 0..4 {
+            let mut rows = Rows::default();
+            rows.begin(&origin(project), n);
+            for service in 0..128 {
+                let mut event = crate::event::Event::default();
+                event.set(Known::Service, Value::Text(format!("{project}{service}").into()));
+                rows.push(&event);
+            }
+            store.stage([&rows]).unwrap();
+            store.seal().unwrap();
+        }
+    }
+    merge(&store, Merge::Small);
+    let blocks = |project| store.sources(project, i64::MIN, i64::MAX).len();
+    assert_eq!((blocks("a"), blocks("b")), (128, 128));
+}
+
+#[test]
 fn segments_too_wide_to_be_one_are_not_merged_again_and_again() {
     let folder = tempfile::tempdir().unwrap();
     let (store, origin) = (open(folder.path()), origin("a"));
