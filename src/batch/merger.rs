@@ -49,7 +49,8 @@ pub fn run_merger(store: &Store, room: &Room, stop: &SealerStop) {
     }
 }
 
-/// Waits as long as so many bytes take at the rate; and while the store is busy, unless it presses.
+/// Waits as long as so many bytes take at the rate; and while the store is busy, unless it presses,
+/// but not for ever: segments would become ever more, and none would be merged.
 fn pace(
     bytes: u64,
     rate: u64,
@@ -63,7 +64,11 @@ fn pace(
     load.look(store);
     if load.is_busy() && what != Merge::Pressing {
         debug!("a merge waits: events arrive");
+        let since = Instant::now();
         while goes_on && load.is_busy() {
+            if since.elapsed() >= GIVE_UP {
+                return ControlFlow::Break(()); // so that it is seen what presses
+            }
             goes_on = stop.sleep(TICK);
             load.look(store);
         }
@@ -107,6 +112,9 @@ impl Load {
 
 /// How often it looks whether there is something to do.
 const TICK: Duration = Duration::from_millis(500);
+
+/// How long a merge waits while the store is busy. What it has read is then read again later.
+const GIVE_UP: Duration = Duration::from_secs(60);
 
 /// How long it waits after a merge that failed.
 const PAUSE: Duration = Duration::from_secs(30);
