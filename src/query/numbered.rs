@@ -44,6 +44,9 @@ impl Numbered {
         let (known, hinted) = (FxHashMap::default(), Vec::new());
         let mut finding = Finding { numbered, known, hinted, key: Vec::new() };
         reading.each(selector, within, &mut |row, hint, value| {
+            if finding.numbered.is_full(row) {
+                return;
+            }
             let known = finding.hinted.get(hint as usize).copied().filter(|group| *group != NONE);
             let group = known.unwrap_or_else(|| {
                 finding.key.clear();
@@ -75,6 +78,9 @@ impl Numbered {
         for row in within.iter() {
             for a in self.of_row(row) {
                 for b in other.of_row(row) {
+                    if both.is_full(row) {
+                        break;
+                    }
                     let next = u32::try_from(both.keys.len()).unwrap_or(NONE);
                     let group = *known.entry((a, b)).or_insert(next);
                     if group == next {
@@ -110,6 +116,12 @@ impl Numbered {
 
     fn key(&self, group: u32) -> &[u8] {
         self.keys.get(group as usize).map_or(&[], |key| key)
+    }
+
+    /// Whether a row is in as many groups as it may be.
+    fn is_full(&self, row: u32) -> bool {
+        !self.more.is_empty()
+            && self.more.get(&row).is_some_and(|more| more.len() + 1 >= MAX_GROUPS)
     }
 
     /// Puts a row in a group, once.
@@ -152,6 +164,9 @@ impl Finding {
         }
     }
 }
+
+/// Groups that a row may be in: a sender can make arrays up, and those of several fields multiply.
+const MAX_GROUPS: usize = 1000;
 
 /// No group.
 const NONE: u32 = u32::MAX;

@@ -25,7 +25,8 @@ pub struct Stats {
     /// Of which events.
     pub which: Which,
     /// For each combination of values of these fields; of an array each scalar is one, and an
-    /// event without any is in the group of `null`. At most [`MAX_BY`].
+    /// event without any is in the group of `null`; it is in the first thousand of those groups. At
+    /// most [`MAX_BY`].
     pub by: Vec<String>,
     /// What of each group. 1 to [`MAX_AGGREGATES`], no two of one name, none called `by`.
     pub aggregates: Vec<Aggregate>,

@@ -10,11 +10,12 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value, json};
 
 use super::events::draw;
-use super::fixtures::{NOW, TestStore, answer, request};
+use super::fixtures::{NOW, TestStore, answer, origin, request};
 use super::model::{Shown, stage};
-use crate::event::Kind;
+use crate::event::{Event, Kind, Value as FieldValue};
 use crate::kql::{Field, Lookup, Prepared, matches};
 use crate::query::{Aggregate, MAX_GROUPS, Memory, Request, Stats, StatsAnswer, stats};
+use crate::store::Rows;
 use crate::time::{SECOND, Timestamp};
 
 /// The events that a request is about, as they are shown.
@@ -235,6 +236,26 @@ fn qy_05_groups_are_bounded_and_it_is_said() {
         let other = found.other.unwrap()["count"].as_u64().unwrap();
         let shown: u64 = found.groups.iter().map(|group| group["count"].as_u64().unwrap()).sum();
         assert_eq!(shown + other, 30_600, "none is lost");
+        store.seal().unwrap();
+    }
+}
+
+#[test]
+fn qy_05_long_arrays_do_not_multiply() {
+    let store = TestStore::new();
+    let numbers = json!((0..3_000).collect::<Vec<_>>()).to_string();
+    let mut event = Event::default();
+    for name in ["a", "b", "c", "d"] {
+        event.put(name.into(), FieldValue::Json(numbers.as_str().into()));
+    }
+    let mut rows = Rows::default();
+    rows.begin(&origin("p"), NOW.as_micros());
+    rows.push(&event);
+    store.stage([&rows]).unwrap();
+    for _ in 0..2 {
+        let found =
+            stats(&store, &asked(&request("*"), &["a", "b", "c", "d"], &["count"])).unwrap();
+        assert_eq!((found.meta.count, found.groups.len()), (1, 1000));
         store.seal().unwrap();
     }
 }
