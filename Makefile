@@ -5,11 +5,12 @@
 # Outside of the clone, so that a new clone finds RocksDB compiled.
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/logtrace
 
-.PHONY: help build run test fuzz
+.PHONY: help build run test bench fuzz
 
 help:
 	@echo 'make run     build logtrace and run it on its defaults: loopback only, data in ./data'
 	@echo 'make test    run every test, those with real clients included'
+	@echo 'make bench   measure it on this machine: flood, memory, disk, queries; ARGS="--messages 1000000"'
 	@echo 'make fuzz    run each fuzz target for SECONDS (60)'
 
 build:
@@ -25,6 +26,10 @@ test: build
 	@if cargo nextest --version >/dev/null 2>&1; \
 	then set -x; cargo nextest run --release --locked; \
 	else set -x; cargo test --release --locked; fi
+
+bench:
+	@.ci/need g++=g++ clang=clang '/usr/lib/llvm-*/lib/libclang*.so*=libclang-dev'
+	cargo bench --locked --bench end_to_end -- $(ARGS)
 
 fuzz:
 	@tests/fuzz/run $(or $(SECONDS),60)
