@@ -1,17 +1,28 @@
 //! What each stage costs on the way of a message: `cargo bench`. Read the time of one item; bytes
 //! are those of the message.
 //!
-//! The lines are rendered here, in the mix that a few services write: 160 to 250 bytes each.
+//! The stages of the store have a new store for each run, in memory where the machine has a file
+//! system there: what a disk takes to sync is its own, and `end_to_end` has it.
 
+mod lines;
+
+use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
+use logtrace::db::{Db, Options};
 use logtrace::event::Event;
 use logtrace::frame::{Frames, Framing, Step};
+use logtrace::kql::{self, Syntax};
 use logtrace::parse::{self, Context};
-use logtrace::store::{Origin, Rows};
+use logtrace::query::{CursorKey, Request, run};
+use logtrace::store::{Config, Merge, Origin, Rows, Store};
 use logtrace::time::Timestamp;
+use tempfile::TempDir;
+
+use self::lines::{Line, Random, stamp};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -30,38 +41,18 @@ const CONTEXT: Context = Context {
 };
 
 fn syslog_lines() -> Vec<String> {
-    let line = |n: usize| {
-        let (host, order, latency) = (n % 200, n * 7919 % 90_000_000, n * 31 % 900);
-        format!(
-            "<134>1 2026-11-20T12:15:{:02}.{:06}Z web-{host:03}.prod.example payment-gateway {} - - \
-             order {order} accepted customer={} amount={}.{:02} currency=EUR latency_ms={latency}",
-            n % 60,
-            n % 1_000_000,
-            100 + n % 60_000,
-            n * 13 % 500_000,
-            n % 100_000,
-            n % 100,
-        )
-    };
-    (0..LINES).map(line).collect()
+    rendered(LINES, Line::syslog)
 }
 
 fn json_lines() -> Vec<String> {
-    let line = |n: usize| {
-        format!(
-            "{{\"@timestamp\":\"2026-11-20T12:15:{:02}.{:06}Z\",\"@version\":\"1\",\
-             \"host\":\"web-{:03}.prod.example\",\"service\":\"checkout\",\"level\":\"INFO\",\
-             \"pid\":{},\"message\":\"order {} accepted customer={} latency_ms={}\"}}",
-            n % 60,
-            n % 1_000_000,
-            n % 200,
-            100 + n % 60_000,
-            n * 7919 % 90_000_000,
-            n * 13 % 500_000,
-            n * 31 % 900,
-        )
-    };
-    (0..LINES).map(line).collect()
+    rendered(LINES, Line::json)
+}
+
+/// So many lines, a hundred microseconds apart.
+fn rendered(count: usize, render: fn(&Line, &str, Option<&str>) -> String) -> Vec<String> {
+    let mut random = Random::new(1);
+    let times = (CONTEXT.received_at.as_micros()..).step_by(100);
+    times.take(count).map(|at| render(&Line::random(&mut random), &stamp(at), None)).collect()
 }
 
 fn origin() -> Arc<Origin> {
@@ -148,33 +139,142 @@ fn append(bencher: Bencher<'_, '_>) {
     });
 }
 
-#[divan::bench(args = ["order", "absent", "message:\"order 7919 accepted\""])]
-fn search(bencher: Bencher<'_, '_>, filter: &str) {
-    use logtrace::db::{Db, Options};
-    use logtrace::kql::{self, Syntax};
-    use logtrace::query::{CursorKey, Request, run};
-    use logtrace::store::{Config, Store};
-
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let db = Db::open(folder.path(), &Options::default()).expect("a new store");
-    let store = Store::open(Arc::new(db), Config::default()).expect("a new store");
-    let lines = syslog_lines();
-    let origin = origin();
-    let mut rows = Rows::default();
-    rows.begin(&origin, CONTEXT.received_at.as_micros());
-    for line in &lines {
-        let mut event = Event::default();
-        parse::syslog(line.as_bytes(), &CONTEXT, &mut event);
-        rows.push(&event);
-    }
-    for _ in 0..50 {
-        store.stage([&rows]).expect("room on the disk");
-    }
-    store.seal().expect("room on the disk");
-    let query = kql::parse(filter, Syntax::Lenient).expect("a query").query;
-    bencher.counter(ItemsCount::new(50 * LINES)).bench(|| {
-        let key = CursorKey([0; 32]);
-        let request = Request::new("default".into(), query.clone(), key, CONTEXT.received_at);
-        black_box(run(&store, &request).expect("an answer").meta.count)
+/// What the writer does with a batch: encodes and compresses its columns, and writes them.
+#[divan::bench(sample_count = 50, sample_size = 1)]
+fn stage(bencher: Bencher<'_, '_>) {
+    let (lines, batches) = batches(1);
+    let kept = Kept::empty();
+    bencher.counter(ItemsCount::new(BATCH)).counter(bytes(&lines)).bench_local(|| {
+        kept.store.stage(&batches).expect("room on the disk");
     });
 }
+
+/// What the sealer does with as much as it waits for: from staged batches to blocks.
+#[divan::bench(sample_count = 5, sample_size = 1)]
+fn seal(bencher: Bencher<'_, '_>) {
+    let (lines, batches) = batches(SEALED);
+    bencher
+        .counter(ItemsCount::new(SEALED * BATCH))
+        .counter(bytes(&lines))
+        .with_inputs(|| Kept::staged(&batches))
+        .bench_local_values(|kept| {
+            kept.store.seal().expect("room on the disk");
+            kept
+        });
+}
+
+/// What a query does that must see a column: reads, decompresses and decodes it in all blocks, and
+/// looks at each value.
+#[divan::bench(args = ["message", "service", "@timestamp"])]
+fn read(bencher: Bencher<'_, '_>, column: &str) {
+    let (lines, batches) = batches(SEALED);
+    let kept = Kept::staged(&batches);
+    kept.store.seal().expect("room on the disk");
+    let sources = kept.store.sources("default", i64::MIN, i64::MAX);
+    bencher.counter(ItemsCount::new(SEALED * BATCH)).counter(bytes(&lines)).bench_local(|| {
+        let mut seen = 0;
+        for source in &sources {
+            let view = kept.store.view(source).expect("just sealed");
+            match column {
+                "@timestamp" => seen += view.head().expect("just sealed").times().len(),
+                name => {
+                    let column = view.column(name).expect("just sealed").expect("in all lines");
+                    column.for_each(|_, value| seen += value.bytes.len());
+                }
+            }
+        }
+        black_box(seen)
+    });
+}
+
+/// What the merger does: `small` segments become one, and later, compressed harder, the `last`.
+#[divan::bench(args = ["small", "last"], sample_count = 3, sample_size = 1)]
+fn merge(bencher: Bencher<'_, '_>, what: &str) {
+    let (lines, batches) = batches(MERGED * 4);
+    let prepare = || {
+        let kept = Kept::empty();
+        let segments = if what == "small" { 4 } else { 1 };
+        for batches in batches.chunks(batches.len() / segments) {
+            kept.store.stage(batches).expect("room on the disk");
+            kept.store.seal().expect("room on the disk");
+        }
+        kept
+    };
+    let what = if what == "small" { Merge::Small } else { Merge::Last };
+    bencher
+        .counter(ItemsCount::new(MERGED * 4 * BATCH))
+        .counter(bytes(&lines))
+        .with_inputs(prepare)
+        .bench_local_values(|kept| {
+            let merged = kept.store.merge(what, |_| ControlFlow::Continue(()));
+            assert!(merged.expect("room on the disk"), "there was something to merge");
+            kept
+        });
+}
+
+#[divan::bench(args = ["accepted", "absent", "message:\"killed process\""])]
+fn search(bencher: Bencher<'_, '_>, filter: &str) {
+    let (_, batches) = batches(SEALED);
+    let kept = Kept::staged(&batches);
+    kept.store.seal().expect("room on the disk");
+    let query = kql::parse(filter, Syntax::Lenient).expect("a query").query;
+    bencher.counter(ItemsCount::new(SEALED * BATCH)).bench(|| {
+        let key = CursorKey([0; 32]);
+        let request = Request::new("default".into(), query.clone(), key, CONTEXT.received_at);
+        black_box(run(&kept.store, &request).expect("an answer").meta.count)
+    });
+}
+
+/// A store of its own; its folder goes with it.
+struct Kept {
+    store: Store,
+    _folder: TempDir,
+}
+
+impl Kept {
+    fn empty() -> Self {
+        let memory = Path::new("/dev/shm");
+        let folder = tempfile::Builder::new();
+        let folder = if memory.is_dir() { folder.tempdir_in(memory) } else { folder.tempdir() };
+        let folder = folder.expect("a temporary folder");
+        let db = Db::open(folder.path(), &Options::default()).expect("a new store");
+        let store = Store::open(Arc::new(db), Config::default()).expect("a new store");
+        Self { store, _folder: folder }
+    }
+
+    fn staged(batches: &[Rows]) -> Self {
+        let kept = Self::empty();
+        for batch in batches {
+            kept.store.stage([batch]).expect("room on the disk");
+        }
+        kept
+    }
+}
+
+/// The rows of so many batches, and the lines that they come from.
+fn batches(count: usize) -> (Vec<String>, Vec<Rows>) {
+    let lines = rendered(count * BATCH, Line::syslog);
+    let origin = origin();
+    let rows = |(lines, received_at): (&[String], i64)| {
+        let mut rows = Rows::default();
+        rows.begin(&origin, received_at);
+        for line in lines {
+            let mut event = Event::default();
+            parse::syslog(line.as_bytes(), &CONTEXT, &mut event);
+            rows.push(&event);
+        }
+        rows
+    };
+    let times = (CONTEXT.received_at.as_micros()..).step_by(5000);
+    let batches = lines.chunks(BATCH).zip(times).map(rows).collect();
+    (lines, batches)
+}
+
+/// Events of a batch, about as many as fit into its `max_bytes`.
+const BATCH: usize = 5000;
+
+/// Batches that are sealed at once, about as many as fit into `seal_bytes`.
+const SEALED: usize = 30;
+
+/// Batches of each segment that is merged.
+const MERGED: usize = 8;

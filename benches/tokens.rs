@@ -1,12 +1,15 @@
 //! What the text index costs: `cargo bench --bench tokens`. Read the time of one event; the sizes
 //! are printed first.
 //!
-//! The messages are rendered here: nine templates of sixteen services, with addresses, ports,
-//! durations and ids as daemons write them. A block has as many as a seal gives it.
+//! A block has as many messages of a service as a seal gives it.
+
+mod lines;
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use logtrace::store::tokens::{BlockWords, Token, TokenMap, Words};
+
+use self::lines::{PATHS, Random, SERVICES, USERS, message};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -22,104 +25,11 @@ const ROWS: usize = 14_000;
 /// Blocks of a segment.
 const BLOCKS: u64 = 32;
 
-/// A generator of numbers that look random (xorshift).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % n
-    }
-
-    fn of<'a>(&mut self, all: &[&'a str]) -> &'a str {
-        let at = usize::try_from(self.below(all.len() as u64)).unwrap_or_default();
-        all.get(at).copied().unwrap_or_default()
-    }
-
-    fn id(&mut self) -> u64 {
-        self.below(u64::MAX)
-    }
-}
-
-const SERVICES: [&str; 16] = [
-    "payments",
-    "auth-api",
-    "nginx",
-    "sshd",
-    "kernel",
-    "postgres",
-    "checkout",
-    "indexer",
-    "haproxy",
-    "cron",
-    "relay",
-    "inventory",
-    "sessions",
-    "ledger",
-    "notifier",
-    "edge-proxy",
-];
-const USERS: [&str; 6] = ["root", "deploy", "maria", "backup", "admin", "git"];
-const PATHS: [&str; 5] =
-    ["/api/v1/orders", "/login", "/health", "/api/v2/search", "/static/app.js"];
-const STATUS: [&str; 6] = ["200", "201", "304", "404", "429", "500"];
-
-fn message(r: &mut Random, service: &str) -> String {
-    let (a, b, c, d) = (10 + r.below(200), r.below(256), r.below(256), 1 + r.below(254));
-    let peer = format!("{a}.{b}.{c}.{d}");
-    let (user, path, status) = (r.of(&USERS), r.of(&PATHS), r.of(&STATUS));
-    let (port, ms, bytes) = (1024 + r.below(60_000), r.below(30_000), r.below(90_000));
-    let (some, million) = (r.below(100), r.below(1_000_000));
-    let (one, two) = (r.id(), r.id());
-    match r.below(9) {
-        0 => format!(
-            "Accepted publickey for {user} from {peer} port {port} ssh2: RSA SHA256:{one:016x}{two:016x}"
-        ),
-        1 => format!(
-            "Failed password for invalid user {user} from {peer} port {port} ssh2 attempt={some}"
-        ),
-        2 => format!(
-            "{peer} - - \"GET {path}?id={million} HTTP/1.1\" {status} {bytes} \"-\" \"Mozilla/5.0 (X11; Linux x86_64)\" rt=0.{some:03}"
-        ),
-        3 => format!(
-            "Connection timeout on db-primary-{some:02} after {ms} ms, retry {} of 5, trace_id={one:016x}{two:016x}",
-            some % 5
-        ),
-        4 => format!(
-            "order {} accepted customer={} amount={bytes}.{some:02} currency=EUR latency_ms={}",
-            one % 90_000_000,
-            million / 2,
-            ms % 900
-        ),
-        5 => format!(
-            "cache miss key=user:{}:profile shard={some} ttl={} bytes={ms}",
-            one % 5_000_000,
-            ms % 3600
-        ),
-        6 => format!(
-            "checkpoint complete: wrote {ms} buffers ({some}.1%); 0 WAL file(s) added, {} removed; write={some}.{:03} s",
-            some % 9,
-            ms % 1000
-        ),
-        7 => format!(
-            "out of memory: killed process {ms} ({service}) total-vm:{}kB, anon-rss:{}kB, file-rss:{bytes}kB",
-            one % 9_000_000,
-            two % 4_000_000
-        ),
-        _ => format!(
-            "request completed method=POST path={path} status={status} duration={}ms request_id={one:016x} client={peer}",
-            ms % 5000
-        ),
-    }
-}
-
 /// The messages of one block.
 fn messages(block: u64) -> Vec<String> {
-    let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ block);
+    let mut random = Random::new(block);
     let service = SERVICES.iter().cycle().nth(usize::try_from(block).unwrap_or_default());
-    (0..ROWS).map(|_| message(&mut random, service.unwrap_or(&""))).collect()
+    (0..ROWS).map(|_| message(&mut random, service.unwrap_or(&"")).1).collect()
 }
 
 fn gather(words: &mut Words, messages: &[String]) -> BlockWords {
@@ -175,7 +85,7 @@ fn gather_block(bencher: Bencher<'_, '_>) {
 /// have as well.
 #[divan::bench]
 fn gather_variables(bencher: Bencher<'_, '_>) {
-    let mut r = Random(1);
+    let mut r = Random::new(1);
     let mut text = || {
         let (user, path, id, n) = (r.of(&USERS), r.of(&PATHS), r.id(), r.below(1 << 40));
         format!("{user} {} {n} {} {id:016x}", path.len(), r.below(60_000))

@@ -1,14 +1,16 @@
 //! How soon a line is found: at full load, from the time that is written in it to the answer that
 //! holds it.
+//!
+//! One question at a time asks for all words that were not found yet: so a store that is slow to
+//! show lines is not slowed further by being asked.
 
 use std::io::Write;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::Outcome;
@@ -22,6 +24,8 @@ pub(crate) struct Latency {
     pub(crate) times: Vec<Duration>,
     /// Lines that were not found in time.
     pub(crate) missed: usize,
+    /// How long each question took, the shortest first.
+    pub(crate) questions: Vec<Duration>,
     /// What the others sent meanwhile, and for how long.
     pub(crate) flood: (Sent, Duration),
 }
@@ -36,34 +40,25 @@ pub(crate) fn measure(
 ) -> Outcome<Latency> {
     let stop = AtomicBool::new(false);
     let (sender, words) = mpsc::channel();
-    let words = Mutex::new(words);
     thread::scope(|scope| {
         let began = Instant::now();
         let flood = scope.spawn(|| flood(way, pools, Until::Told(&stop)));
-        let seekers: Vec<_> = (0..SEEKERS).map(|_| scope.spawn(|| seek(daemon, &words))).collect();
+        let seeker = scope.spawn(|| seek(daemon, words));
         let sent = send(daemon, lasting, |word| sender.send(word).is_ok());
         stop.store(true, Ordering::Relaxed);
         drop(sender);
         let flood = flood.join().map_err(|_| "expected the flood to end, but it panicked")??;
-        let flood = (flood, began.elapsed());
-        let (mut times, mut missed) = (Vec::new(), 0);
-        for seeker in seekers {
-            let found = seeker.join().map_err(|_| "expected answers, but asking panicked")??;
-            missed += found.iter().filter(|time| time.is_none()).count();
-            times.extend(found.into_iter().flatten());
-        }
+        let lasted = began.elapsed();
+        let found = seeker.join().map_err(|_| "expected answers, but asking panicked")??;
         sent?;
-        times.sort();
-        Ok(Latency { times, missed, flood })
+        Ok(Latency { flood: (flood, lasted), ..found })
     })
 }
 
-impl Latency {
-    /// The time that so many of a hundred lines were found in.
-    pub(crate) fn percentile(&self, of_hundred: usize) -> Duration {
-        let at = (self.times.len() * of_hundred).div_ceil(100).max(1) - 1;
-        self.times.get(at).copied().unwrap_or_default()
-    }
+/// The time that so many of a hundred fit in.
+pub(crate) fn percentile(times: &[Duration], of_hundred: usize) -> Duration {
+    let at = (times.len() * of_hundred).div_ceil(100).max(1) - 1;
+    times.get(at).copied().unwrap_or_default()
 }
 
 /// Sends the lines that are looked for.
@@ -88,27 +83,49 @@ fn send(daemon: &Daemon, lasting: Duration, mut tell: impl FnMut(String) -> bool
     Ok(())
 }
 
-/// Asks for one word after the other; for each, how long it took to be found, if it was.
-fn seek(daemon: &Daemon, words: &Mutex<Receiver<String>>) -> Outcome<Vec<Option<Duration>>> {
-    let mut found = Vec::new();
+/// Asks for the words until each is found, or patience ends.
+fn seek(daemon: &Daemon, words: Receiver<String>) -> Outcome<Latency> {
+    let (mut times, mut questions) = (Vec::new(), Vec::new());
+    let (mut missing, mut until) = (Vec::new(), None);
     loop {
-        let word = words.lock().recv();
-        let Ok(word) = word else { return Ok(found) };
-        let until = Instant::now() + PATIENCE;
-        found.push(loop {
-            let asked = json!({"filter": format!("message:{word}"), "from": "-15m", "limit": 1});
-            let answer = daemon.call("/v1/logs/query", &asked)?;
-            let message = answer.pointer("/logs/0/message").and_then(Value::as_str);
-            let sent = message.and_then(|message| message.rsplit_once('=')?.1.parse::<i64>().ok());
-            if let Some(sent) = sent {
-                break Some(Duration::from_micros(u64::try_from(now() - sent).unwrap_or_default()));
+        loop {
+            match words.try_recv() {
+                Ok(word) => missing.push(word),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    until.get_or_insert_with(|| Instant::now() + PATIENCE);
+                    break;
+                }
             }
-            if Instant::now() > until {
-                break None;
+        }
+        if until.is_some_and(|until| missing.is_empty() || Instant::now() > until) {
+            break;
+        }
+        if !missing.is_empty() {
+            let asked = Instant::now();
+            let any: Vec<&str> = missing.iter().take(MAX_WORDS).map(String::as_str).collect();
+            let filter = format!("message:({})", any.join(" or "));
+            let body = json!({"filter": filter, "from": "-15m", "limit": MAX_WORDS});
+            let answer = daemon.call("/v1/logs/query", &body)?;
+            questions.push(asked.elapsed());
+            let now = now();
+            let logs = answer.get("logs").and_then(Value::as_array);
+            for log in logs.into_iter().flatten() {
+                let message = log.get("message").and_then(Value::as_str).unwrap_or_default();
+                let (word, sent) = message.split_once(" sent_us=").unwrap_or_default();
+                let Ok(sent) = sent.parse::<i64>() else { continue };
+                if let Some(at) = missing.iter().position(|other| other == word) {
+                    missing.swap_remove(at);
+                    let micros = u64::try_from(now - sent).unwrap_or_default();
+                    times.push(Duration::from_micros(micros));
+                }
             }
-            thread::sleep(PAUSE);
-        });
+        }
+        thread::sleep(PAUSE);
     }
+    times.sort();
+    questions.sort();
+    Ok(Latency { times, missed: missing.len(), questions, flood: Default::default() })
 }
 
 /// Between lines.
@@ -117,11 +134,11 @@ const EVERY: Duration = Duration::from_millis(50);
 /// The flood alone, before the first line.
 const RUN_UP: Duration = Duration::from_secs(2);
 
-/// How many words are asked for at the same time.
-const SEEKERS: usize = 8;
+/// Words of a question.
+const MAX_WORDS: usize = 100;
 
-/// Between two questions for a word.
+/// Between two questions.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// How long a word is looked for.
+/// How long words are looked for after the last was sent.
 const PATIENCE: Duration = Duration::from_secs(30);

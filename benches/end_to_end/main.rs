@@ -31,6 +31,7 @@ use clap::Parser;
 
 use self::daemon::Daemon;
 use self::flood::{Format, Pool, Sent, Until, Way, flood, pools};
+use self::latency::percentile;
 use self::table::{Table, millis, per};
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -180,9 +181,12 @@ fn find(args: &Args, daemon: &Daemon, pools: &mut [Pool]) -> Outcome<()> {
     for (name, value) in [
         ("lines looked for", (found.times.len() + found.missed).to_string()),
         ("not found", found.missed.to_string()),
-        ("half of them in, ms", millis(found.percentile(50))),
-        ("99 of 100 in, ms", millis(found.percentile(99))),
-        ("worst, ms", millis(found.percentile(100))),
+        ("half of them in, ms", millis(percentile(&found.times, 50))),
+        ("99 of 100 in, ms", millis(percentile(&found.times, 99))),
+        ("worst of them, ms", millis(percentile(&found.times, 100))),
+        ("questions asked", found.questions.len().to_string()),
+        ("half of the answers in, ms", millis(percentile(&found.questions, 50))),
+        ("99 of 100 answers in, ms", millis(percentile(&found.questions, 99))),
         (
             "meanwhile, messages a second",
             format!("{:.0}", sent.messages as f64 / took.as_secs_f64()),
