@@ -1,8 +1,9 @@
 //! How soon a line is found: at full load, from the time that is written in it to the answer that
 //! holds it.
 //!
-//! One question at a time asks for all words that were not found yet: so a store that is slow to
-//! show lines is not slowed further by being asked.
+//! One question at a time asks for a word that all of them have, from the time of the oldest that
+//! was not found yet: so a store that is slow to show lines is not slowed further by being asked
+//! more. What is found is told apart by the number in it.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -30,8 +31,8 @@ pub(crate) struct Latency {
     pub(crate) flood: (Sent, Duration),
 }
 
-/// Floods for `lasting`, and meanwhile sends a line with a word of its own every 50 ms over a
-/// connection of its own, which is asked for until it is found.
+/// Floods for `lasting`, and meanwhile sends a line every 50 ms over a connection of its own,
+/// which is asked for until it is found.
 pub(crate) fn measure(
     daemon: &Daemon,
     pools: &mut [Pool],
@@ -39,12 +40,12 @@ pub(crate) fn measure(
     way: Way<'_>,
 ) -> Outcome<Latency> {
     let stop = AtomicBool::new(false);
-    let (sender, words) = mpsc::channel();
+    let (sender, lines) = mpsc::channel();
     thread::scope(|scope| {
         let began = Instant::now();
         let flood = scope.spawn(|| flood(way, pools, Until::Told(&stop)));
-        let seeker = scope.spawn(|| seek(daemon, words));
-        let sent = send(daemon, lasting, |word| sender.send(word).is_ok());
+        let seeker = scope.spawn(|| seek(daemon, lines));
+        let sent = send(daemon, lasting, |sent| sender.send(sent).is_ok());
         stop.store(true, Ordering::Relaxed);
         drop(sender);
         let flood = flood.join().map_err(|_| "expected the flood to end, but it panicked")??;
@@ -62,7 +63,7 @@ pub(crate) fn percentile(times: &[Duration], of_hundred: usize) -> Duration {
 }
 
 /// Sends the lines that are looked for.
-fn send(daemon: &Daemon, lasting: Duration, mut tell: impl FnMut(String) -> bool) -> Outcome<()> {
+fn send(daemon: &Daemon, lasting: Duration, mut tell: impl FnMut(i64) -> bool) -> Outcome<()> {
     thread::sleep(RUN_UP);
     let mut stream = TcpStream::connect(daemon.address("5424-tcp")?)?;
     stream.set_nodelay(true)?;
@@ -71,11 +72,10 @@ fn send(daemon: &Daemon, lasting: Duration, mut tell: impl FnMut(String) -> bool
     while due < lasting {
         thread::sleep(due.saturating_sub(began.elapsed()));
         let now = now();
-        let word = format!("probe{now:x}");
         let at = stamp(now);
-        let line = format!("<134>1 {at} bench.example probe 1 - - {word} sent_us={now}\n");
+        let line = format!("<134>1 {at} bench.example probe 1 - - searchprobe sent_us={now}\n");
         stream.write_all(line.as_bytes())?;
-        if !tell(word) {
+        if !tell(now) {
             break;
         }
         due += EVERY;
@@ -83,14 +83,14 @@ fn send(daemon: &Daemon, lasting: Duration, mut tell: impl FnMut(String) -> bool
     Ok(())
 }
 
-/// Asks for the words until each is found, or patience ends.
-fn seek(daemon: &Daemon, words: Receiver<String>) -> Outcome<Latency> {
+/// Asks for the lines until each is found, or patience ends.
+fn seek(daemon: &Daemon, lines: Receiver<i64>) -> Outcome<Latency> {
     let (mut times, mut questions) = (Vec::new(), Vec::new());
     let (mut missing, mut until) = (Vec::new(), None);
     loop {
         loop {
-            match words.try_recv() {
-                Ok(word) => missing.push(word),
+            match lines.try_recv() {
+                Ok(sent) => missing.push(sent),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
                     until.get_or_insert_with(|| Instant::now() + PATIENCE);
@@ -103,19 +103,18 @@ fn seek(daemon: &Daemon, words: Receiver<String>) -> Outcome<Latency> {
         }
         if !missing.is_empty() {
             let asked = Instant::now();
-            let any: Vec<&str> = missing.iter().take(MAX_WORDS).map(String::as_str).collect();
-            let filter = format!("message:({})", any.join(" or "));
-            let body = json!({"filter": filter, "from": "-15m", "limit": MAX_WORDS});
+            let from = missing.iter().min().copied().unwrap_or_default();
+            let body =
+                json!({"filter": "message:searchprobe", "from": stamp(from), "limit": LIMIT});
             let answer = daemon.call("/v1/logs/query", &body)?;
             questions.push(asked.elapsed());
             let now = now();
             let logs = answer.get("logs").and_then(Value::as_array);
             for log in logs.into_iter().flatten() {
                 let message = log.get("message").and_then(Value::as_str).unwrap_or_default();
-                let (word, sent) = message.split_once(" sent_us=").unwrap_or_default();
-                let Ok(sent) = sent.parse::<i64>() else { continue };
-                if let Some(at) = missing.iter().position(|other| other == word) {
-                    missing.swap_remove(at);
+                let Some((_, sent)) = message.split_once(" sent_us=") else { continue };
+                if let Some(at) = missing.iter().position(|other| other.to_string() == sent) {
+                    let sent = missing.swap_remove(at);
                     let micros = u64::try_from(now - sent).unwrap_or_default();
                     times.push(Duration::from_micros(micros));
                 }
@@ -134,11 +133,11 @@ const EVERY: Duration = Duration::from_millis(50);
 /// The flood alone, before the first line.
 const RUN_UP: Duration = Duration::from_secs(2);
 
-/// Words of a question.
-const MAX_WORDS: usize = 100;
+/// Lines of an answer.
+const LIMIT: usize = 1000;
 
 /// Between two questions.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// How long words are looked for after the last was sent.
+/// How long lines are looked for after the last was sent.
 const PATIENCE: Duration = Duration::from_secs(30);
