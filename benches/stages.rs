@@ -165,7 +165,7 @@ fn seal(bencher: Bencher<'_, '_>) {
 
 /// What a query does that must see a column: reads, decompresses and decodes it in all blocks, and
 /// looks at each value.
-#[divan::bench(args = ["message", "service", "@timestamp"])]
+#[divan::bench(args = ["message", "log.syslog.appname", "@timestamp"])]
 fn read(bencher: Bencher<'_, '_>, column: &str) {
     let (lines, batches) = batches(SEALED);
     let kept = Kept::staged(&batches);
