@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 use std::thread::JoinHandle;
 
+use bytesize::ByteSize;
 use tempfile::TempDir;
 
 use super::{Format, Ingest, Listener, now};
@@ -63,7 +64,9 @@ impl Yard {
                 ledger.settle(&origin.listener, origin.key.as_deref(), *count, commit.stored);
             }
         };
-        let room = Room::new(store.db().path(), &db::DiskConfig::default());
+        let any =
+            db::DiskConfig { min_free: ByteSize(0), min_free_percent: 0, ballast: ByteSize(0) };
+        let room = Room::new(store.db().path(), &any);
         let run = move || {
             let writing = Writing { batcher: &batcher, store: &store, room: &room };
             run_writer(writing, report, drop).unwrap();

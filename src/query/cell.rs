@@ -24,10 +24,13 @@ pub(super) struct Cell {
     values: u64,
     numbers: Numbers,
     /// The least and the greatest text.
-    texts: Option<(Box<[u8]>, Box<[u8]>)>,
+    texts: Option<Bounds>,
     quantiles: Quantiles,
     distinct: Distinct,
 }
+
+/// The least and the greatest of some texts.
+type Bounds = (Box<[u8]>, Box<[u8]>);
 
 /// Numbers that were added up.
 #[derive(Clone, Copy, Debug, Default)]
@@ -95,15 +98,14 @@ impl Cell {
     pub(super) fn result(&self, function: Function) -> Value {
         let numbers = &self.numbers;
         let text = |text: &[u8]| Value::String(String::from_utf8_lossy(text).into_owned());
-        let bound =
-            |number: fn(&(f64, f64)) -> f64, of: fn(&(Box<[u8]>, Box<[u8]>)) -> &[u8]| match (
-                &numbers.bounds,
-                &self.texts,
-            ) {
-                (Some(bounds), _) => float(number(bounds)),
-                (None, Some(texts)) => text(of(texts)),
-                (None, None) => Value::Null,
-            };
+        let bound = |number: fn(&(f64, f64)) -> f64, of: fn(&Bounds) -> &[u8]| match (
+            &numbers.bounds,
+            &self.texts,
+        ) {
+            (Some(bounds), _) => float(number(bounds)),
+            (None, Some(texts)) => text(of(texts)),
+            (None, None) => Value::Null,
+        };
         match function {
             Function::Count => self.values.into(),
             Function::Sum => numbers.sum(),

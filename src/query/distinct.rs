@@ -1,7 +1,7 @@
-//! How many different values there are: exactly while they are few, and then as HyperLogLog tells
+//! How many different values there are: exactly while they are few, and then as `HyperLogLog` tells
 //! from 16 KiB, with a standard error of 0.8 %.
 //!
-//! The estimator is that of O. Ertl, "New cardinality estimation algorithms for HyperLogLog
+//! The estimator is that of O. Ertl, "New cardinality estimation algorithms for `HyperLogLog`
 //! sketches" (2017), §2.3: it needs no table of corrections and is unbiased at any size.
 
 use rustc_hash::FxHashSet;

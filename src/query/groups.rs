@@ -38,6 +38,9 @@ pub(super) struct Rest<S> {
     pub(super) is_used: bool,
 }
 
+/// A group and its key.
+pub(super) type Keyed<S> = (Box<[u8]>, S);
+
 impl<'m, S: State> Groups<'m, S> {
     /// Room for about `limit` groups, and no more memory than `share` has.
     pub(super) fn new(limit: usize, share: Share<'m>) -> Self {
@@ -82,7 +85,7 @@ impl<'m, S: State> Groups<'m, S> {
     }
 
     /// The largest `limit` groups, the largest first; all others are in the rest.
-    pub(super) fn finish(self) -> (Vec<(Box<[u8]>, S)>, Rest<S>) {
+    pub(super) fn finish(self) -> (Vec<Keyed<S>>, Rest<S>) {
         let Self { groups, limit, mut rest, share: _ } = self;
         let mut groups: Vec<_> = groups.into_iter().collect();
         groups.sort_unstable_by(|(a_key, a), (b_key, b)| {

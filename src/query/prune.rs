@@ -68,7 +68,7 @@ impl<'a> Catalog<'a> {
             match place {
                 Place::Column(name) if path.is_empty() => own = self.same(name, Via::Itself)?.0,
                 Place::Computed(computed) if path.is_empty() => {
-                    own = self.computed_same(computed)?
+                    own = self.computed_same(computed)?;
                 }
                 Place::Column(name) if self.is_plain(name) => {}
                 Place::Computed(computed)

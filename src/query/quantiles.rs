@@ -96,6 +96,7 @@ const MAX_BINS: u32 = 2048;
 const LEAST: f64 = 1e-9;
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small places")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

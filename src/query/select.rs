@@ -156,7 +156,7 @@ impl<'v> Selector<'v> {
             Place::Origin(OriginField::ReceivedAt) => {
                 runs(within, self.view.head()?, &mut found, |run, _| {
                     question.matches_time(Timestamp::from_micros(run.received_at))
-                })
+                });
             }
             Place::Origin(field) => runs(within, self.view.head()?, &mut found, |_, origin| {
                 field.text(origin, |text| question.matches_text(text)).unwrap_or(false)

@@ -304,7 +304,7 @@ fn segments_too_wide_to_be_one_are_not_merged_again_and_again() {
         store.seal().unwrap();
     };
     let merges = || {
-        let mut merge = || store.merge(Merge::Last, |_| std::ops::ControlFlow::Continue(()));
+        let merge = || store.merge(Merge::Last, |_| std::ops::ControlFlow::Continue(()));
         (0..8).take_while(|_| merge().unwrap()).count()
     };
     (0..3).for_each(seal);

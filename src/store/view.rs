@@ -208,10 +208,11 @@ impl<'s> View<'s> {
         };
         let block = segment.blocks.get(*number as usize);
         let columns = block.into_iter().flat_map(|block| &block.columns);
-        let named = columns.filter_map(|c| Some((c.name, segment.names.get(usize::from(c.name))?)));
-        let read = |(place, name): (u16, &Box<str>)| {
+        let named =
+            columns.filter_map(|c| Some((c.name, &**segment.names.get(usize::from(c.name))?)));
+        let read = |(place, name): (u16, &str)| {
             let column = self.read_chunk(segment.id, ChunkAt::column(place, *number));
-            Ok((name.clone(), column.inspect_err(|error| self.report(error))?))
+            Ok((name.into(), column.inspect_err(|error| self.report(error))?))
         };
         named.map(read).collect()
     }

@@ -59,6 +59,7 @@ fn keys(event: &Shown, by: &[&str]) -> Vec<String> {
     keys.into_iter().map(|key| Value::Object(key).to_string()).collect()
 }
 
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers")]
 /// The aggregates of [`AGGREGATES`] of these events, each computed as simply as can be.
 fn aggregates(events: &[&Shown]) -> Vec<Value> {
     let all = |name: &str| events.iter().flat_map(|event| values(event, name)).collect::<Vec<_>>();

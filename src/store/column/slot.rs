@@ -56,10 +56,11 @@ impl Slot {
                     return self.numbers.push(value);
                 }
             }
-            Form::Hex(all) if usize::from(all.len) == text.len() => {
-                if all.read_alike(text, &mut self.numbers) {
-                    return;
-                }
+            Form::Hex(all)
+                if usize::from(all.len) == text.len()
+                    && all.read_alike(text, &mut self.numbers) =>
+            {
+                return;
             }
             _ => {}
         }
