@@ -31,21 +31,26 @@
 //!    case is all text, tagged.
 //! 4. The session names the sender's key, which costs a comparison while it does not change; the
 //!    gate checks it, and charges the limits once for all messages of the read.
-//! 5. The event is copied, once, into the columns of the open batch ([`store::Rows`]), and booked in
-//!    the ledger ([`metrics::Ledger`]): `received = stored + blocked + failed + in flight`.
-//! 6. The writer thread ([`batch`]) takes the open batches, compresses each, and writes them to the
+//! 5. The event is copied, once, into the columns of the open batch ([`store::Rows`]), its message
+//!    split into a template and variables on the way, and booked in the ledger
+//!    ([`metrics::Ledger`]): `received = stored + blocked + failed + in flight`.
+//! 6. The writer thread ([`batch`]) takes the open batches, encodes each, and writes them to the
 //!    `stage` family with one sync. Only then are senders told.
 //! 7. The sealer thread sorts staged rows by project, day and service into blocks, encodes each
-//!    column, and brings a whole segment in as one file. One synced batch puts it into the catalog
-//!    and takes its staged batches out.
+//!    column, gathers the words for the segment's token map, and brings a whole segment in as one
+//!    file. One synced batch puts it into the catalog and takes its staged batches out.
+//! 8. When there is time, the merger thread makes few large segments of many small ones, leaves
+//!    deleted rows behind, and compresses what settled harder. The scrubber reads segments to see
+//!    whether they are whole.
 //!
 //! # The life of a query
 //!
 //! [`api`] names the project by the key: it is a wall outside the filter. [`kql`] reads the filter;
 //! [`query`] asks the [`store`] for everything that overlaps the time, newest first, skips blocks
-//! by what the catalog knows of their columns, evaluates the filter column by column to a bitmap,
-//! keeps the best rows, stops as soon as nothing left can be newer, and only then reads the other
-//! columns of the rows that are shown.
+//! by what the catalog knows of their columns and by the words that the token map lacks, evaluates
+//! the filter column by column to a bitmap, keeps the best rows, stops as soon as nothing left can
+//! be newer, and only then reads the other columns of the rows that are shown. What is counted is
+//! taken from the catalog alone where that tells it. Threads share the blocks among them.
 //!
 //! # What must not break
 //!
@@ -59,9 +64,8 @@
 //!
 //! # Not here yet
 //!
-//! Message templates and the token map (their places are named in [`store`]), merges of segments,
-//! one ceiling of memory over all connections, reload, journals of successful calls, the
-//! audit log, people and their console, alerts, forwarding.
+//! One ceiling of memory over all connections, reload, journals of successful calls, the audit log,
+//! people and their console, alerts, forwarding.
 
 pub mod admin;
 pub mod api;

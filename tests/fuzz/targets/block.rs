@@ -50,10 +50,10 @@ fn written_columns_read_back(mut bytes: &[u8]) {
     let values: Vec<_> = values.collect();
     let column = column(values.clone());
     for column in [taken(&column), column] {
-        assert_eq!(rows(&column), values);
+        assert_eq!(rows(&column), owned(&values));
         let (soft, hard) = encode(&column);
         let read = decode(&soft, &hard).expect("what was written can be read");
-        assert_eq!(rows(&read), values);
+        assert_eq!(rows(&read), owned(&values));
         for (row, value) in &values {
             assert_eq!(read.at(*row), Some(*value));
         }
@@ -70,8 +70,12 @@ fn halves(bytes: &[u8]) -> (&[u8], &[u8]) {
     bytes.split_at(usize::from(*cut).min(bytes.len()))
 }
 
-fn rows(column: &Column) -> Vec<(u32, ValueRef<'_>)> {
+fn rows(column: &Column) -> Vec<(u32, Kind, Vec<u8>)> {
     let mut rows = Vec::new();
-    column.for_each(|row, value| rows.push((row, value)));
+    column.for_each(|row, value| rows.push((row, value.kind, value.bytes.to_vec())));
     rows
+}
+
+fn owned(values: &[(u32, ValueRef<'_>)]) -> Vec<(u32, Kind, Vec<u8>)> {
+    values.iter().map(|(row, value)| (*row, value.kind, value.bytes.to_vec())).collect()
 }
