@@ -94,7 +94,9 @@ fn a_blocked_address_is_turned_away_at_every_door() {
         let head = "Host: x\r\nContent-Type: application/json\r\nUser-Agent: probe/1\r\n";
         let end = format!("Connection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         let call = format!("POST {path} HTTP/1.1\r\n{head}{end}");
-        let answer = stranger.talk(daemon.address("api"), call.as_bytes());
+        // The answer to a call that was not read to its end may be lost to the reset behind it.
+        let ask = || Some(stranger.talk(daemon.address("api"), call.as_bytes()));
+        let answer = wait_for("an answer", || ask().filter(|answer| !answer.is_empty()));
         assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
         assert!(!answer.contains("BLOCK") && !answer.contains("block"), "{answer}");
         assert_eq!(blocked(path)["user_agent.original"], "probe/1");
