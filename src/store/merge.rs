@@ -226,5 +226,5 @@ const MAX_BYTES: u64 = 32 << 20;
 /// Bytes on disk that are worth to be compressed harder.
 const WORTH: u64 = 1 << 20;
 
-/// zstd's level for what stays: a tenth smaller than the first, for many times the work.
+/// zstd's level for what stays: smaller than at the first, for many times the work.
 const LAST_LEVEL: i32 = 15;
