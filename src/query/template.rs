@@ -1,10 +1,9 @@
 //! Message templates: what is left of a text where its variables are.
 //!
-//! A token, which is a maximal run of ASCII letters, digits, `_` and all that is not ASCII, is a
-//! variable if it holds an ASCII digit. In a template [`VARIABLE`] stands for each.
+//! They are cut as the store cuts them ([`Cutter`]); in a template [`VARIABLE`] stands for each.
 
 use super::bitmap::Bitmap;
-use crate::store::Column;
+use crate::store::{Column, Cutter};
 
 /// Calls `each` with the template of the value of every row of `within` that has one.
 pub(super) fn for_each_template(
@@ -12,35 +11,26 @@ pub(super) fn for_each_template(
     within: &Bitmap,
     mut each: impl FnMut(&[u8], u32),
 ) {
-    let mut scratch = Vec::new();
+    let (mut cutter, mut scratch) = (Cutter::default(), Vec::new());
     column.for_each(|row, value| {
         if within.contains(row) {
             scratch.clear();
-            template(value.bytes, &mut scratch);
+            template(value.bytes, &mut cutter, &mut scratch);
             each(&scratch, row);
         }
     });
 }
 
 /// Appends the template of `text`.
-fn template(text: &[u8], out: &mut Vec<u8>) {
-    let mut rest = text;
-    while !rest.is_empty() {
-        let constant = rest.iter().position(|byte| is_token(*byte)).unwrap_or(rest.len());
-        let (constant, more) = rest.split_at_checked(constant).unwrap_or((rest, &[]));
-        out.extend_from_slice(constant);
-        let token = more.iter().position(|byte| !is_token(*byte)).unwrap_or(more.len());
-        let (token, more) = more.split_at_checked(token).unwrap_or((more, &[]));
-        match token.iter().any(u8::is_ascii_digit) {
-            true => out.extend_from_slice(VARIABLE),
-            false => out.extend_from_slice(token),
-        }
-        rest = more;
+fn template(text: &[u8], cutter: &mut Cutter, out: &mut Vec<u8>) {
+    cutter.cut(text);
+    let mut from = 0;
+    for (start, end) in &cutter.variables {
+        out.extend_from_slice(text.get(from..*start).unwrap_or_default());
+        out.extend_from_slice(VARIABLE);
+        from = *end;
     }
-}
-
-const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii()
+    out.extend_from_slice(text.get(from..).unwrap_or_default());
 }
 
 /// What stands for a variable.
@@ -65,7 +55,7 @@ mod tests {
         ];
         for (text, want) in table {
             let mut out = Vec::new();
-            template(text.as_bytes(), &mut out);
+            template(text.as_bytes(), &mut Cutter::default(), &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), want, "{text}");
         }
     }

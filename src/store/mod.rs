@@ -44,7 +44,7 @@ mod view;
 
 pub use self::bytes::Damaged;
 pub use self::checkpoints::{CHECKPOINT_LEASE, Checkpoint};
-pub use self::column::Column;
+pub use self::column::{Column, Cutter};
 pub use self::config::{Config, Days, Retention};
 pub use self::deletes::{Deleted, Tombstones};
 pub use self::merge::Merge;

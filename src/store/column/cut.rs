@@ -9,18 +9,18 @@
 
 /// Finds what varies, and keeps its memory from text to text.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Cutter {
+pub struct Cutter {
     /// A bit for each octet: whether it is a digit.
     digits: Vec<u64>,
     /// A bit for each octet: whether it belongs to a token.
     tokens: Vec<u64>,
-    /// Where the tokens are that vary: start and end.
-    pub(super) variables: Vec<(usize, usize)>,
+    /// Where the tokens are that vary: start and end, in order.
+    pub variables: Vec<(usize, usize)>,
 }
 
 impl Cutter {
     /// Finds the variables of `text`, in order.
-    pub(super) fn cut(&mut self, text: &[u8]) {
+    pub fn cut(&mut self, text: &[u8]) {
         self.variables.clear();
         self.digits.clear();
         self.tokens.clear();

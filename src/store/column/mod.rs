@@ -27,6 +27,7 @@ mod texts;
 use std::sync::OnceLock;
 
 use self::coded::Coded;
+pub use self::cut::Cutter;
 use self::divided::Divided;
 use self::kinds::Kinds;
 pub(super) use self::payload::{Parts, Payload};
