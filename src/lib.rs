@@ -11,7 +11,7 @@
 //! ```text
 //!  top        main · cli · app · config        argv → config → parts → run → drain
 //!  6 doors    net   api   admin                sockets and HTTP; bytes in, answers out
-//!  5 waist    ingest                           every message goes through here
+//!  5 waist    ingest   ship                    every message goes through here; calls to others
 //!  4 verbs    batch   query                    events → staged batches → segments;  KQL → rows
 //!  3 state    gate   store   journal           know nothing of each other
 //!  2 disk     db                               RocksDB at arm's length
@@ -65,7 +65,7 @@
 //! # Not here yet
 //!
 //! One ceiling of memory over all connections, reload, journals of successful calls, the audit log,
-//! people and their console, alerts, forwarding.
+//! people and their console, alerts.
 
 pub mod admin;
 pub mod api;
@@ -86,5 +86,6 @@ pub mod metrics;
 pub mod net;
 pub mod parse;
 pub mod query;
+pub mod ship;
 pub mod store;
 pub mod time;

@@ -29,8 +29,9 @@ const FLOORS: &[&[&str]] = &[
 /// Crates that only these modules may name, so that replacing one touches little.
 const OWNERS: &[(&str, &[&str])] = &[
     ("rocksdb::", &["db"]),
-    ("rustls::", &["net"]),
-    ("tokio_rustls::", &["net"]),
+    ("rustls::", &["net", "ship"]),
+    ("tokio_rustls::", &["net", "ship"]),
+    ("reqwest::", &["ship"]),
     ("quinn_udp::", &["net"]),
     ("socket2::", &["net"]),
     ("rustix::", &["db", "net", "app"]),

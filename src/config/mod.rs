@@ -23,7 +23,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::net::{ListenerConfig, Protocol, Transport};
-use crate::{admin, api, batch, gate, store};
+use crate::{admin, api, batch, gate, ship, store};
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -41,6 +41,8 @@ pub struct Config {
     pub batch: batch::Config,
     /// How events are kept.
     pub store: store::Config,
+    /// Calls to others.
+    pub ship: ship::Config,
     /// What the daemon says of itself.
     pub log: Log,
     /// How it ends.
@@ -105,6 +107,7 @@ impl Default for Config {
             gate: gate::Config::default(),
             batch: batch::Config::default(),
             store: store::Config::default(),
+            ship: ship::Config::default(),
             log: Log::default(),
             shutdown: Shutdown::default(),
             metrics: Metrics::default(),

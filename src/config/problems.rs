@@ -28,6 +28,8 @@ impl Config {
         problems.0.extend(api.map(|(key, what)| (format!("api.{key}"), what)));
         let gate = self.gate.problems().into_iter();
         problems.0.extend(gate.map(|problem| (format!("gate.{}", problem.key), problem.what)));
+        let ship = self.ship.problems().into_iter();
+        problems.0.extend(ship.map(|(key, what)| (format!("ship.{key}"), what)));
         problems.of_listeners(&self.listener);
         problems.0
     }
