@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, Uri, header};
 
 use super::Api;
 use super::problem::Problem;
-use crate::gate::{Key, Refusal, Scope};
+use crate::gate::{Environment, Key, Refusal, Scope};
 use crate::ids;
 use crate::ingest::now;
 use crate::parse::http_secret;
@@ -92,9 +92,19 @@ impl Allowed {
         if self.governs() { Ok(()) } else { Err(Problem::other_project()) }
     }
 
-    /// Whether the caller may see and change what is of all projects.
+    /// Whether the caller may see and change what is of all projects: a key of production in the
+    /// project `default`, or someone on this machine who needs none.
     pub(super) fn governs(&self) -> bool {
+        let environment = self.key.as_ref().map(|key| key.info().environment);
         *self.project == *DEFAULT_PROJECT
+            && environment.is_none_or(|environment| environment == Environment::Production)
+    }
+
+    /// Whether what is of a place is the caller's affair: it governs, or is of that very place.
+    pub(super) fn sees(&self, project: &str, environment: Environment) -> bool {
+        let own =
+            |key: &Arc<Key>| key.project() == project && key.info().environment == environment;
+        self.governs() || self.key.as_ref().is_some_and(own)
     }
 }
 

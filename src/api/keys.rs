@@ -10,10 +10,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Api;
-use super::caller::{Allowed, Caller};
+use super::caller::Caller;
 use super::input::Input;
 use super::problem::Problem;
-use crate::gate::{GateError, KeyInfo, NewKey, Scope};
+use crate::gate::{GateError, Key, KeyInfo, NewKey, Scope};
 use crate::ingest::now;
 
 /// A new key, with the secret that is shown this once.
@@ -33,7 +33,7 @@ pub(super) async fn create(
     let allowed = api.allow(&caller, Scope::AdminProjects)?;
     let new: NewKey = input.json(&api).await?;
     let lacks = |scope| allowed.key.as_ref().is_some_and(|key| !key.info().scopes.contains(scope));
-    if !sees(&allowed, &new.project) || new.scopes.iter().any(lacks) {
+    if !allowed.sees(&new.project, new.environment) || new.scopes.iter().any(lacks) {
         return Err(Problem::other_project());
     }
     let (info, secret) = change(&api, move |api| api.gate.create_key(new, now())).await?;
@@ -48,7 +48,7 @@ pub(super) async fn list(
 ) -> Result<Json<Value>, Problem> {
     let allowed = api.allow(&caller, Scope::AdminProjects)?;
     let mut keys = api.gate.keys();
-    keys.retain(|key| sees(&allowed, &key.project));
+    keys.retain(|key| allowed.sees(&key.project, key.environment));
     Ok(Json(json!({"keys": keys})))
 }
 
@@ -80,13 +80,10 @@ fn find(
     let allowed = api.allow(caller, Scope::AdminProjects)?;
     // What is no text is no id either.
     let id = id.map(|Path(id)| id).unwrap_or_default();
-    let key = api.gate.key_by_id(&id).filter(|key| sees(&allowed, key.project()));
+    let own = |key: &Arc<Key>| allowed.sees(key.project(), key.info().environment);
+    let key = api.gate.key_by_id(&id).filter(own);
     let unknown = || Problem::from(GateError::UnknownKey(id.chars().take(MAX_SHOWN).collect()));
     key.map(|key| key.info().clone()).ok_or_else(unknown)
-}
-
-fn sees(allowed: &Allowed, project: &str) -> bool {
-    allowed.governs() || *allowed.project == *project
 }
 
 /// Changes something of the gate, which is on disk when this returns.

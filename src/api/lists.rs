@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{MethodRouter, get};
 use axum::{Extension, Json};
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -16,6 +15,7 @@ use super::caller::Caller;
 use super::input::{Input, Params};
 use super::keys::change;
 use super::problem::Problem;
+use super::route::{Needs, Route};
 use crate::gate::{ListEntry, ListKind, Scope, parse_net};
 use crate::ingest::now;
 use crate::time::Timestamp;
@@ -41,23 +41,25 @@ struct Entry {
     net: String,
 }
 
-/// The routes of a list.
-pub(super) fn routes(list: ListKind) -> MethodRouter<Arc<Api>> {
-    get(async move |State(api): State<Arc<Api>>, Extension(caller): Extension<Caller>| {
+/// The calls of a list.
+pub(super) fn routes(path: &'static str, list: ListKind) -> [Route; 3] {
+    let needs = Needs::Scope(Scope::AdminProjects);
+    let show = async move |State(api): State<Arc<Api>>, Extension(caller): Extension<Caller>| {
         show(&api, &caller, list)
-    })
-    .post(
-        async move |State(api): State<Arc<Api>>,
-                    Extension(caller): Extension<Caller>,
-                    input: Input| { add(&api, &caller, list, input).await },
-    )
-    .delete(
-        async move |State(api): State<Arc<Api>>,
-                    Extension(caller): Extension<Caller>,
-                    Params(Entry { net }): Params<Entry>| {
-            remove(&api, &caller, list, &net).await
-        },
-    )
+    };
+    let add = async move |State(api): State<Arc<Api>>,
+                          Extension(caller): Extension<Caller>,
+                          input: Input| { add(&api, &caller, list, input).await };
+    let remove = async move |State(api): State<Arc<Api>>,
+                             Extension(caller): Extension<Caller>,
+                             Params(Entry { net }): Params<Entry>| {
+        remove(&api, &caller, list, &net).await
+    };
+    [
+        Route::get(path, needs, show).of_the_daemon(),
+        Route::post(path, needs, add).of_the_daemon(),
+        Route::delete(path, needs, remove).of_the_daemon(),
+    ]
 }
 
 fn show(api: &Api, caller: &Caller, list: ListKind) -> Result<Json<Value>, Problem> {

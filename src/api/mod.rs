@@ -7,6 +7,8 @@
 //!
 //! # Invariants
 //!
+//! * *Every call is in one table* (`routes`), which says what it needs; the guard that holds it
+//!   stands in front of each.
 //! * *A key's project is the wall*: every query is asked of it, whatever its body says. What is
 //!   of the whole daemon (journals, lists, keys of other projects) is for project `default` alone.
 //! * *Every failure is a problem* (RFC 9457) with a stable `code`, and is noted in a journal.
@@ -39,6 +41,8 @@ mod quarantine;
 mod query;
 mod rate;
 mod request;
+mod route;
+mod routes;
 mod slots;
 mod stats;
 mod tail;
@@ -51,7 +55,6 @@ pub use self::health::Health;
 
 use std::sync::Arc;
 
-use axum::routing::{delete, get, post};
 use axum::{Router, middleware};
 use tokio_util::sync::CancellationToken;
 
@@ -99,30 +102,12 @@ impl Api {
     }
 }
 
-/// All routes. Served with `ConnectInfo` of a `SocketAddr`: the address that the gate sees.
+/// All of [`routes`]. Served with `ConnectInfo` of a `SocketAddr`: the address that the gate sees.
 pub fn router(api: Arc<Api>) -> Router {
     let watch = middleware::from_fn_with_state(Arc::clone(&api), watch::watch);
-    Router::new()
-        .route("/v1/health", get(health::health))
-        .route("/v1/logs/query", post(query::query))
-        .route("/v1/logs/query/parse", post(parse::parse))
-        .route("/v1/logs/delete", post(delete::delete))
-        .route("/v1/quarantine", get(quarantine::list))
-        .route("/v1/quarantine/{segment}", delete(quarantine::lift))
-        .route("/v1/logs/{id}/context", get(context::context))
-        .route("/v1/logs/facets", post(facets::facets))
-        .route("/v1/logs/histogram", post(histogram::histogram))
-        .route("/v1/logs/patterns", post(patterns::patterns))
-        .route("/v1/logs/stats", post(stats::stats))
-        .route("/v1/logs/tail", get(tail::tail))
-        .route("/v1/blocked", get(journals::blocked))
-        .route("/v1/failed", get(journals::failed))
-        .route("/v1/keys", get(keys::list).post(keys::create))
-        .route("/v1/keys/{id}", get(keys::show).delete(keys::revoke))
-        .route("/v1/allowlist", lists::routes(crate::gate::ListKind::Allow))
-        .route("/v1/blocklist", lists::routes(crate::gate::ListKind::Block))
-        .route("/v1/backup", post(backup::create))
-        .route("/v1/backup/{id}", delete(backup::remove).post(backup::keep))
+    let add = |router, route: route::Route| route.add_to(router, &api);
+    let router = routes::routes().into_iter().fold(Router::new(), add);
+    router
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(watch)

@@ -6,6 +6,7 @@ mod journals;
 mod keeping;
 mod keys;
 mod lists;
+mod matrix;
 mod paths;
 mod query;
 mod support;

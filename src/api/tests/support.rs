@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::api::{Api, Config, Health, router};
+use crate::gate::Environment;
 use crate::ingest::Session;
 use crate::ingest::testing::Yard;
 use crate::query::CursorKey;
@@ -75,7 +76,20 @@ impl House {
 
     /// A new key's public id and secret.
     pub(super) fn key(&self, scopes: &str, project: &str) -> (String, String) {
-        let new = format!(r#"{{"project":"{project}","scopes":[{scopes}]}}"#);
+        self.key_in(scopes, project, Environment::Production)
+    }
+
+    /// The same in an environment.
+    pub(super) fn key_in(
+        &self,
+        scopes: &str,
+        project: &str,
+        environment: Environment,
+    ) -> (String, String) {
+        let environment = environment.as_str();
+        let new = format!(
+            r#"{{"project":"{project}","environment":"{environment}","scopes":[{scopes}]}}"#
+        );
         let (info, secret) = self.yard.key(&new);
         (info.id, secret.reveal().to_owned())
     }

@@ -1,0 +1,171 @@
+//! One call of the API: where it is, what it needs, and the guard in front of it.
+//!
+//! What a call needs is said once, in [`super::routes`]. The guard holds it, so that a call whose
+//! own code asks for nothing is not open for that.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{self, MethodRouter};
+use axum::{Extension, Router};
+
+use super::Api;
+use super::caller::Caller;
+use crate::gate::Scope;
+
+/// What a caller needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// Nothing: for balancers and probes.
+    Nothing,
+    /// A scope.
+    Scope(Scope),
+    /// Either; which of them, the body or a parameter says, and the call itself asks for it.
+    Either(Scope, Scope),
+}
+
+/// Whose affair a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// That of the caller's project.
+    Project,
+    /// That of the whole daemon: only for those who govern it.
+    Daemon,
+}
+
+/// One method of one path.
+#[derive(Clone)]
+pub(super) struct Route {
+    /// What is guarded, and shown to whoever asks.
+    pub(super) call: Call,
+    handler: MethodRouter<Arc<Api>>,
+}
+
+/// What is said of a [`Route`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Call {
+    pub(super) method: Method,
+    /// The path, with `{name}` for what varies.
+    pub(super) path: &'static str,
+    pub(super) needs: Needs,
+    pub(super) reach: Reach,
+    /// Whether it changes something that is administered; a query by `POST` does not.
+    pub(super) changes: bool,
+}
+
+/// What the guard of a route knows.
+#[derive(Clone)]
+struct Guard {
+    api: Arc<Api>,
+    call: Arc<Call>,
+}
+
+impl Route {
+    /// A `GET`.
+    pub(super) fn get<H, T>(path: &'static str, needs: Needs, handler: H) -> Self
+    where
+        H: Handler<T, Arc<Api>>,
+        T: 'static,
+    {
+        Self::new(Method::GET, path, needs, routing::get(handler))
+    }
+
+    /// A `POST` that only asks.
+    pub(super) fn ask<H, T>(path: &'static str, needs: Needs, handler: H) -> Self
+    where
+        H: Handler<T, Arc<Api>>,
+        T: 'static,
+    {
+        let mut route = Self::post(path, needs, handler);
+        route.call.changes = false;
+        route
+    }
+
+    /// A `POST` that changes something.
+    pub(super) fn post<H, T>(path: &'static str, needs: Needs, handler: H) -> Self
+    where
+        H: Handler<T, Arc<Api>>,
+        T: 'static,
+    {
+        Self::new(Method::POST, path, needs, routing::post(handler))
+    }
+
+    /// A `PUT`.
+    #[expect(dead_code, reason = "no setting is put yet")]
+    pub(super) fn put<H, T>(path: &'static str, needs: Needs, handler: H) -> Self
+    where
+        H: Handler<T, Arc<Api>>,
+        T: 'static,
+    {
+        Self::new(Method::PUT, path, needs, routing::put(handler))
+    }
+
+    /// A `DELETE`.
+    pub(super) fn delete<H, T>(path: &'static str, needs: Needs, handler: H) -> Self
+    where
+        H: Handler<T, Arc<Api>>,
+        T: 'static,
+    {
+        Self::new(Method::DELETE, path, needs, routing::delete(handler))
+    }
+
+    /// The same, for those who govern the whole daemon.
+    pub(super) fn of_the_daemon(mut self) -> Self {
+        self.call.reach = Reach::Daemon;
+        self
+    }
+
+    /// Adds it to a router, behind its guard.
+    pub(super) fn add_to(self, router: Router<Arc<Api>>, api: &Arc<Api>) -> Router<Arc<Api>> {
+        let path = self.call.path;
+        let guard = Guard { api: Arc::clone(api), call: Arc::new(self.call) };
+        let guard = middleware::from_fn_with_state(guard, Guard::hold);
+        router.route(path, self.handler.route_layer(guard))
+    }
+
+    fn new(
+        method: Method,
+        path: &'static str,
+        needs: Needs,
+        handler: MethodRouter<Arc<Api>>,
+    ) -> Self {
+        let changes = method != Method::GET;
+        let call = Call { method, path, needs, reach: Reach::Project, changes };
+        Self { call, handler }
+    }
+}
+
+impl Guard {
+    /// Lets a call pass if its caller may make it; what they may is then in its extensions.
+    async fn hold(
+        State(guard): State<Self>,
+        Extension(caller): Extension<Caller>,
+        mut request: Request,
+        next: Next,
+    ) -> Response {
+        let Self { api, call } = guard;
+        let allowed = match call.needs {
+            Needs::Nothing => return next.run(request).await,
+            Needs::Scope(scope) => api.allow(&caller, scope),
+            Needs::Either(one, other) => {
+                let allowed = api.allow(&caller, one);
+                allowed.or_else(|problem| api.allow(&caller, other).map_err(|_| problem))
+            }
+        };
+        let allowed = allowed.and_then(|allowed| match call.reach {
+            Reach::Project => Ok(allowed),
+            Reach::Daemon => allowed.of_the_daemon().map(|()| allowed),
+        });
+        match allowed {
+            Ok(allowed) => {
+                request.extensions_mut().insert(allowed);
+                next.run(request).await
+            }
+            Err(problem) => problem.into_response(),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Every call of the API but `POST /v1/logs/ingest`, which is a door of its own: where it is, what
+//! it needs, whether it changes anything.
+//!
+//! There is no other list. A new call is a line here, and one in the authorisation matrix of the
+//! tests, which fails until it has one.
+
+use super::backup;
+use super::context;
+use super::delete;
+use super::facets;
+use super::health;
+use super::histogram;
+use super::journals;
+use super::keys;
+use super::lists;
+use super::parse;
+use super::patterns;
+use super::quarantine;
+use super::query;
+use super::route::{Needs, Route};
+use super::stats;
+use super::tail;
+use crate::gate::{ListKind, Scope};
+
+/// All of them.
+pub(super) fn routes() -> Vec<Route> {
+    let mut routes = vec![Route::get("/v1/health", Needs::Nothing, health::health)];
+    routes.extend(of_logs());
+    routes.extend(of_journals());
+    routes.extend(of_keys());
+    routes.extend(of_lists());
+    routes.extend(of_the_store());
+    routes
+}
+
+fn of_logs() -> Vec<Route> {
+    vec![
+        Route::ask("/v1/logs/query", LOGS_OR_JOURNAL, query::query),
+        Route::ask("/v1/logs/query/parse", LOGS, parse::parse),
+        Route::ask("/v1/logs/facets", LOGS_OR_JOURNAL, facets::facets),
+        Route::ask("/v1/logs/histogram", LOGS_OR_JOURNAL, histogram::histogram),
+        Route::ask("/v1/logs/patterns", LOGS_OR_JOURNAL, patterns::patterns),
+        Route::ask("/v1/logs/stats", LOGS_OR_JOURNAL, stats::stats),
+        Route::get("/v1/logs/tail", LOGS_OR_JOURNAL, tail::tail),
+        Route::get("/v1/logs/{id}/context", LOGS_OR_JOURNAL, context::context),
+        Route::post("/v1/logs/delete", ADMIN, delete::delete),
+    ]
+}
+
+fn of_journals() -> Vec<Route> {
+    vec![
+        Route::get("/v1/blocked", AUDIT, journals::blocked).of_the_daemon(),
+        Route::get("/v1/failed", AUDIT, journals::failed).of_the_daemon(),
+    ]
+}
+
+fn of_keys() -> Vec<Route> {
+    vec![
+        Route::get("/v1/keys", ADMIN, keys::list),
+        Route::post("/v1/keys", ADMIN, keys::create),
+        Route::get("/v1/keys/{id}", ADMIN, keys::show),
+        Route::delete("/v1/keys/{id}", ADMIN, keys::revoke),
+    ]
+}
+
+fn of_lists() -> Vec<Route> {
+    let allow = lists::routes("/v1/allowlist", ListKind::Allow);
+    allow.into_iter().chain(lists::routes("/v1/blocklist", ListKind::Block)).collect()
+}
+
+fn of_the_store() -> Vec<Route> {
+    vec![
+        Route::get("/v1/quarantine", ADMIN, quarantine::list).of_the_daemon(),
+        Route::delete("/v1/quarantine/{segment}", ADMIN, quarantine::lift).of_the_daemon(),
+        Route::post("/v1/backup", ADMIN, backup::create).of_the_daemon(),
+        Route::post("/v1/backup/{id}", ADMIN, backup::keep).of_the_daemon(),
+        Route::delete("/v1/backup/{id}", ADMIN, backup::remove).of_the_daemon(),
+    ]
+}
+
+const LOGS: Needs = Needs::Scope(Scope::ReadLogs);
+
+/// Those who read a journal are asked for the one scope, others for the other.
+const LOGS_OR_JOURNAL: Needs = Needs::Either(Scope::ReadLogs, Scope::ReadAudit);
+
+const AUDIT: Needs = Needs::Scope(Scope::ReadAudit);
+
+const ADMIN: Needs = Needs::Scope(Scope::AdminProjects);

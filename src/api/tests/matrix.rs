@@ -1,0 +1,146 @@
+//! The authorisation matrix: every call, with every scope, from every place.
+
+use axum::http::StatusCode;
+use serde_json::json;
+
+use super::support::{Call, House};
+use crate::api::route::{self, Needs, Reach};
+use crate::api::routes::routes;
+use crate::gate::{Environment, Scope};
+
+/// Every call: what it needs, whose affair it is, and whether it changes anything. A call that is
+/// not here fails the test; so does one that needs something else than is said here.
+const MATRIX: &[&str] = &[
+    "GET /v1/health: nothing, project, asks",
+    "POST /v1/logs/query: read:logs or read:audit, project, asks",
+    "POST /v1/logs/query/parse: read:logs, project, asks",
+    "POST /v1/logs/facets: read:logs or read:audit, project, asks",
+    "POST /v1/logs/histogram: read:logs or read:audit, project, asks",
+    "POST /v1/logs/patterns: read:logs or read:audit, project, asks",
+    "POST /v1/logs/stats: read:logs or read:audit, project, asks",
+    "GET /v1/logs/tail: read:logs or read:audit, project, asks",
+    "GET /v1/logs/{id}/context: read:logs or read:audit, project, asks",
+    "POST /v1/logs/delete: admin:projects, project, changes",
+    "GET /v1/blocked: read:audit, daemon, asks",
+    "GET /v1/failed: read:audit, daemon, asks",
+    "GET /v1/keys: admin:projects, project, asks",
+    "POST /v1/keys: admin:projects, project, changes",
+    "GET /v1/keys/{id}: admin:projects, project, asks",
+    "DELETE /v1/keys/{id}: admin:projects, project, changes",
+    "GET /v1/allowlist: admin:projects, daemon, asks",
+    "POST /v1/allowlist: admin:projects, daemon, changes",
+    "DELETE /v1/allowlist: admin:projects, daemon, changes",
+    "GET /v1/blocklist: admin:projects, daemon, asks",
+    "POST /v1/blocklist: admin:projects, daemon, changes",
+    "DELETE /v1/blocklist: admin:projects, daemon, changes",
+    "GET /v1/quarantine: admin:projects, daemon, asks",
+    "DELETE /v1/quarantine/{segment}: admin:projects, daemon, changes",
+    "POST /v1/backup: admin:projects, daemon, changes",
+    "POST /v1/backup/{id}: admin:projects, daemon, changes",
+    "DELETE /v1/backup/{id}: admin:projects, daemon, changes",
+];
+
+/// A call as it is made: some read logs or a journal, as they are asked.
+struct Made {
+    call: route::Call,
+    needs: Option<Scope>,
+    reach: Reach,
+    of_a_journal: bool,
+}
+
+#[test]
+fn au_09_every_call_is_in_the_matrix() {
+    let found: Vec<_> = routes().iter().map(|route| row(&route.call)).collect();
+    assert_eq!(found, MATRIX, "a call and its row go together");
+}
+
+#[tokio::test]
+async fn au_09_every_call_with_every_scope_from_every_place() {
+    let house = House::open();
+    for environment in [Environment::Production, Environment::Staging, Environment::Development] {
+        for project in ["default", "shop"] {
+            for own in Scope::ALL {
+                let scope = format!("\"{}\"", own.as_str());
+                let (_, key) = house.key_in(&scope, project, environment);
+                let governs = (project, environment) == ("default", Environment::Production);
+                for made in made() {
+                    let call = &made.call;
+                    let asked = request(&made, project, environment).key(&key);
+                    let status = house.answer(asked).await.status();
+                    let may = made.needs.is_none_or(|needs| needs == own)
+                        && (made.reach == Reach::Project || governs);
+                    let what = format!("{} with {own:?} in {project}/{environment:?}", row(call));
+                    assert_eq!(status != StatusCode::FORBIDDEN, may, "{what}: {status}");
+                    assert_ne!(status, StatusCode::UNAUTHORIZED, "{what}");
+                }
+            }
+        }
+    }
+    let noted = house.noted("blocked").await;
+    assert!(!noted.is_empty() && noted.iter().all(|entry| entry["reason"] == "SCOPE_MISSING"));
+}
+
+#[tokio::test]
+async fn au_11_no_call_but_health_is_open() {
+    let house = House::open();
+    let unknown = format!("lt_live_{}", "0".repeat(32));
+    for made in made() {
+        let ask = || request(&made, "default", Environment::Production).peer("192.0.2.1");
+        let open = made.needs.is_none();
+        for call in [ask(), ask().key(&unknown)] {
+            let status = house.answer(call).await.status();
+            assert_eq!(status != StatusCode::UNAUTHORIZED, open, "{}", row(&made.call));
+        }
+    }
+}
+
+/// Every call, and those that read logs or a journal as both.
+fn made() -> Vec<Made> {
+    let mut made = Vec::new();
+    for call in routes().into_iter().map(|route| route.call) {
+        let reach = call.reach;
+        let mut add = |needs, reach, of_a_journal| {
+            made.push(Made { call: call.clone(), needs, reach, of_a_journal });
+        };
+        match call.needs {
+            Needs::Nothing => add(None, reach, false),
+            Needs::Scope(scope) => add(Some(scope), reach, false),
+            Needs::Either(logs, journal) => {
+                add(Some(logs), reach, false);
+                add(Some(journal), Reach::Daemon, true);
+            }
+        }
+    }
+    made
+}
+
+fn request(made: &Made, project: &str, environment: Environment) -> Call {
+    let call = &made.call;
+    let mut path = call.path.replace("{id}", "0000000000000000").replace("{segment}", "1");
+    let mut body = match (call.path, call.method.as_str()) {
+        // A key is asked for where its maker is.
+        ("/v1/keys", "POST") => json!({"project": project, "environment": environment}),
+        _ => json!({}),
+    };
+    if made.of_a_journal {
+        body["journal"] = "failed".into();
+        if call.method == "GET" {
+            path.push_str("?journal=failed");
+        }
+    }
+    Call::new(call.method.clone(), &path).body(&body.to_string())
+}
+
+fn row(call: &route::Call) -> String {
+    let needs = match call.needs {
+        Needs::Nothing => "nothing".to_owned(),
+        Needs::Scope(scope) => scope.as_str().to_owned(),
+        Needs::Either(one, other) => format!("{} or {}", one.as_str(), other.as_str()),
+    };
+    let reach = match call.reach {
+        Reach::Project => "project",
+        Reach::Daemon => "daemon",
+    };
+    let changes = if call.changes { "changes" } else { "asks" };
+    format!("{} {}: {needs}, {reach}, {changes}", call.method, call.path)
+}
