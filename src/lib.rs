@@ -13,7 +13,7 @@
 //!  6 doors    net   api   admin                sockets and HTTP; bytes in, answers out
 //!  5 waist    ingest   ship                    every message goes through here; calls to others
 //!  4 verbs    batch   query                    events → staged batches → segments;  KQL → rows
-//!  3 state    gate   store   journal           know nothing of each other
+//!  3 state    gate   store   journal   audit   know nothing of each other
 //!  2 disk     db                               RocksDB at arm's length
 //!  1 pure     frame   parse   kql              bytes ↔ values; no I/O, no clock, no lock
 //!  0 words    event   time   metrics   ids
@@ -64,12 +64,13 @@
 //!
 //! # Not here yet
 //!
-//! One ceiling of memory over all connections, reload, journals of successful calls, the audit log,
-//! people and their console, alerts.
+//! One ceiling of memory over all connections, reload, journals of successful calls, people and
+//! their console, alerts.
 
 pub mod admin;
 pub mod api;
 pub mod app;
+pub mod audit;
 pub mod batch;
 pub mod cli;
 pub mod config;

@@ -16,6 +16,7 @@ use super::Api;
 use super::caller::Caller;
 use super::input::Input;
 use super::problem::Problem;
+use crate::audit::Act;
 use crate::gate::Scope;
 use crate::store::{CHECKPOINT_LEASE, Error};
 
@@ -31,7 +32,8 @@ pub(super) async fn create(
     input: Input,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     // It has the events of all projects in it.
-    api.allow(&caller, Scope::AdminProjects)?.of_the_daemon()?;
+    let allowed = api.allow(&caller, Scope::AdminProjects)?;
+    allowed.of_the_daemon()?;
     let Body {} = input.json(&api).await?;
     let own = Arc::clone(&api);
     let made = tokio::task::spawn_blocking(move || own.store.checkpoint()).await;
@@ -39,6 +41,12 @@ pub(super) async fn create(
         Err(error @ Error::CheckpointHeld) => return Err(Problem::conflict("busy", error)),
         made => made.map_err(|error| Problem::internal(&error))?,
     };
+    let act = Act::new("backup.begun", format!("backup/{}", made.id));
+    if let Err(problem) = api.record(&allowed, act).await {
+        let own = Arc::clone(&api);
+        tokio::task::spawn_blocking(move || own.store.drop_checkpoint(&made.id)).await.ok();
+        return Err(problem);
+    }
     let lease = CHECKPOINT_LEASE.as_secs();
     let made = json!({"id": made.id, "path": made.path, "lease_seconds": lease});
     Ok((StatusCode::CREATED, Json(made)))
@@ -66,12 +74,16 @@ pub(super) async fn remove(
     Extension(caller): Extension<Caller>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Value>, Problem> {
-    api.allow(&caller, Scope::AdminProjects)?.of_the_daemon()?;
+    let allowed = api.allow(&caller, Scope::AdminProjects)?;
+    allowed.of_the_daemon()?;
     let id = id.map(|Path(id)| id).unwrap_or_default();
     let (own, held) = (Arc::clone(&api), id.clone());
     let gone = tokio::task::spawn_blocking(move || own.store.drop_checkpoint(&held)).await;
     match gone.map_err(|error| Problem::internal(&error))? {
-        true => Ok(Json(json!({"id": id}))),
+        true => {
+            api.record(&allowed, Act::new("backup.ended", format!("backup/{id}"))).await?;
+            Ok(Json(json!({"id": id})))
+        }
         false => Err(unknown()),
     }
 }

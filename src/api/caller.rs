@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, Uri, header};
 
 use super::Api;
 use super::problem::Problem;
+use crate::audit::Who;
 use crate::gate::{Environment, Key, Refusal, Scope};
 use crate::ids;
 use crate::ingest::now;
@@ -90,6 +91,16 @@ impl Allowed {
     /// Lets the caller see what is of the whole daemon.
     pub(super) fn of_the_daemon(&self) -> Result<(), Problem> {
         if self.governs() { Ok(()) } else { Err(Problem::other_project()) }
+    }
+
+    /// Who they are, for the record.
+    pub(super) fn who(&self) -> Who {
+        let actor = match &self.key {
+            Some(key) => key.info().masked.clone(),
+            None => "local".to_owned(),
+        };
+        let operator = self.key.as_ref().map(|key| key.id().to_owned());
+        Who { actor, operator, address: Some(self.peer) }
     }
 
     /// Whether the caller may see and change what is of all projects: a key of production in the

@@ -15,6 +15,7 @@ use super::caller::{Allowed, Caller};
 use super::input::Input;
 use super::problem::Problem;
 use super::request::{Ask, Syntax};
+use crate::audit::{Act, Who};
 use crate::gate::Scope;
 use crate::query::{self, DeleteError, Deletion, Request};
 
@@ -53,11 +54,14 @@ pub(super) async fn delete(
         let what = "expected a filter, `*` for all events, but found none";
         return Err(Problem::invalid("invalid_query", what));
     }
+    let act = Act::new("logs.deleted", format!("project/{}", allowed.project)).new_value(json!({
+        "filter": filter, "from": from, "to": to,
+    }));
     let shown = filter.clone();
     let ask = Ask { filter, syntax, from, to, ..Ask::default() };
     let request = ask.request(&api, &allowed, Arc::clone(&allowed.project))?;
     let began = Instant::now();
-    let deletion = run(&api, request, dry_run).await?;
+    let deletion = run(&api, request, (!dry_run).then(|| (allowed.who(), act))).await?;
     if !dry_run {
         note(&allowed, &shown, &deletion);
     }
@@ -73,14 +77,20 @@ pub(super) async fn delete(
 
 /// Runs a deletion when its turn comes. Nobody who goes away leaves half of it: it is done whole,
 /// or was not begun.
-async fn run(api: &Arc<Api>, mut request: Request, dry_run: bool) -> Result<Deletion, Problem> {
+async fn run(
+    api: &Arc<Api>,
+    mut request: Request,
+    recorded: Option<(Who, Act)>,
+) -> Result<Deletion, Problem> {
     let place = api.slots.query().await?;
     request.budget.until = Some(Instant::now() + LONGEST);
     let gone = CancelOnDrop(Arc::clone(&request.budget.cancelled));
     let api = Arc::clone(api);
     let done = tokio::task::spawn_blocking(move || {
-        let run = if dry_run { query::count_deletion } else { query::delete };
-        let done = run(&api.store, &request);
+        let done = match recorded {
+            None => query::count_deletion(&api.store, &request),
+            Some((who, act)) => api.audit.change(who, act, || query::delete(&api.store, &request)),
+        };
         drop(place);
         done
     });

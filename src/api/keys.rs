@@ -10,9 +10,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Api;
-use super::caller::Caller;
+use super::caller::{Allowed, Caller};
 use super::input::Input;
 use super::problem::Problem;
+use crate::audit::Act;
 use crate::gate::{GateError, Key, KeyInfo, NewKey, Scope};
 use crate::ingest::now;
 
@@ -36,7 +37,9 @@ pub(super) async fn create(
     if !allowed.sees(&new.project, new.environment) || new.scopes.iter().any(lacks) {
         return Err(Problem::other_project());
     }
-    let (info, secret) = change(&api, move |api| api.gate.create_key(new, now())).await?;
+    let act = Act::new("api_key.created", "");
+    let (info, secret) =
+        api.change(&allowed, act, move |api| api.gate.create_key(new, now())).await?;
     let created = Created { info, secret: secret.reveal().to_owned() };
     Ok((StatusCode::CREATED, Json(created)))
 }
@@ -58,7 +61,7 @@ pub(super) async fn show(
     Extension(caller): Extension<Caller>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<KeyInfo>, Problem> {
-    Ok(Json(find(&api, &caller, id)?))
+    Ok(Json(find(&api, &caller, id)?.1))
 }
 
 /// Takes a key back.
@@ -67,8 +70,9 @@ pub(super) async fn revoke(
     Extension(caller): Extension<Caller>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<KeyInfo>, Problem> {
-    let id = find(&api, &caller, id)?.id;
-    Ok(Json(change(&api, move |api| api.gate.revoke_key(&id, now())).await?))
+    let (allowed, KeyInfo { id, .. }) = find(&api, &caller, id)?;
+    let act = Act::new("api_key.revoked", format!("key/{id}"));
+    Ok(Json(api.change(&allowed, act, move |api| api.gate.revoke_key(&id, now())).await?))
 }
 
 /// A key that the caller may see. One of another project is not there.
@@ -76,24 +80,15 @@ fn find(
     api: &Api,
     caller: &Caller,
     id: Result<Path<String>, PathRejection>,
-) -> Result<KeyInfo, Problem> {
+) -> Result<(Allowed, KeyInfo), Problem> {
     let allowed = api.allow(caller, Scope::AdminProjects)?;
     // What is no text is no id either.
     let id = id.map(|Path(id)| id).unwrap_or_default();
     let own = |key: &Arc<Key>| allowed.sees(key.project(), key.info().environment);
     let key = api.gate.key_by_id(&id).filter(own);
     let unknown = || Problem::from(GateError::UnknownKey(id.chars().take(MAX_SHOWN).collect()));
-    key.map(|key| key.info().clone()).ok_or_else(unknown)
-}
-
-/// Changes something of the gate, which is on disk when this returns.
-pub(super) async fn change<T: Send + 'static>(
-    api: &Arc<Api>,
-    change: impl FnOnce(&Api) -> Result<T, GateError> + Send + 'static,
-) -> Result<T, Problem> {
-    let api = Arc::clone(api);
-    let done = tokio::task::spawn_blocking(move || change(&api)).await;
-    Ok(done.map_err(|error| Problem::internal(&error))??)
+    let info = key.map(|key| key.info().clone()).ok_or_else(unknown)?;
+    Ok((allowed, info))
 }
 
 /// Characters of an id that a problem repeats.

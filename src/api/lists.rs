@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use super::Api;
 use super::caller::Caller;
 use super::input::{Input, Params};
-use super::keys::change;
 use super::problem::Problem;
 use super::route::{Needs, Route};
+use crate::audit::Act;
 use crate::gate::{ListEntry, ListKind, Scope, parse_net};
 use crate::ingest::now;
 use crate::time::Timestamp;
@@ -76,7 +76,8 @@ async fn add(
     list: ListKind,
     input: Input,
 ) -> Result<(StatusCode, Json<ListEntry>), Problem> {
-    api.allow(caller, Scope::AdminProjects)?.of_the_daemon()?;
+    let allowed = api.allow(caller, Scope::AdminProjects)?;
+    allowed.of_the_daemon()?;
     let NewEntry { net, expires_at, expires_in, note } = input.json(api).await?;
     let net = network(&net)?;
     let at = now();
@@ -93,7 +94,8 @@ async fn add(
         (None, None) => None,
     };
     let add = move |api: &Api| api.gate.add_entry(list, net, until, &note, at);
-    Ok((StatusCode::CREATED, Json(change(api, add).await?)))
+    let act = Act::new(format!("{}.added", list.as_str()), "");
+    Ok((StatusCode::CREATED, Json(api.change(&allowed, act, add).await?)))
 }
 
 async fn remove(
@@ -102,9 +104,11 @@ async fn remove(
     list: ListKind,
     net: &str,
 ) -> Result<Json<ListEntry>, Problem> {
-    api.allow(caller, Scope::AdminProjects)?.of_the_daemon()?;
+    let allowed = api.allow(caller, Scope::AdminProjects)?;
+    allowed.of_the_daemon()?;
     let net = network(net)?;
-    Ok(Json(change(api, move |api| api.gate.remove_entry(list, net)).await?))
+    let act = Act::new(format!("{}.removed", list.as_str()), "");
+    Ok(Json(api.change(&allowed, act, move |api| api.gate.remove_entry(list, net)).await?))
 }
 
 fn network(text: &str) -> Result<IpNet, Problem> {

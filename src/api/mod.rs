@@ -11,6 +11,8 @@
 //!   stands in front of each.
 //! * *A key's project is the wall*: every query is asked of it, whatever its body says. What is
 //!   of the whole daemon (journals, lists, keys of other projects) is for project `default` alone.
+//! * *Every change is recorded* before it is answered: who changes something does so in
+//!   `Api::change`, and what is no change and yet to be known, such as an export, in `Api::record`.
 //! * *Every failure is a problem* (RFC 9457) with a stable `code`, and is noted in a journal.
 //! * *Queries are bounded*: in number, in time, in the rows of an answer.
 //! * *A 500 says nothing but an id*: what happened is in the log under that id.
@@ -22,6 +24,8 @@
 //! `Host`, or are of a type that is not taken.
 
 mod asked;
+mod audit;
+mod audited;
 mod backup;
 mod caller;
 mod config;
@@ -60,6 +64,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::rate::Rate;
 use self::slots::Slots;
+use crate::audit::Audit;
 use crate::gate::Gate;
 use crate::ingest::Ingest;
 use crate::query::{CursorKey, Memory, Workers};
@@ -71,6 +76,7 @@ pub struct Api {
     ingest: Arc<Ingest>,
     store: Arc<Store>,
     gate: Arc<Gate>,
+    audit: Arc<Audit>,
     config: Config,
     cursor_key: CursorKey,
     health: Health,
@@ -88,6 +94,7 @@ impl Api {
     pub fn new(
         ingest: Arc<Ingest>,
         store: Arc<Store>,
+        audit: Arc<Audit>,
         config: Config,
         cursor_key: CursorKey,
         health: Health,
@@ -98,7 +105,20 @@ impl Api {
         let workers = Arc::new(Workers::new(config.query_helpers()));
         let memory = Arc::new(Memory::new(config.query_memory_bytes()));
         let rate = Rate::default();
-        Self { ingest, store, gate, config, cursor_key, health, stop, slots, workers, memory, rate }
+        Self {
+            ingest,
+            store,
+            gate,
+            audit,
+            config,
+            cursor_key,
+            health,
+            stop,
+            slots,
+            workers,
+            memory,
+            rate,
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::Api;
 use super::caller::Caller;
 use super::problem::Problem;
+use crate::audit::Act;
 use crate::gate::Scope;
 use crate::store::{Error, Quarantined};
 
@@ -28,7 +29,8 @@ pub(super) async fn lift(
     Extension(caller): Extension<Caller>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Value>, Problem> {
-    api.allow(&caller, Scope::AdminProjects)?.of_the_daemon()?;
+    let allowed = api.allow(&caller, Scope::AdminProjects)?;
+    allowed.of_the_daemon()?;
     let id = id.map(|Path(id)| id).unwrap_or_default();
     let unknown = || Problem::not_found("expected a segment in quarantine, but found another");
     let is_id = id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -36,7 +38,11 @@ pub(super) async fn lift(
     let own = Arc::clone(&api);
     let left = tokio::task::spawn_blocking(move || own.store.lift(number)).await;
     match left.map_err(|error| Problem::internal(&error))? {
-        Ok(left) if left.is_empty() => Ok(Json(json!({"segment": id, "lifted": true}))),
+        Ok(left) if left.is_empty() => {
+            let act = Act::new("quarantine.lifted", format!("segment/{id}"));
+            api.record(&allowed, act).await?;
+            Ok(Json(json!({"segment": id, "lifted": true})))
+        }
         Ok(left) => {
             let what = "expected a segment that is whole again, but found it damaged";
             Err(Problem::conflict("damaged", what).with("quarantine", shown(&left)))

@@ -4,6 +4,7 @@
 //! There is no other list. A new call is a line here, and one in the authorisation matrix of the
 //! tests, which fails until it has one.
 
+use super::audit;
 use super::backup;
 use super::context;
 use super::delete;
@@ -49,6 +50,9 @@ fn of_logs() -> Vec<Route> {
 
 fn of_journals() -> Vec<Route> {
     vec![
+        Route::get("/v1/audit", AUDIT, audit::list).of_the_daemon(),
+        Route::get("/v1/audit/key", AUDIT, audit::key).of_the_daemon(),
+        Route::get("/v1/audit/checkpoint", AUDIT, audit::checkpoint).of_the_daemon(),
         Route::get("/v1/blocked", AUDIT, journals::blocked).of_the_daemon(),
         Route::get("/v1/failed", AUDIT, journals::failed).of_the_daemon(),
     ]

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use super::listening::Listening;
+use crate::audit::{Act, Audit, Who};
 use crate::batch::{Batcher, Room};
 use crate::config::Config;
 use crate::db::{self, Db, Space};
@@ -20,6 +21,7 @@ use crate::store::Store;
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) store: Arc<Store>,
+    pub(super) audit: Arc<Audit>,
     pub(super) batcher: Arc<Batcher>,
     pub(super) room: Arc<Room>,
     pub(super) ledger: Arc<Ledger>,
@@ -45,8 +47,9 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
     Listening::forget(&config.data_dir);
     let store = Arc::new(Store::open(Arc::clone(&db), config.store.clone())?);
     let cursor_key = cursor_key(&db)?;
+    let audit = Audit::open(Arc::clone(&db), config.audit.clone(), now)?;
     let gate = Arc::new(Gate::open(&config.gate, db, now())?);
-    print_bootstrap_key(&gate, &config.data_dir)?;
+    print_bootstrap_key(&gate, &audit, &config.data_dir)?;
     let ledger = Arc::new(Ledger::new(&REASONS, config.metrics.max_keys));
     let (page, gauges) = Page::new(Arc::clone(&ledger))?;
     let batcher = Arc::new(Batcher::new(&config.batch));
@@ -78,6 +81,7 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
     let ingest = Arc::new(ingest);
     Ok(Parts {
         store,
+        audit,
         batcher,
         room,
         ledger,
@@ -190,8 +194,13 @@ fn cursor_key(db: &Db) -> Result<CursorKey, Box<dyn std::error::Error + Send + S
 
 /// On a store that has no key yet, makes one for the operator and shows it once.
 #[expect(clippy::print_stderr, reason = "a secret belongs on the terminal, and in no log")]
-fn print_bootstrap_key(gate: &Gate, data_dir: &Path) -> Result<(), crate::gate::GateError> {
-    if let Some(secret) = gate.bootstrap(now())? {
+fn print_bootstrap_key(
+    gate: &Gate,
+    audit: &Arc<Audit>,
+    data_dir: &Path,
+) -> Result<(), crate::gate::GateError> {
+    let act = Act::new("api_key.created", "");
+    if let Some(secret) = audit.change(Who::daemon(), act, || gate.bootstrap(now()))? {
         eprintln!(
             "logtrace: a new store in {}. Its first key, with all rights, is shown only now:\n\n    {}\n",
             data_dir.display(),

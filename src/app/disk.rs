@@ -65,21 +65,21 @@ impl Disk {
         let sealer_stop = Arc::new(SealerStop::default());
         let sealer = {
             let (store, stop) = (Arc::clone(&parts.store), Arc::clone(&sealer_stop));
-            let room = Arc::clone(&parts.room);
+            let (room, audit) = (Arc::clone(&parts.room), Arc::clone(&parts.audit));
             let trouble = of_sealing(readiness.clone());
             let watch = Watch("sealer", failures.clone());
             named("sealer", move || {
-                run_sealer(&store, &room, &stop, now, trouble);
+                audit.attend(|| run_sealer(&store, &room, &stop, now, trouble));
                 drop(watch);
             })?
         };
         let merger_stop = Arc::new(SealerStop::default());
         let merger = {
             let (store, stop) = (Arc::clone(&parts.store), Arc::clone(&merger_stop));
-            let room = Arc::clone(&parts.room);
+            let (room, audit) = (Arc::clone(&parts.room), Arc::clone(&parts.audit));
             let watch = Watch("merger", failures);
             named("merger", move || {
-                run_merger(&store, &room, &stop);
+                audit.attend(|| run_merger(&store, &room, &stop));
                 drop(watch);
             })?
         };

@@ -36,6 +36,7 @@ pub(super) fn serve_all(
     let api = Api::new(
         Arc::clone(&parts.ingest),
         Arc::clone(&parts.store),
+        Arc::clone(&parts.audit),
         config.api.clone(),
         parts.cursor_key,
         Health::new(started, workers, problems),

@@ -19,6 +19,7 @@ use super::scrub::Scrubber;
 use super::signals::Signals;
 use super::{http, logging};
 use crate::admin::Readiness;
+use crate::audit::Audit;
 use crate::config::Config;
 use crate::ingest::Ingest;
 use crate::net::{self, Drops};
@@ -52,6 +53,7 @@ async fn daemon(config: &Config) -> Result<(), Failure> {
     http::serve_all(&parts, config, sockets, &readiness, &stop, &tasks);
     let drops = std::mem::take(&mut parts.drops);
     tasks.spawn(look_after(Arc::clone(&parts.ingest), drops, stop.clone()));
+    tasks.spawn(keep_audit(Arc::clone(&parts.audit), stop.clone()));
     tasks.spawn(keep_journals(Arc::clone(&parts.ingest), stop.clone()));
 
     let _listening = Listening::write(&config.data_dir, &parts.addresses)
@@ -83,6 +85,7 @@ async fn daemon(config: &Config) -> Result<(), Failure> {
                 warn!("the last notes of the journals found no room and are lost");
             }
             disk.stop(&parts).await;
+            sign_last(Arc::clone(&parts.audit)).await;
             failed.try_recv().map_or(Ok(()), Err)
         }
         Some(failure) => Err(failure),
@@ -139,6 +142,35 @@ async fn keep_journals(ingest: Arc<Ingest>, stop: CancellationToken) {
             () = ingest.flush_journal() => {}
             () = stop.cancelled() => return,
         }
+    }
+}
+
+/// Signs what is recorded, when it is due.
+async fn keep_audit(audit: Arc<Audit>, stop: CancellationToken) {
+    let mut second = interval(Duration::from_secs(1));
+    let mut has_told = false;
+    loop {
+        tokio::select! {
+            _ = second.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        let own = Arc::clone(&audit);
+        match tokio::task::spawn_blocking(move || own.tick()).await {
+            Ok(Err(error)) if !has_told => {
+                has_told = true;
+                warn!(%error, "cannot sign a checkpoint of the audit log; it is tried again");
+            }
+            Ok(Ok(())) => has_told = false,
+            _ => {}
+        }
+    }
+}
+
+/// Signs all that is recorded.
+async fn sign_last(audit: Arc<Audit>) {
+    let signed = tokio::task::spawn_blocking(move || audit.checkpoint()).await;
+    if let Ok(Err(error)) = signed {
+        warn!(%error, "the last entries of the audit log are signed after the next start");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
@@ -13,6 +14,7 @@ use super::failure::Failure;
 use super::folder;
 use super::progress::Shown;
 use super::table::table;
+use crate::audit::Act;
 use crate::db::{Db, ENGINE};
 use crate::ingest::now;
 use crate::store::backup::{self, Done, Manifest, Options, Progress};
@@ -41,7 +43,9 @@ impl Drop for Own {
 }
 
 fn of_folder(args: &BackupArgs, data: &Path) -> Result<Done, Failure> {
-    let db = folder::open(data)?;
+    let db = Arc::new(folder::open(data)?);
+    let act = Act::new("backup.begun", format!("backup/{}", args.folder.display()));
+    folder::audit(&db)?.record(folder::who(), act).map_err(Failure::new)?;
     let own = Own(db.path().join("checkpoints"));
     let path = own.0.join(ENGINE);
     drop(Own(own.0.clone())); // of one that was cut short

@@ -9,6 +9,7 @@ use super::client::Client;
 use super::failure::Failure;
 use super::folder;
 use super::table::{cell, table};
+use crate::audit::Act;
 use crate::gate::NewKey;
 use crate::ingest::now;
 use crate::time::Timestamp;
@@ -16,7 +17,9 @@ use crate::time::Timestamp;
 /// Does what is to be done with keys.
 pub(super) fn run(args: &KeysArgs) -> Result<(), Failure> {
     let done = match &args.data {
-        Some(folder) => on_folder(&args.action, &folder::gate(folder)?)?,
+        Some(folder) => {
+            folder::change(folder, act(&args.action), |gate| on_folder(&args.action, gate))?
+        }
         None => on_daemon(&args.action, &Client::new(&args.server))?,
     };
     show(args, &done, &mut io::stdout().lock())
@@ -53,6 +56,15 @@ fn on_folder(action: &KeysAction, gate: &crate::gate::Gate) -> Result<Value, Fai
         KeysAction::Revoke { id } => {
             gate.revoke_key(id, now()).map(|info| json!(info)).map_err(Failure::new)
         }
+    }
+}
+
+/// What is recorded of it.
+fn act(action: &KeysAction) -> Act {
+    match action {
+        KeysAction::Create(_) => Act::new("api_key.created", ""),
+        KeysAction::Revoke { .. } => Act::new("api_key.revoked", ""),
+        KeysAction::List => Act::new("api_key.listed", ""),
     }
 }
 

@@ -23,7 +23,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::net::{ListenerConfig, Protocol, Transport};
-use crate::{admin, api, batch, gate, ship, store};
+use crate::{admin, api, audit, batch, gate, ship, store};
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -37,6 +37,8 @@ pub struct Config {
     pub admin: admin::Config,
     /// Who may pass.
     pub gate: gate::Config,
+    /// The record of changes.
+    pub audit: audit::Config,
     /// When events are made durable.
     pub batch: batch::Config,
     /// How events are kept.
@@ -105,6 +107,7 @@ impl Default for Config {
             api: api::Config::default(),
             admin: admin::Config::default(),
             gate: gate::Config::default(),
+            audit: audit::Config::default(),
             batch: batch::Config::default(),
             store: store::Config::default(),
             ship: ship::Config::default(),

@@ -26,6 +26,8 @@ impl Config {
         problems.time("shutdown.grace", grace, "0s to 10min", Duration::ZERO..=10 * MINUTE);
         let api = self.api.problems().into_iter();
         problems.0.extend(api.map(|(key, what)| (format!("api.{key}"), what)));
+        let audit = self.audit.problems().into_iter();
+        problems.0.extend(audit.map(|(key, what)| (format!("audit.{key}"), what)));
         let gate = self.gate.problems().into_iter();
         problems.0.extend(gate.map(|problem| (format!("gate.{}", problem.key), problem.what)));
         let ship = self.ship.problems().into_iter();

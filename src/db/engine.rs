@@ -66,10 +66,10 @@ impl Engine {
         Ok(Self { db, writable: false, damage: Damage::default() })
     }
 
-    /// Makes `write` durable.
-    pub(super) fn commit(&self, write: &Write<'_>) -> Result<(), Error> {
+    /// Makes `writes` durable, all of them or none.
+    pub(super) fn commit(&self, writes: &[&Write<'_>]) -> Result<(), Error> {
         let mut batch = WriteBatch::default();
-        for change in write.changes() {
+        for change in writes.iter().flat_map(|write| write.changes()) {
             match &change.value {
                 Some(value) => batch.put_cf(self.family(change.family), &change.key, value),
                 None => batch.delete_cf(self.family(change.family), &change.key),

@@ -67,6 +67,12 @@ pub enum Error {
     /// The engine could only be opened for reading.
     #[error("expected a store that can be written to, but found one that waits for room")]
     ReadOnly,
+    /// The engine was opened again since what the write rests on was read.
+    #[error("expected the store as it was read, but found it opened again")]
+    Reopened,
+    /// The change could not be recorded, and so was not made.
+    #[error("expected to record the change, but could not: {0}")]
+    Unrecorded(String),
     /// A write failed before, and what is on disk is not known.
     #[error("expected a disk that writes what it is told, but found one that failed")]
     Failed,

@@ -8,7 +8,7 @@
 //! | `segments` | segment id and more     | [`Db::ingest`] only; whole segments are dropped   |
 //! | `catalog`  | what segments there are | [`Db::commit`]                                    |
 //! | `meta`     | keys, lists, settings   | [`Db::meta_put`]                                  |
-//! | `audit`    | the record of changes   | reserved                                          |
+//! | `audit`    | the record of changes   | [`Db::commit_together`], never deleted            |
 //!
 //! # A disk that refuses
 //!
@@ -45,6 +45,7 @@ mod files;
 mod marker;
 mod notes;
 mod options;
+mod recorder;
 mod salvage;
 mod space;
 mod sst;
@@ -55,12 +56,15 @@ pub use self::checkpoint::{ENGINE, FORMAT, mark};
 pub use self::error::Error;
 pub use self::files::TableFile;
 pub use self::options::Options;
+pub use self::recorder::Recorder;
 pub use self::salvage::{Damage, DamagedFile};
 pub use self::space::{Ballast, DiskConfig, Space};
 pub use self::trouble::Trouble;
-pub use self::write::Write;
+pub use self::write::{Remark, Write};
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::{MappedRwLockReadGuard, Mutex, RwLock, RwLockReadGuard};
@@ -98,6 +102,8 @@ pub struct Db {
     latched: Mutex<Option<Trouble>>,
     /// Device and number of the folder with RocksDB's files.
     place: Mutex<Option<(u64, u64)>>,
+    /// How often the engine was opened.
+    opened: AtomicU64,
 }
 
 impl Db {
@@ -121,6 +127,7 @@ impl Db {
             options: options.clone(),
             latched: Mutex::new(why.map(|error| error.trouble())),
             place: Mutex::new(marker::place(path)),
+            opened: AtomicU64::new(1),
         })
     }
 
@@ -205,19 +212,48 @@ impl Db {
         drop(inner.take());
         let (engine, why) = Engine::open(&self.path, &self.options, false)?;
         *inner = Some(engine);
+        self.opened.fetch_add(1, Ordering::Release);
         *self.place.lock() = marker::place(&self.path);
         *self.latched.lock() = why.as_ref().map(Error::trouble);
         why.map_or(Ok(()), Err)
     }
 
-    /// Makes `write` durable: it is in the synced write-ahead log when this returns.
+    /// Makes `write` durable: it is in the synced write-ahead log when this returns. Where the
+    /// thread is [recorded](Self::recorded), that is done by the recorder.
     ///
     /// # Errors
     ///
     /// When it could not be written; it may still turn up after a restart or a
     /// [`reopen`](Self::reopen). Until then every other write is refused as well.
     pub fn commit(&self, write: &Write<'_>) -> Result<(), Error> {
-        self.engine()?.commit(write).inspect_err(|error| self.latch(error.trouble()))
+        match recorder::take() {
+            Some(recorder) => recorder.commit(self, write),
+            None => self.commit_all(None, &[write]),
+        }
+    }
+
+    /// Makes `writes` durable together, unless the engine was opened again since it was
+    /// [opened](Self::opened) so often: what was read before may then not be what is there.
+    ///
+    /// # Errors
+    ///
+    /// As [`commit`](Self::commit), and [`Error::Reopened`].
+    pub fn commit_together(&self, opened: u64, writes: &[&Write<'_>]) -> Result<(), Error> {
+        self.commit_all(Some(opened), writes)
+    }
+
+    /// How often the engine was opened: what is read after this was asked is no older.
+    pub fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Acquire)
+    }
+
+    fn commit_all(&self, opened: Option<u64>, writes: &[&Write<'_>]) -> Result<(), Error> {
+        let engine = self.engine()?;
+        // It is not opened again while it is held.
+        if opened.is_some_and(|opened| opened != self.opened()) {
+            return Err(Error::Reopened);
+        }
+        engine.commit(writes).inspect_err(|error| self.latch(error.trouble()))
     }
 
     /// The value under `key`.
@@ -250,6 +286,54 @@ impl Db {
                 break;
             }
             each(&key, &value);
+        }
+        Ok(())
+    }
+
+    /// Calls `each` with every key that begins with `prefix` and is not after `from`, and its
+    /// value, the last first, until it says to stop. `each` must not call back.
+    ///
+    /// # Errors
+    ///
+    /// As [`scan`](Self::scan).
+    pub fn scan_back(
+        &self,
+        family: Family,
+        prefix: &[u8],
+        from: &[u8],
+        mut each: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let engine = self.engine()?;
+        let mode = IteratorMode::From(from, Direction::Reverse);
+        for entry in engine.db.iterator_cf(engine.family(family), mode) {
+            let (key, value) = entry?;
+            if !key.starts_with(prefix) || each(&key, &value).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `each` with every key in `from..to`, and its value, in order, until it says to stop.
+    /// `each` must not call back.
+    ///
+    /// # Errors
+    ///
+    /// As [`scan`](Self::scan).
+    pub fn scan_range(
+        &self,
+        family: Family,
+        from: &[u8],
+        to: &[u8],
+        mut each: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let engine = self.engine()?;
+        let mode = IteratorMode::From(from, Direction::Forward);
+        for entry in engine.db.iterator_cf(engine.family(family), mode) {
+            let (key, value) = entry?;
+            if *key >= *to || each(&key, &value).is_break() {
+                break;
+            }
         }
         Ok(())
     }

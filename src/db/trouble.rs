@@ -26,7 +26,7 @@ impl Error {
         match self {
             Self::Engine(error) => of_text(error.as_ref()),
             Self::File { error, .. } => of_text(&error.to_string()),
-            Self::Closed | Self::ReadOnly | Self::Busy => Trouble::Full,
+            Self::Closed | Self::ReadOnly | Self::Busy | Self::Reopened => Trouble::Full,
             Self::Missing(_) | Self::NotAStore(_) => Trouble::Gone,
             _ => Trouble::Fatal,
         }

@@ -7,6 +7,7 @@ use bytesize::ByteSize;
 use tempfile::TempDir;
 
 use super::{Format, Ingest, Listener, now};
+use crate::audit::{self, Audit};
 use crate::batch::{self, Batcher, Commit, Room, Writing, run_writer};
 use crate::db::{self, Db};
 use crate::gate::{self, Gate, KeyInfo, NewKey, Reason, Secret};
@@ -18,6 +19,7 @@ pub(crate) struct Yard {
     pub(crate) ingest: Arc<Ingest>,
     pub(crate) store: Arc<Store>,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) audit: Arc<Audit>,
     /// The one that logs come in by over HTTP.
     pub(crate) listener: Arc<Listener>,
     batcher: Arc<Batcher>,
@@ -33,6 +35,7 @@ impl Yard {
         let folder = tempfile::tempdir().unwrap();
         let db = Arc::new(Db::open(folder.path(), &db::Options::default()).unwrap());
         let store = Arc::new(Store::open(Arc::clone(&db), store::Config::default()).unwrap());
+        let audit = Audit::open(Arc::clone(&db), audit::Config::default(), now).unwrap();
         let gate: gate::Config = serde_json::from_str(gate).unwrap();
         let gate = Arc::new(Gate::open(&gate, db, now()).unwrap());
         let ledger = Arc::new(Ledger::new(&REASONS, 10));
@@ -52,7 +55,7 @@ impl Yard {
         });
         let ingest = Ingest::new(Arc::clone(&gate), Arc::clone(&batcher), ledger, gauges);
         let ingest = Arc::new(ingest);
-        Self { ingest, store, gate, listener, batcher, writer: None, _folder: folder }
+        Self { ingest, store, gate, audit, listener, batcher, writer: None, _folder: folder }
     }
 
     /// Lets what is accepted be written from now on.

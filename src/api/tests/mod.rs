@@ -1,5 +1,6 @@
 //! What callers of the API see.
 
+mod audit;
 mod bounds;
 mod counting;
 mod journals;

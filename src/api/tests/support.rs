@@ -50,6 +50,7 @@ impl House {
         let api = Api::new(
             Arc::clone(&yard.ingest),
             Arc::clone(&yard.store),
+            Arc::clone(&yard.audit),
             config,
             CursorKey([7; 32]),
             Health::new(Instant::now(), 2, || vec!["the disk is full".to_owned()]),
