@@ -10,7 +10,7 @@ use crate::audit::{Act, Audit, Who};
 use crate::batch::{Batcher, Room};
 use crate::config::Config;
 use crate::db::{self, Db, Space};
-use crate::gate::{Gate, Reason};
+use crate::gate::{Gate, LIMIT_RULES, Reason};
 use crate::ingest::{Format, Ingest, Listener, now};
 use crate::metrics::{Gauges, Ledger, Page};
 use crate::net::{self, Door, Drops, Inherited, ListenerConfig, Protocol, Transport};
@@ -52,6 +52,11 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
     print_bootstrap_key(&gate, &audit, &config.data_dir)?;
     let ledger = Arc::new(Ledger::new(&REASONS, config.metrics.max_keys));
     let (page, gauges) = Page::new(Arc::clone(&ledger))?;
+    for rule in LIMIT_RULES {
+        for action in ["drop", "pace", "queue", "sample", "would"] {
+            gauges.limited.with_label_values(&[rule, action]).reset();
+        }
+    }
     let batcher = Arc::new(Batcher::new(&config.batch));
     let room = Arc::new(Room::new(&config.data_dir, &config.store.disk));
     let ingest =
@@ -176,7 +181,7 @@ fn start_series(gauges: &Gauges, door: &Door, config: &ListenerConfig) {
     if config.tls.is_some() {
         gauges.tls_failures.with_label_values(&[name]).reset();
     }
-    for tag in crate::event::Tag::ALL {
+    for tag in crate::event::Tag::ALL.into_iter().filter(|tag| tag.is_of_the_message()) {
         gauges.parse_failures.with_label_values(&[name, tag.as_str()]).reset();
     }
 }

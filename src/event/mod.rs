@@ -119,6 +119,17 @@ impl<'a> Event<'a> {
         self.fields.iter().rfind(is).map(|field| &field.value)
     }
 
+    /// Whether it is of level ERROR or worse.
+    pub fn is_severe(&self) -> bool {
+        match self.find(Known::Level).map(Value::as_ref) {
+            Some(level) => matches!(level.bytes, b"ERROR" | b"FATAL"),
+            None => {
+                let priority = self.find(Known::Priority).map(Value::as_ref);
+                priority.and_then(|p| derived::priority(p.bytes)).is_some_and(|p| p % 8 <= 3)
+            }
+        }
+    }
+
     /// Forgets everything but the memory, for the next message.
     pub fn clear(&mut self) {
         self.timestamp = None;
@@ -211,6 +222,22 @@ mod tests {
         let event: Event<'static> = event.recycle();
         assert!(event.fields.is_empty());
         assert_eq!(event.fields.capacity(), room);
+    }
+
+    #[test]
+    fn severe_is_what_its_level_or_priority_says() {
+        let of = |name, value| {
+            let mut event = Event::default();
+            event.set(name, value);
+            event.is_severe()
+        };
+        for (priority, want) in [("11", true), ("8", true), ("12", false), ("191", false)] {
+            assert_eq!(of(Known::Priority, Value::Number(priority.into())), want, "{priority}");
+        }
+        for (level, want) in [("ERROR", true), ("FATAL", true), ("WARN", false), ("x", false)] {
+            assert_eq!(of(Known::Level, Value::Text(level.into())), want, "{level}");
+        }
+        assert!(!Event::default().is_severe());
     }
 
     #[test]

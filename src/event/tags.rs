@@ -23,11 +23,15 @@ pub enum Tag {
     ReservedField,
     /// A time that is far from ours; where it cannot be right, the time of receipt is used.
     ClockSkew,
+    /// It was over a limit, and is stored all the same.
+    Queued,
+    /// It was over a limit, and is one of many: `event.sample_rate` says of how many.
+    Sampled,
 }
 
 impl Tag {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::JsonParseFailure,
         Self::JsonTooLarge,
         Self::TimestampParseFailure,
@@ -38,7 +42,14 @@ impl Tag {
         Self::TooManyFields,
         Self::ReservedField,
         Self::ClockSkew,
+        Self::Queued,
+        Self::Sampled,
     ];
+
+    /// Whether it says that something is wrong with the message, and not how it was let in.
+    pub const fn is_of_the_message(self) -> bool {
+        !matches!(self, Self::Queued | Self::Sampled)
+    }
 
     /// The tag as it is stored.
     pub const fn as_str(self) -> &'static str {
@@ -53,6 +64,8 @@ impl Tag {
             Self::TooManyFields => "too_many_fields",
             Self::ReservedField => "reserved_field",
             Self::ClockSkew => "clock_skew",
+            Self::Queued => "queued",
+            Self::Sampled => "sampled",
         }
     }
 }

@@ -97,7 +97,7 @@ const SHARDS: usize = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::charge::{Load, Payer, Rules};
+    use crate::gate::charge::{Named, Payer, Rules, grant, settle};
     use crate::gate::limits::{Limits, Policy};
 
     fn addresses(max: usize) -> Addresses {
@@ -105,12 +105,24 @@ mod tests {
         Addresses::new(Rates::new(&limits), max)
     }
 
-    fn charge(addresses: &Addresses, source: u128, events: u64, at: Duration) -> u64 {
+    /// Charges so many events of so many bytes each; how many passed.
+    fn spend(addresses: &Addresses, source: u128, [events, bytes]: [u64; 2], at: Duration) -> u64 {
         addresses.with(source, at, |levels| {
-            let rules = &Rules::ADDRESS;
-            let payer = Payer { rates: addresses.rates(), levels, rules };
-            Load { events, bytes: 0 }.charge([None, Some(payer)], Policy::Drop, at).admitted
+            let subject = Named::Address(std::net::Ipv4Addr::LOCALHOST.into());
+            let rates = addresses.rates();
+            let payers =
+                [None, None, Some(Payer { rates, levels, rules: &Rules::ADDRESS, subject })];
+            let mut allowance = grant(&payers, Policy::Drop, at);
+            for _ in 0..events {
+                allowance.offer(bytes, || false);
+            }
+            settle(&payers, &allowance, at);
+            allowance.tally().passed
         })
+    }
+
+    fn charge(addresses: &Addresses, source: u128, events: u64, at: Duration) -> u64 {
+        spend(addresses, source, [events, 0], at)
     }
 
     #[test]
@@ -138,12 +150,7 @@ mod tests {
             Limits { bytes_per_second: Some(bytesize::ByteSize::b(10)), ..Limits::default() };
         let addresses = Addresses::new(Rates::new(&limits), 4096);
         let at = Duration::from_secs(1);
-        let spend = |source, bytes, at| {
-            addresses.with(source, at, |levels| {
-                let payer = Payer { rates: addresses.rates(), levels, rules: &Rules::ADDRESS };
-                Load { events: 1, bytes }.charge([None, Some(payer)], Policy::Drop, at).admitted
-            })
-        };
+        let spend = |source, bytes, at| spend(&addresses, source, [1, bytes], at);
         assert_eq!(spend(7, 1000, at), 1);
         for source in 1000..101_000 {
             spend(source, 0, at);

@@ -185,7 +185,9 @@ impl Gate {
         }
         let info = new.into_info(id, secret.masked(), now)?;
         self.records.put_key(&KeyRecord { hash, key: info.clone() })?;
-        self.put_key(&keys, Key::new(info.clone(), hash, &self.key_limits, self.policy));
+        let project = self.projects.get(&info.project);
+        let key = Key::new(info.clone(), hash, &self.key_limits, self.policy, project);
+        self.put_key(&keys, key);
         Ok((info, secret))
     }
 

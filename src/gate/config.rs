@@ -1,5 +1,7 @@
 //! The section `[gate]` of the configuration.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -16,7 +18,7 @@ use crate::time::Timestamp;
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// What happens over a limit to senders whose key does not say. Default: "drop".
-    /// Range: "drop", "pace".
+    /// Range: "drop", "pace", "queue", "sample".
     pub policy: Policy,
     /// How long an address stays on the blocklist, where nothing else was said. Default: 30d.
     /// Range: 1s to 3650d.
@@ -57,6 +59,11 @@ pub struct DefaultLimits {
     pub key: Limits,
     /// Of each source address, or /64 of IPv6. Default: none, with a burst of 1s.
     pub address: Limits,
+    /// Of each project, over all of its senders; it has no limit of connections. Default: none,
+    /// with a burst of 1s.
+    pub project: Limits,
+    /// Of projects by name, in place of all of `project`. Default: none. Range: 65536 of them.
+    pub projects: BTreeMap<String, Limits>,
 }
 
 /// A setting that makes no sense.
@@ -64,7 +71,7 @@ pub struct DefaultLimits {
 #[error("{key}: {what}")]
 pub struct Problem {
     /// Its key, dotted, within the section.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
     /// What was expected, and what was found.
     pub what: String,
 }
@@ -73,7 +80,7 @@ impl Config {
     /// Every setting that makes no sense.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let mut problem = |key, what| problems.push(Problem { key, what });
+        let mut problem = |key, what| problems.push(Problem { key: Cow::Borrowed(key), what });
         if !(MIN_EXPIRY..=MAX_EXPIRY).contains(&self.block_expiry) {
             let found = duration_text(self.block_expiry);
             problem("block_expiry", format!("expected 1s to 3650d, but found {found}"));
@@ -95,15 +102,11 @@ impl Config {
             let what = format!("expected networks without a loopback address, but found {net}");
             problem("block", what);
         }
-        let bursts = [
-            ("limits.key.burst", &self.limits.key),
-            ("limits.address.burst", &self.limits.address),
-        ];
-        for (key, limits) in bursts {
-            if let Some(found) = limits.bad_burst() {
-                problem(key, format!("expected {}, but found {found}", Limits::BURST));
-            }
+        if self.limits.projects.len() > MAX_NETS {
+            let found = self.limits.projects.len();
+            problem("limits.projects", format!("expected at most {MAX_NETS}, but found {found}"));
         }
+        problems.extend(self.limits.problems());
         problems
     }
 
@@ -118,6 +121,20 @@ impl Config {
             note: String::new(),
             created_at: now,
             origin: Origin::Config,
+        })
+    }
+}
+
+impl DefaultLimits {
+    fn problems(&self) -> impl Iterator<Item = Problem> {
+        let Self { key, address, project, projects } = self;
+        let common = [("key", key), ("address", address), ("project", project)];
+        let common = common.into_iter().map(|(name, limits)| (name.to_owned(), limits));
+        let own = projects.iter().map(|(name, limits)| (format!("projects.{name}"), limits));
+        common.chain(own).filter_map(|(of, limits)| {
+            let (name, expected, found) = limits.problem()?;
+            let what = format!("expected {expected}, but found {found}");
+            Some(Problem { key: format!("limits.{of}.{name}").into(), what })
         })
     }
 }
@@ -184,13 +201,16 @@ mod tests {
     fn every_problem_is_named() {
         insta::assert_snapshot!(problems(r#"{
             "block_expiry": "0s", "max_tracked_addresses": 1, "block": ["::/0", "10.0.0.1"],
-            "limits": {"key": {"burst": "2h"}, "address": {"burst": "0s"}}
+            "limits": {"key": {"burst": "2h"}, "address": {"burst": "0s"},
+                "project": {"severe_reserve": 101}, "projects": {"shop": {"queue": "2d"}}}
         }"#), @r"
         block_expiry: expected 1s to 3650d, but found 0s
         max_tracked_addresses: expected 1024 to 16777216, but found 1
         block: expected networks without a loopback address, but found ::/0
         limits.key.burst: expected 10ms to 1h, but found 2h
         limits.address.burst: expected 10ms to 1h, but found 0s
+        limits.project.severe_reserve: expected 0 to 100, but found 101
+        limits.projects.shop.queue: expected 0s to 24h, but found 2d
         ");
     }
 

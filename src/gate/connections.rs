@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::charge::Rules;
 use super::key::Key;
 use super::reason::Reason;
 use super::refusal::Refusal;
@@ -16,6 +17,17 @@ pub struct Connection {
     /// Where it is counted, where addresses have a limit.
     address: Option<(Arc<Sources>, u128)>,
     key: Option<Arc<Key>>,
+    /// The limit in shadow mode that would have refused it, until it is asked for.
+    would: Option<&'static str>,
+}
+
+/// Whether there was room for a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entered {
+    Within,
+    /// There was none, by a limit in shadow mode.
+    Would,
+    Refused,
 }
 
 /// How many connections each source has open. It holds no source that has none, so it is bounded
@@ -23,27 +35,38 @@ pub struct Connection {
 #[derive(Debug)]
 pub(super) struct Sources {
     max: u32,
+    is_shadow: bool,
     open: Mutex<HashMap<u128, u32>>,
 }
 
 impl Sources {
-    /// Lets each source have `max` connections.
-    pub(super) fn new(max: u32) -> Self {
-        Self { max, open: Mutex::default() }
+    /// Lets each source have `max` connections, or as many as it likes where that is only noted.
+    pub(super) fn new(max: u32, is_shadow: bool) -> Self {
+        Self { max, is_shadow, open: Mutex::default() }
     }
 }
 
 impl Connection {
     /// Counts a connection from `source` with no key as yet.
     pub(super) fn open(sources: Option<&Arc<Sources>>, source: u128) -> Result<Self, Refusal> {
-        let Some(sources) = sources else { return Ok(Self { address: None, key: None }) };
+        let Some(sources) = sources else {
+            return Ok(Self { address: None, key: None, would: None });
+        };
         let mut open = sources.open.lock();
         let count = open.get(&source).copied().unwrap_or(0);
-        if count >= sources.max {
-            return Err(Refusal::fixed(Reason::RateLimitExceeded, "limit:address:connections"));
+        let is_over = count >= sources.max;
+        let rule = Rules::ADDRESS.connections;
+        if is_over && !sources.is_shadow {
+            return Err(Refusal::fixed(Reason::RateLimitExceeded, rule));
         }
-        open.insert(source, count + 1);
-        Ok(Self { address: Some((Arc::clone(sources), source)), key: None })
+        open.insert(source, count.saturating_add(1));
+        let address = Some((Arc::clone(sources), source));
+        Ok(Self { address, key: None, would: is_over.then_some(rule) })
+    }
+
+    /// The limit in shadow mode that would have refused the connection; told once.
+    pub fn would_refuse(&mut self) -> Option<&'static str> {
+        self.would.take()
     }
 
     /// Counts the connection as one of `key`, and no longer of the key it had before. A connection
@@ -56,8 +79,11 @@ impl Connection {
         if self.key.as_ref().is_some_and(|old| old.id() == key.id()) {
             return Ok(());
         }
-        if !key.enter() {
-            return Err(Refusal::fixed(Reason::RateLimitExceeded, "limit:key:connections"));
+        let rule = Rules::KEY.connections;
+        match key.enter() {
+            Entered::Within => {}
+            Entered::Would => self.would = Some(rule),
+            Entered::Refused => return Err(Refusal::fixed(Reason::RateLimitExceeded, rule)),
         }
         if let Some(old) = self.key.replace(Arc::clone(key)) {
             old.leave();
@@ -87,7 +113,7 @@ mod tests {
 
     #[test]
     fn sources_are_counted_up_and_down_and_forgotten() {
-        let sources = Arc::new(Sources::new(2));
+        let sources = Arc::new(Sources::new(2, false));
         let open = |source| Connection::open(Some(&sources), source);
         let (first, second) = (open(1).unwrap(), open(1).unwrap());
         assert_eq!(open(1).unwrap_err().rule.as_str(), "limit:address:connections");
@@ -102,6 +128,14 @@ mod tests {
     #[test]
     fn rl_05_no_limit_and_none_at_all() {
         assert!(Connection::open(None, 1).is_ok());
-        assert!(Connection::open(Some(&Arc::new(Sources::new(0))), 1).is_err());
+        assert!(Connection::open(Some(&Arc::new(Sources::new(0, false))), 1).is_err());
+    }
+
+    #[test]
+    fn in_shadow_mode_all_come_in_and_those_over_are_told() {
+        let sources = Arc::new(Sources::new(1, true));
+        let mut open = [1, 1].map(|source| Connection::open(Some(&sources), source).unwrap());
+        let would = open.each_mut().map(|connection| connection.would_refuse());
+        assert_eq!(would, [None, Some("limit:address:connections")]);
     }
 }

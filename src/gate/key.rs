@@ -4,9 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 
-use super::charge::{Levels, Payer, Rates, Rules};
+use super::charge::{Levels, Named, Payer, Rates, Rules};
+use super::connections::Entered;
 use super::key_info::KeyInfo;
 use super::limits::{Limits, Policy};
+use super::project::Project;
 use super::range::{Range, bits};
 use super::range_table::RangeTable;
 use super::reason::Reason;
@@ -26,6 +28,7 @@ pub struct Key {
     policy: Policy,
     rates: Rates,
     max_connections: Option<u32>,
+    project: Arc<Project>,
     state: Arc<State>,
 }
 
@@ -41,7 +44,13 @@ struct State {
 
 impl Key {
     /// A key with limits and policy of its own, or else these.
-    pub(super) fn new(info: KeyInfo, hash: blake3::Hash, limits: &Limits, policy: Policy) -> Self {
+    pub(super) fn new(
+        info: KeyInfo,
+        hash: blake3::Hash,
+        limits: &Limits,
+        policy: Policy,
+        project: Arc<Project>,
+    ) -> Self {
         let limits = info.limits.as_ref().unwrap_or(limits);
         Self {
             hash,
@@ -49,6 +58,7 @@ impl Key {
             policy: info.policy.unwrap_or(policy),
             rates: Rates::new(limits),
             max_connections: limits.connections,
+            project,
             state: Arc::new(State {
                 levels: Levels::default(),
                 connections: AtomicU32::new(0),
@@ -69,6 +79,7 @@ impl Key {
             policy: self.policy,
             rates: self.rates,
             max_connections: self.max_connections,
+            project: Arc::clone(&self.project),
             state: Arc::clone(&self.state),
         }
     }
@@ -81,6 +92,11 @@ impl Key {
     /// The project it belongs to.
     pub fn project(&self) -> &str {
         &self.info.project
+    }
+
+    /// The limits of that project.
+    pub fn budget(&self) -> &Arc<Project> {
+        &self.project
     }
 
     /// All that may be known of it.
@@ -142,18 +158,26 @@ impl Key {
 
     /// Who pays for what this key sends; `None` if it has no limit.
     pub(super) fn payer(&self) -> Option<Payer<'_>> {
-        let Self { rates, state, .. } = self;
-        let payer = Payer { rates: *rates, levels: &state.levels, rules: &Rules::KEY };
-        (!rates.is_unlimited()).then_some(payer)
+        let Self { info, rates, state, .. } = self;
+        (!rates.is_unlimited()).then_some(Payer {
+            rates: *rates,
+            levels: &state.levels,
+            rules: &Rules::KEY,
+            subject: Named::Key(&info.id),
+        })
     }
 
     /// Counts a connection, unless it has as many as it may.
-    pub(super) fn enter(&self) -> bool {
-        let more = |open: u32| {
-            open.checked_add(1).filter(|open| self.max_connections.is_none_or(|max| *open <= max))
-        };
+    pub(super) fn enter(&self) -> Entered {
+        let within = |open: u32| self.max_connections.is_none_or(|max| open < max);
+        let more =
+            |open: u32| open.checked_add(1).filter(|_| self.rates.is_shadow() || within(open));
         let open = &self.state.connections;
-        open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+        match open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
+            Ok(before) if within(before) => Entered::Within,
+            Ok(_) => Entered::Would,
+            Err(_) => Entered::Refused,
+        }
     }
 
     /// Counts down a connection that was counted.

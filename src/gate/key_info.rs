@@ -122,8 +122,11 @@ impl NewKey {
             let found = duration_text(lifetime);
             return Err(GateError::invalid("lifetime", "1s to 365d", found));
         }
-        match limits.as_ref().and_then(Limits::bad_burst) {
-            Some(found) => Err(GateError::invalid("limits.burst", Limits::BURST, found)),
+        match limits.as_ref().and_then(Limits::problem) {
+            Some((name, expected, found)) => {
+                let expected = format!("{name} of {expected}");
+                Err(GateError::invalid("limits", expected, found))
+            }
             None => Ok(()),
         }
     }
@@ -227,7 +230,11 @@ mod tests {
           "revoked_at": null,
           "limits": {
             "events_per_second": 100,
-            "burst": "1s"
+            "burst": "1s",
+            "severe_reserve": 10,
+            "queue": "10m",
+            "sample_one_in": 10,
+            "shadow": false
           },
           "policy": null
         }

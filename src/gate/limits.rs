@@ -23,6 +23,18 @@ pub struct Limits {
     /// Open connections. Default: no limit. Range: from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections: Option<u32>,
+    /// What events of level ERROR and worse may have beside the burst, in percent of it: they are
+    /// the last to be shed. Default: 10. Range: 0 to 100.
+    pub severe_reserve: u8,
+    /// How much may be over the limit under the policy `queue`: what the rates above let pass in
+    /// this time. Default: 10m. Range: 0s to 24h.
+    #[serde(with = "humantime_serde")]
+    pub queue: Duration,
+    /// Under the policy `sample`, one in so many of what is over the limit is kept. Default: 10.
+    /// Range: 1 to 1000000.
+    pub sample_one_in: u32,
+    /// Whether these limits only note what they would do, and let all pass. Default: false.
+    pub shadow: bool,
 }
 
 /// What happens to what is over a limit.
@@ -34,16 +46,39 @@ pub enum Policy {
     Drop,
     /// It is read more slowly, and nothing is lost; what has no flow control (UDP) is dropped.
     Pace,
+    /// It is stored all the same, tagged `queued`, until too much of it is; the rest is dropped.
+    Queue,
+    /// One in so many is stored, tagged `sampled`; the rest is dropped.
+    Sample,
+}
+
+impl Policy {
+    /// Its name in the configuration, the metrics and the journals.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Drop => "drop",
+            Self::Pace => "pace",
+            Self::Queue => "queue",
+            Self::Sample => "sample",
+        }
+    }
 }
 
 impl Limits {
-    /// What the burst may be.
-    pub(super) const BURST: &str = "10ms to 1h";
-
-    /// The burst, where it is not what it may be.
-    pub(super) fn bad_burst(&self) -> Option<String> {
-        let good = (MIN_BURST..=MAX_BURST).contains(&self.burst);
-        (!good).then(|| duration_text(self.burst))
+    /// The first of the settings that is not what it may be: its name, what it may be, what it is.
+    pub(super) fn problem(&self) -> Option<(&'static str, &'static str, String)> {
+        if !(MIN_BURST..=MAX_BURST).contains(&self.burst) {
+            return Some(("burst", "10ms to 1h", duration_text(self.burst)));
+        }
+        if self.severe_reserve > 100 {
+            return Some(("severe_reserve", "0 to 100", self.severe_reserve.to_string()));
+        }
+        if self.queue > MAX_QUEUE {
+            return Some(("queue", "0s to 24h", duration_text(self.queue)));
+        }
+        let found = self.sample_one_in;
+        let bad = !(1..=MAX_ONE_IN).contains(&found);
+        bad.then(|| ("sample_one_in", "1 to 1000000", found.to_string()))
     }
 }
 
@@ -54,6 +89,10 @@ impl Default for Limits {
             bytes_per_second: None,
             burst: Duration::from_secs(1),
             connections: None,
+            severe_reserve: 10,
+            queue: Duration::from_secs(600),
+            sample_one_in: 10,
+            shadow: false,
         }
     }
 }
@@ -85,6 +124,10 @@ const MIN_BURST: Duration = Duration::from_millis(10);
 
 const MAX_BURST: Duration = Duration::from_secs(3600);
 
+const MAX_QUEUE: Duration = Duration::from_secs(86_400);
+
+const MAX_ONE_IN: u32 = 1_000_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,11 +147,21 @@ mod tests {
             r#"{"connections":4294967296}"#,
             r#"{"connections":1.0}"#,
             r#"{"event_per_second":1}"#,
+            r#"{"sample_one_in":-1}"#,
+            r#"{"severe_reserve":256}"#,
         ] {
             assert!(read(text).is_err(), "{text}");
         }
         assert_eq!(read("{}").unwrap(), Limits::default());
-        assert!(read(r#"{"burst":"1ms"}"#).unwrap().bad_burst().is_some());
+        for (text, want) in [
+            (r#"{"burst":"1ms"}"#, "burst"),
+            (r#"{"severe_reserve":101}"#, "severe_reserve"),
+            (r#"{"queue":"25h"}"#, "queue"),
+            (r#"{"sample_one_in":0}"#, "sample_one_in"),
+        ] {
+            assert_eq!(read(text).unwrap().problem().map(|(name, ..)| name), Some(want));
+        }
+        assert_eq!(Limits::default().problem(), None);
     }
 
     #[test]
@@ -127,9 +180,13 @@ mod tests {
             bytes_per_second: Some(ByteSize::b(1_234_567)),
             burst: Duration::from_millis(1500),
             connections: Some(0),
+            severe_reserve: 25,
+            queue: Duration::ZERO,
+            sample_one_in: 3,
+            shadow: true,
         };
         let text = serde_json::to_string(&limits).unwrap();
-        insta::assert_snapshot!(text, @r#"{"events_per_second":18446744073709551615,"bytes_per_second":1234567,"burst":"1s 500ms","connections":0}"#);
+        insta::assert_snapshot!(text, @r#"{"events_per_second":18446744073709551615,"bytes_per_second":1234567,"burst":"1s 500ms","connections":0,"severe_reserve":25,"queue":"0s","sample_one_in":3,"shadow":true}"#);
         assert_eq!(read(&text).unwrap(), limits);
     }
 }

@@ -10,7 +10,7 @@
 //! | form    | decoders; [`Refusal::malformed`]        | `MALFORMED_REQUEST`                   |
 //! | content | not made yet                            | `USER_AGENT_BLOCKED`, `ABUSE_…`, `SQL_…` |
 //! | key     | [`Gate::key_of`], then [`Gate::check`]  | `INVALID_API_KEY` to `IP_NOT_ALLOWED` |
-//! | limits  | [`Gate::connect`], [`Gate::charge`]     | `RATE_LIMIT_EXCEEDED`                 |
+//! | limits  | [`Gate::connect`], [`Gate::grant`]      | `RATE_LIMIT_EXCEEDED`                 |
 //!
 //! # Life of a connection
 //!
@@ -31,6 +31,7 @@
 
 mod addresses;
 mod admin;
+mod allowance;
 mod charge;
 mod config;
 mod connections;
@@ -40,8 +41,10 @@ mod history;
 mod key;
 mod key_info;
 mod keys;
+mod limited;
 mod limits;
 mod lists;
+mod project;
 mod range;
 mod range_table;
 mod rate;
@@ -56,7 +59,8 @@ mod tests;
 mod threat;
 
 pub use self::admin::SWEEP;
-pub use self::charge::Charge;
+pub use self::allowance::{Allowance, Offer, Tally};
+pub use self::charge::{Charge, LIMIT_RULES, Subject};
 pub use self::config::{Config, DefaultLimits, Network, Problem};
 pub use self::connections::Connection;
 pub use self::error::GateError;
@@ -64,8 +68,10 @@ pub use self::fingerprint::{Traits, fingerprint};
 pub use self::history::{Histories, Refused};
 pub use self::key::Key;
 pub use self::key_info::{KeyInfo, NewKey};
+pub use self::limited::{LimitNotice, Over};
 pub use self::limits::{Limits, Policy};
 pub use self::lists::{ListEntry, ListKind, Origin};
+pub use self::project::Project;
 pub use self::range::parse_net;
 pub use self::reason::{Reason, Stage};
 pub use self::refusal::{Refusal, RuleId};
@@ -82,10 +88,13 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use self::addresses::Addresses;
-use self::charge::{Load, Payer, Rates, Rules};
+use self::allowance::By;
+use self::charge::{Named, Payer, Payers, Rates, Rules};
 use self::connections::Sources;
 use self::keys::Keys;
+use self::limited::Limited;
 use self::lists::Lists;
+use self::project::Projects;
 use self::range::{Range, bits, source};
 use self::range_table::RangeTable;
 use self::records::Records;
@@ -110,8 +119,10 @@ pub struct Gate {
     /// Where a key has none of its own, and where there is no key.
     policy: Policy,
     block_expiry: Duration,
+    projects: Projects,
     streams: Addresses,
     datagrams: Addresses,
+    limited: Limited,
     /// Open connections by address, where those have a limit.
     sources: Option<Arc<Sources>>,
 }
@@ -128,10 +139,12 @@ impl Gate {
             return Err(problem.into());
         }
         let records = Records::new(db);
+        let projects = Projects::new(&config.limits.project, &config.limits.projects);
         let mut keys = Keys::default();
         for record in records.keys()? {
             let limits = &config.limits.key;
-            keys.put(Key::new(record.key, record.hash, limits, config.policy));
+            let project = projects.get(&record.key.project);
+            keys.put(Key::new(record.key, record.hash, limits, config.policy, project));
         }
         if let Some(net) = config.networks.iter().find(|net| keys.by_id(&net.key).is_none()) {
             return Err(GateError::NetworkKey(net.key.clone()));
@@ -160,9 +173,14 @@ impl Gate {
             key_limits: config.limits.key.clone(),
             policy: config.policy,
             block_expiry: config.block_expiry,
+            projects,
+            limited: Limited::default(),
             streams: Addresses::new(rates, config.max_tracked_addresses),
             datagrams: Addresses::new(rates, config.max_tracked_addresses),
-            sources: config.limits.address.connections.map(|max| Arc::new(Sources::new(max))),
+            sources: {
+                let Limits { connections, shadow, .. } = config.limits.address;
+                connections.map(|max| Arc::new(Sources::new(max, shadow)))
+            },
         })
     }
 
@@ -245,52 +263,87 @@ impl Gate {
         Ok(connection)
     }
 
-    /// Charges what a read from a stream brought to its key and its address. `at` is the time since
-    /// the gate was opened, by a clock that nobody sets.
+    /// The limits of a project, for those who send into it without a key.
+    pub fn project(&self, name: &str) -> Arc<Project> {
+        self.projects.get(name)
+    }
+
+    /// What of a read may pass by the limits. `at` is the time since the gate was opened, by a
+    /// clock that nobody sets.
     ///
     /// All of it passes under [`Policy::Pace`], and the caller reads again only after
     /// [`Charge::wait`]; a limit of 0 lets nothing pass whatever the policy.
-    pub fn charge(
-        &self,
-        key: Option<&Arc<Key>>,
-        peer: IpAddr,
-        events: u64,
-        bytes: u64,
-        at: Duration,
-    ) -> Charge {
-        let policy = key.map_or(self.policy, |key| key.policy());
-        pay(&self.streams, key, peer, Load { events, bytes }, policy, at)
+    pub fn grant(&self, who: Who<'_>, at: Duration) -> Allowance {
+        self.with_payers(who, at, |payers| charge::grant(payers, self.policy_of(who), at))
     }
 
-    /// As [`charge`](Self::charge), for datagrams: they cannot be paced, so what is over the limit
-    /// is dropped. Their address is charged apart from the streams of the same address, because
-    /// anyone can write it.
-    pub fn charge_datagrams(
-        &self,
-        key: Option<&Arc<Key>>,
-        peer: IpAddr,
-        events: u64,
-        bytes: u64,
-        at: Duration,
-    ) -> Charge {
-        pay(&self.datagrams, key, peer, Load { events, bytes }, Policy::Drop, at)
+    /// Charges what passed of a read, to those whom [`grant`](Self::grant) asked for it.
+    pub fn settle(&self, who: Who<'_>, allowance: &Allowance, at: Duration) -> Charge {
+        let (policy, tally) = (allowance.policy, allowance.tally());
+        let mut over = Over { shed: tally.shed, queued: tally.queued, ..Over::default() };
+        over.sampled = tally.sampled;
+        let mut spells = Vec::new();
+        let charge = self.with_payers(who, at, |payers| {
+            let charge = charge::settle(payers, allowance, at);
+            let subject = |place: usize| Some(payers.get(place)?.as_ref()?.subject.to_subject());
+            if let Some(By { payer, rule }) = tally.by {
+                spells.extend(subject(payer).map(|subject| (subject, rule, false, over)));
+            } else if let (Some(place), Some(rule)) = (charge.slowest, charge.rule) {
+                let over = Over { paced: tally.passed, ..over };
+                spells.extend(subject(place).map(|subject| (subject, rule, false, over)));
+            }
+            for (place, shadow) in charge.shadow.iter().enumerate() {
+                let Some((rule, shed)) = *shadow else { continue };
+                let over = Over { shed, ..Over::default() };
+                spells.extend(subject(place).map(|subject| (subject, rule, true, over)));
+            }
+            charge
+        });
+        for (subject, rule, is_shadow, over) in spells {
+            self.limited.note(&subject, rule, policy, is_shadow, over, at);
+        }
+        charge
+    }
+
+    /// Who has come to be over a limit, or is no longer, since the last call; and how many more
+    /// there were than could be noted. Called once a second.
+    pub fn limit_notices(&self, at: Duration) -> (Vec<LimitNotice>, u64) {
+        self.limited.tell(at)
+    }
+
+    fn policy_of(&self, who: Who<'_>) -> Policy {
+        match who.key.map_or(self.policy, |key| key.policy()) {
+            // Nobody can be asked to send datagrams more slowly.
+            Policy::Pace if who.datagrams => Policy::Drop,
+            policy => policy,
+        }
+    }
+
+    fn with_payers<R>(&self, who: Who<'_>, at: Duration, then: impl FnOnce(&Payers<'_>) -> R) -> R {
+        let key = who.key.and_then(|key| key.payer());
+        let project = who.project.payer();
+        let addresses = if who.datagrams { &self.datagrams } else { &self.streams };
+        let rates = addresses.rates();
+        if rates.is_unlimited() {
+            return then(&[key, project, None]);
+        }
+        addresses.with(source(who.peer), at, |levels| {
+            let subject = Named::Address(who.peer);
+            then(&[key, project, Some(Payer { rates, levels, rules: &Rules::ADDRESS, subject })])
+        })
     }
 }
 
-fn pay(
-    addresses: &Addresses,
-    key: Option<&Arc<Key>>,
-    peer: IpAddr,
-    load: Load,
-    policy: Policy,
-    at: Duration,
-) -> Charge {
-    let key = key.and_then(|key| key.payer());
-    let rates = addresses.rates();
-    if rates.is_unlimited() {
-        return load.charge([key, None], policy, at);
-    }
-    addresses.with(source(peer), at, |levels| {
-        load.charge([key, Some(Payer { rates, levels, rules: &Rules::ADDRESS })], policy, at)
-    })
+/// Who sends, as the limits see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Who<'a> {
+    /// The key.
+    pub key: Option<&'a Arc<Key>>,
+    /// The project that it is sent into.
+    pub project: &'a Arc<Project>,
+    /// The source address.
+    pub peer: IpAddr,
+    /// Whether it comes as datagrams. Their address is charged apart from the streams of the same
+    /// address, because anyone can write it; and they cannot be paced.
+    pub datagrams: bool,
 }

@@ -15,12 +15,29 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::limits::Limits;
+
 /// How many tokens a second, and how many at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rate {
     /// 0 to [`MAX_RATE`].
     per_second: u64,
     burst: u64,
+    /// What some may have beside the burst.
+    reserve: u64,
+    /// What others may.
+    queue: u64,
+}
+
+/// For whom there is room in a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    /// Anyone.
+    Plain,
+    /// What is severe, which has a reserve.
+    Severe,
+    /// What is marked as over the limit.
+    Queue,
 }
 
 /// What was spent of one bucket; a new one is full.
@@ -28,13 +45,19 @@ pub(super) struct Rate {
 pub(super) struct Level(AtomicU64);
 
 impl Rate {
-    /// `per_second` tokens a second, and what comes in during `burst` at once, one at the least.
-    /// `None` is no limit, which is also what a rate is that no machine can reach.
-    pub(super) fn new(per_second: u64, burst: Duration) -> Option<Self> {
-        let whole = u128::from(per_second) * burst.as_nanos() / u128::from(NANOS);
-        let burst = u64::try_from(whole).unwrap_or(MAX_BURST).min(MAX_BURST);
+    /// The rate of so many a second under these limits. `None` is no limit, which is also what a
+    /// rate is that no machine can reach.
+    pub(super) fn new(per_second: u64, limits: &Limits) -> Option<Self> {
+        let within = |time: Duration, most| {
+            let whole = u128::from(per_second) * time.as_nanos() / u128::from(NANOS);
+            u64::try_from(whole).unwrap_or(most).min(most)
+        };
+        let burst = within(limits.burst, MAX_BURST);
         let burst = if per_second == 0 { 0 } else { burst.max(1) };
-        (per_second <= MAX_RATE).then_some(Self { per_second, burst })
+        let reserve = (burst / 100).saturating_mul(u64::from(limits.severe_reserve))
+            + (burst % 100 * u64::from(limits.severe_reserve)).div_ceil(100);
+        let queue = within(limits.queue, MAX_QUEUE);
+        (per_second <= MAX_RATE).then_some(Self { per_second, burst, reserve, queue })
     }
 
     /// Whether nothing ever passes.
@@ -44,9 +67,19 @@ impl Rate {
 
     /// How many tokens there are `at` a time since the gate was opened.
     pub(super) fn available(self, level: &Level, at: Duration) -> u64 {
+        self.room(level, Share::Plain, at)
+    }
+
+    /// How many tokens there are for such a one.
+    pub(super) fn room(self, level: &Level, share: Share, at: Duration) -> u64 {
+        let more = match share {
+            Share::Plain => 0,
+            Share::Severe => self.reserve,
+            Share::Queue => self.queue.max(self.reserve),
+        };
         let drip = self.drip(at);
         let spent = level.0.load(Ordering::Relaxed).max(drip);
-        drip.saturating_add(self.burst).saturating_sub(spent)
+        drip.saturating_add(self.burst).saturating_add(more).saturating_sub(spent)
     }
 
     /// Whether no token is missing: the bucket is as good as a new one.
@@ -100,6 +133,9 @@ const MAX_RATE: u64 = 10_000_000_000;
 /// The most tokens that can be had at once.
 const MAX_BURST: u64 = MAX_RATE * 3600;
 
+/// The most tokens that a queue can be behind by.
+const MAX_QUEUE: u64 = MAX_RATE * 86_400;
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -108,9 +144,13 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    fn rate_of(per_second: u64, burst: Duration) -> Option<Rate> {
+        Rate::new(per_second, &Limits { burst, queue: 3 * SECOND, ..Limits::default() })
+    }
+
     #[test]
     fn rl_02_a_burst_of_exactly_the_limit_passes_and_one_more_does_not() {
-        let rate = Rate::new(100, SECOND).unwrap();
+        let rate = rate_of(100, SECOND).unwrap();
         let level = Level::default();
         let at = Duration::from_secs(7);
         assert_eq!(rate.available(&level, at), 100);
@@ -124,7 +164,7 @@ mod tests {
 
     #[test]
     fn rl_03_a_frozen_clock_gives_nothing_and_a_long_sleep_one_burst() {
-        let rate = Rate::new(10, SECOND).unwrap();
+        let rate = rate_of(10, SECOND).unwrap();
         let level = Level::default();
         let at = Duration::from_secs(100);
         rate.spend(&level, 10, at);
@@ -138,19 +178,36 @@ mod tests {
 
     #[test]
     fn rl_05_zero_closes_and_huge_is_no_limit() {
-        let closed = Rate::new(0, 3600 * SECOND).unwrap();
+        let closed = rate_of(0, 3600 * SECOND).unwrap();
         assert!(closed.is_closed());
         assert_eq!(closed.available(&Level::default(), 1_000_000 * SECOND), 0);
         assert_eq!(closed.spend(&Level::default(), 1, SECOND), Duration::MAX);
-        assert_eq!(Rate::new(u64::MAX, SECOND), None);
-        let most = Rate::new(MAX_RATE, Duration::MAX).unwrap();
+        assert_eq!(rate_of(u64::MAX, SECOND), None);
+        let most = rate_of(MAX_RATE, Duration::MAX).unwrap();
         assert_eq!(most.available(&Level::default(), 31_536_000 * SECOND), MAX_BURST);
         let level = Level::default();
         let year = 31_536_000 * SECOND;
         assert!(most.spend(&level, u64::MAX, year) > year);
         assert_eq!(most.available(&level, year), 0);
-        let tiny = Rate::new(1, Duration::from_millis(1)).unwrap();
+        let tiny = rate_of(1, Duration::from_millis(1)).unwrap();
         assert_eq!(tiny.available(&Level::default(), Duration::ZERO), 1);
+    }
+
+    #[test]
+    fn what_is_severe_has_a_reserve_and_what_is_queued_a_debt() {
+        let rate = rate_of(100, SECOND).unwrap();
+        let (level, at) = (Level::default(), Duration::from_secs(7));
+        let room = |at| {
+            [Share::Plain, Share::Severe, Share::Queue].map(|share| rate.room(&level, share, at))
+        };
+        assert_eq!(room(at), [100, 110, 400]);
+        rate.spend(&level, 105, at);
+        assert_eq!(room(at), [0, 5, 295]);
+        rate.spend(&level, 295, at);
+        assert_eq!(room(at), [0, 0, 0]);
+        // It is the queue that is paid back first, then the reserve.
+        assert_eq!(room(at + 3 * SECOND), [0, 10, 300]);
+        assert_eq!(room(at + 4 * SECOND), [100, 110, 400]);
     }
 
     proptest! {
@@ -160,7 +217,7 @@ mod tests {
             burst_ms in 1..3000u64,
             steps in prop::collection::vec((0..400_000_000u64, 0..10_000u64), 1..80),
         ) {
-            let rate = Rate::new(per_second, Duration::from_millis(burst_ms)).unwrap();
+            let rate = rate_of(per_second, Duration::from_millis(burst_ms)).unwrap();
             let (level, mut at, mut passed) = (Level::default(), Duration::ZERO, 0u128);
             let burst = u128::from(rate.available(&level, at));
             for (nanos, wanted) in steps {
@@ -179,7 +236,7 @@ mod tests {
             amount in 1..100_000_000u64,
             at in 0..1_000_000_000_000u64,
         ) {
-            let rate = Rate::new(per_second, SECOND).unwrap();
+            let rate = rate_of(per_second, SECOND).unwrap();
             let (level, at) = (Level::default(), Duration::from_nanos(at));
             let wait = rate.spend(&level, rate.burst + amount, at);
             prop_assert!(wait > Duration::ZERO);

@@ -11,7 +11,7 @@ use super::session::Session;
 use super::{Ingest, skew};
 use crate::event::{Event, Known, Tag, Value};
 use crate::frame::{Frames, Framing, JsonValues, Step, datagram};
-use crate::gate::{Reason, Refusal};
+use crate::gate::{Allowance, Charge, Offer, Reason, Refusal, Tally, Who};
 use crate::ids;
 use crate::journal::{Failed, shown};
 use crate::metrics::Failure;
@@ -37,10 +37,10 @@ pub(super) struct Intake<'a> {
 /// Messages in a row of one sender, charged together.
 struct Run {
     sender: Sender,
-    first_row: usize,
-    bytes: u64,
-    /// The places of its messages in their list, where they came in one.
-    places: Vec<usize>,
+    /// What of it passes.
+    allowance: Allowance,
+    /// Whether its rows have begun.
+    has_rows: bool,
 }
 
 /// Whose messages were refused.
@@ -162,9 +162,9 @@ impl<'a> Intake<'a> {
             match verdict.clone() {
                 Ok(sender) => {
                     self.end_run(session);
-                    let first_row = self.rows.len();
-                    self.rows.begin(&sender.origin, self.at.as_micros());
-                    self.run = Some(Run { sender, first_row, bytes: 0, places: Vec::new() });
+                    let who = who(session, &sender);
+                    let allowance = self.ingest.gate.grant(who, self.ingest.elapsed());
+                    self.run = Some(Run { sender, allowance, has_rows: false });
                 }
                 Err(refusal) => {
                     let key = self.ingest.named(session, event.credential.as_ref());
@@ -172,6 +172,9 @@ impl<'a> Intake<'a> {
                     return false;
                 }
             }
+        }
+        if !self.admit(event, source) {
+            return true;
         }
         if let Some(len) = source.original_len {
             event.tag(Tag::Truncated);
@@ -182,10 +185,28 @@ impl<'a> Intake<'a> {
         if !event.tags.is_empty() {
             self.note_tags(session, event, source.raw);
         }
-        if let Some(run) = &mut self.run {
-            run.bytes += source.bytes;
-            run.places.extend(source.place);
-            self.rows.push(event);
+        self.rows.push(event);
+        true
+    }
+
+    /// Whether the limits of the run let an event pass, marked as one over them if need be.
+    fn admit(&mut self, event: &mut Event<'_>, source: Source<'_>) -> bool {
+        let Some(run) = &mut self.run else { return false };
+        match run.allowance.offer(source.bytes, || event.is_severe()) {
+            Offer::Pass => {}
+            Offer::Queue => event.tag(Tag::Queued),
+            Offer::Sample(one_in) => {
+                event.tag(Tag::Sampled);
+                let rate = Value::Number(one_in.to_string().into());
+                event.put(SAMPLE_RATE.into(), rate);
+            }
+            Offer::Shed => {
+                self.over.extend(source.place);
+                return false;
+            }
+        }
+        if !std::mem::replace(&mut run.has_rows, true) {
+            self.rows.begin(&run.sender.origin, self.at.as_micros());
         }
         true
     }
@@ -210,39 +231,51 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Charges the run to its sender, takes out again what is over the limit, and books the rest.
+    /// Charges the run to its sender, and books it.
     fn end_run(&mut self, session: &Session) {
-        let Some(Run { sender, first_row, bytes, places }) = self.run.take() else { return };
-        let events = (self.rows.len() - first_row) as u64;
-        if events == 0 {
+        let Some(Run { sender, allowance, .. }) = self.run.take() else { return };
+        let tally = allowance.tally();
+        if tally.passed + tally.shed == 0 {
             return;
         }
-        let (gate, key, at) = (&self.ingest.gate, sender.key.as_ref(), self.ingest.elapsed());
-        let charge = if session.listener.datagrams {
-            gate.charge_datagrams(key, session.peer, events, bytes, at)
-        } else {
-            gate.charge(key, session.peer, events, bytes, at)
-        };
+        let at = self.ingest.elapsed();
+        let charge = self.ingest.gate.settle(who(session, &sender), &allowance, at);
         self.wait = self.wait.max(charge.wait);
-        let admitted = charge.admitted.min(events);
-        let admitted_bytes = if admitted == events { bytes } else { bytes * admitted / events };
-        session.listener.account.accept(admitted, admitted_bytes);
-        if let Some(account) = &sender.account {
-            account.accept(admitted, admitted_bytes);
+        if tally.passed > 0 {
+            session.listener.account.accept(tally.passed, tally.bytes);
+            if let Some(account) = &sender.account {
+                account.accept(tally.passed, tally.bytes);
+            }
         }
-        self.accepted += admitted;
-        if admitted < events {
-            let kept = usize::try_from(admitted).unwrap_or(usize::MAX);
-            self.rows.truncate(first_row + kept);
-            self.over.extend(places.iter().skip(kept));
-            let refusal = charge.refusal.unwrap_or_else(Refusal::key_required);
-            self.refuse(
-                session,
-                &refusal,
-                Named::Sender(&sender),
-                events - admitted,
-                bytes - admitted_bytes,
-            );
+        self.accepted += tally.passed;
+        if let Some(rule) = charge.rule {
+            self.count_over(rule, tally, &charge);
+        }
+        for (rule, would) in charge.shadow.into_iter().flatten() {
+            let call = session.call(sender.masked().map(str::to_owned));
+            self.ingest.note_shadow(rule, would, call);
+        }
+        if let Some(rule) = tally.shed_by() {
+            let refusal = Refusal::fixed(Reason::RateLimitExceeded, rule);
+            self.refuse(session, &refusal, Named::Sender(&sender), tally.shed, tally.shed_bytes);
+        }
+    }
+
+    /// Counts what was over a limit, by what became of it.
+    fn count_over(&self, rule: &str, tally: &Tally, charge: &Charge) {
+        let paced = if charge.wait.is_zero() { 0 } else { tally.passed };
+        let Tally { queued, sampled, shed, .. } = *tally;
+        let shed_by = tally.shed_by().unwrap_or(rule);
+        for (rule, action, count) in [
+            (shed_by, "drop", shed),
+            (rule, "queue", queued),
+            (rule, "sample", sampled),
+            (rule, "pace", paced),
+        ] {
+            if count > 0 {
+                let counter = &self.ingest.gauges.limited;
+                counter.with_label_values(&[rule, action]).inc_by(count);
+            }
         }
     }
 
@@ -295,6 +328,16 @@ impl<'a> Intake<'a> {
     }
 }
 
+/// Who sends, as the limits see it.
+fn who<'a>(session: &Session, sender: &'a Sender) -> Who<'a> {
+    Who {
+        key: sender.key.as_ref(),
+        project: &sender.project,
+        peer: session.peer,
+        datagrams: session.listener.datagrams,
+    }
+}
+
 /// Whether a tag says that a call failed, and not only that something is odd.
 fn is_failure(tag: Tag) -> bool {
     !matches!(tag, Tag::ReservedField | Tag::ClockSkew)
@@ -302,6 +345,9 @@ fn is_failure(tag: Tag) -> bool {
 
 /// Bytes of a message that did not parse which its note in the journal shows.
 const SAMPLE: usize = 256;
+
+/// The field that says of how many events one that was sampled stands for.
+const SAMPLE_RATE: &str = "event.sample_rate";
 
 /// Fields that an event kept for its memory may have room for; one with more was an exception.
 const MAX_SPARE: usize = 64;

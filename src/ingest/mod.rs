@@ -107,9 +107,19 @@ impl Ingest {
     /// It may not; this is noted in the journal. The client is told nothing.
     pub fn admit(&self, peer: IpAddr, call: impl FnOnce() -> Call) -> Result<Connection, Refusal> {
         let admitted = self.gate.admit_peer(peer, now());
-        admitted
-            .and_then(|()| self.gate.connect(None, peer))
-            .inspect_err(|refusal| self.note_refusal(refusal, 1, call()))
+        let connected = admitted.and_then(|()| self.gate.connect(None, peer));
+        match connected {
+            Ok(mut connection) => {
+                if let Some(rule) = connection.would_refuse() {
+                    self.note_shadow(rule, 1, call());
+                }
+                Ok(connection)
+            }
+            Err(refusal) => {
+                self.note_refusal(&refusal, 1, call());
+                Err(refusal)
+            }
+        }
     }
 
     /// The time since the start, by a clock that nobody sets.

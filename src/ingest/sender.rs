@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::gate::Key;
+use crate::gate::{Key, Project};
 use crate::metrics::Account;
 use crate::store::Origin;
 
@@ -13,6 +13,8 @@ pub struct Sender {
     pub origin: Arc<Origin>,
     /// Its key.
     pub key: Option<Arc<Key>>,
+    /// The limits of the project that it sends into.
+    pub project: Arc<Project>,
     /// What becomes of the messages of that key.
     pub account: Option<Arc<Account>>,
 }

@@ -207,24 +207,27 @@ impl Ingest {
         self.gate.check(&key, Scope::WriteLogs, session.peer, at)?;
         if let Some(connection) = &mut session.connection {
             connection.claim(&key)?;
+            if let Some(rule) = connection.would_refuse() {
+                self.note_shadow(rule, 1, session.call(Some(key.info().masked.clone())));
+            }
         }
         Ok(self.sender(session, Some(key), method))
     }
 
     fn sender(&self, session: &Session, key: Option<Arc<Key>>, method: AuthMethod) -> Sender {
         let project = match &key {
-            Some(key) => key.project().into(),
-            None => Arc::clone(&session.listener.project),
+            Some(key) => Arc::clone(key.budget()),
+            None => self.gate.project(&session.listener.project),
         };
         let origin = Origin {
-            project,
+            project: Arc::clone(project.name()),
             listener: Arc::clone(&session.listener.name),
             peer: Some(session.peer),
             key: key.as_ref().map(|key| key.id().into()),
             auth: Some(method),
         };
         let account = key.as_ref().map(|key| self.ledger.key(key.id()));
-        Sender { origin: Arc::new(origin), key, account }
+        Sender { origin: Arc::new(origin), key, project, account }
     }
 
     /// Whether a call with this key may write logs, before its body is read: what

@@ -45,6 +45,8 @@ pub struct Blocked {
     pub fingerprint: String,
     /// 0 to 100; set anew when it is known how often it came.
     pub threat_score: u8,
+    /// Whether it was let pass all the same, by a limit or rule that only says what it would do.
+    pub dry_run: bool,
 }
 
 /// An entry of `failed`.
@@ -129,6 +131,9 @@ impl Blocked {
         put(&mut event, "rule", Some(self.rule));
         put(&mut event, "fingerprint", Some(self.fingerprint));
         number(&mut event, "threat_score", Some(u64::from(self.threat_score)));
+        if self.dry_run {
+            event.put("dry_run".into(), Value::Bool(true));
+        }
         // There is no database of countries yet; unknown is a value of its own.
         put(&mut event, "country", Some("unknown".to_owned()));
         put(&mut event, "level", Some("WARN".to_owned()));

@@ -157,6 +157,7 @@ mod tests {
             rule: "key:unknown".into(),
             fingerprint: String::new(),
             threat_score: 30,
+            dry_run: false,
         }
     }
 

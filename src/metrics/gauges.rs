@@ -53,6 +53,9 @@ pub struct Gauges {
     pub commit_seconds: Counter,
     /// Refusals and failures that were noted, by journal; folded ones are counted each.
     pub journal_noted: IntCounterVec,
+    /// Events that were over a limit, by limit and by what became of them: `drop`, `pace`,
+    /// `queue`, `sample`; `would` of limits that only say what they would do.
+    pub limited: IntCounterVec,
     /// Seconds since the start.
     pub uptime: Gauge,
     /// Resident memory of the daemon, in bytes.
@@ -90,6 +93,7 @@ impl Gauges {
             commits: to.add(IntCounter::with_opts(opts("commits_total", "Synced commits.")))?,
             commit_seconds: to.add(Counter::with_opts(opts("commit_seconds_total", COMMIT)))?,
             journal_noted: to.counters("journal_noted_total", NOTED, &["journal"])?,
+            limited: to.counters("limited_total", LIMITED, &["limit", "action"])?,
             uptime: to.add(Gauge::with_opts(opts("uptime_seconds", "Since the start.")))?,
             resident: to.gauge("resident_memory_bytes", "Resident memory of the daemon.")?,
         })
@@ -134,4 +138,5 @@ const FULL: &str = "1 while nothing is stored because the disk has no room.";
 const MISSING: &str = "Batches that were acknowledged and are not there.";
 const REOPENED: &str = "How often the store was opened anew since the start.";
 const COMMIT: &str = "Time spent in synced commits.";
+const LIMITED: &str = "Events over a limit, by what became of them.";
 const NOTED: &str = "Refusals and failures noted in a journal, folded ones counted each.";

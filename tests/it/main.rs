@@ -11,6 +11,7 @@
 //! | a disk that is full, slow, damaged or gone       | [`disk`]     |
 //! | who may pass, and what is said of who may not    | [`gate`]     |
 //! | an address on the blocklist                      | [`blocked`]  |
+//! | limits of keys, addresses and projects           | [`limits`]   |
 //! | streams and datagrams that are odd               | [`intake`]   |
 //! | who is behind a proxy                            | [`proxy`]    |
 //! | what is computed of events, and many who ask     | [`queries`]  |
@@ -37,6 +38,7 @@ mod gate;
 mod intake;
 mod ledger;
 mod life;
+mod limits;
 mod power;
 mod proxy;
 mod queries;

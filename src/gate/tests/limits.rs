@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::support::{NOW, create, gate, ip, key};
-use crate::gate::{Charge, Policy};
+use super::support::{NOW, charge, charge_as, create, gate, ip, key};
+use crate::gate::{Charge, LimitNotice, Policy, Subject};
 
 const AT: Duration = Duration::from_secs(10);
 
 const PEER: &str = "192.0.2.1";
 
-fn rule(charge: &Charge) -> Option<&str> {
-    charge.refusal.as_ref().map(|refusal| refusal.rule.as_str())
+/// How many of so many events pass, of so many bytes together, and what the limits said.
+fn passes(charged: &(crate::gate::Tally, Charge)) -> (u64, Option<&str>) {
+    (charged.0.passed, charged.1.rule)
 }
 
 #[test]
@@ -20,23 +21,23 @@ fn rl_02_the_policy_of_the_key_says_what_becomes_of_the_rest() {
     let gate = gate(r#"{"limits":{"key":{"events_per_second":10}}}"#);
     let (drops, paces) = (key(&gate, "{}"), key(&gate, r#"{"policy":"pace"}"#));
     assert_eq!((drops.policy(), paces.policy()), (Policy::Drop, Policy::Pace));
-    let dropped = gate.charge(Some(&drops), ip(PEER), 11, 100, AT);
-    assert_eq!((dropped.admitted, rule(&dropped)), (10, Some("limit:key:events")));
-    let paced = gate.charge(Some(&paces), ip(PEER), 11, 100, AT);
-    assert_eq!((paced.admitted, paced.wait), (11, Duration::from_millis(100)));
+    let dropped = charge(&gate, Some(&drops), ip(PEER), [11, 100], AT);
+    assert_eq!(passes(&dropped), (10, Some("limit:key:events")));
+    let paced = charge(&gate, Some(&paces), ip(PEER), [11, 100], AT);
+    assert_eq!((paced.0.passed, paced.1.wait), (11, Duration::from_millis(100)));
     // Nobody can be asked to send datagrams more slowly.
-    let datagrams = gate.charge_datagrams(Some(&paces), ip(PEER), 11, 100, AT);
-    assert_eq!((datagrams.admitted, datagrams.wait), (0, Duration::ZERO));
+    let datagrams = charge_as(&gate, Some(&paces), ip(PEER), [11, 100], AT, true);
+    assert_eq!((datagrams.0.passed, datagrams.1.wait), (0, Duration::ZERO));
 }
 
 #[test]
 fn a_key_of_its_own_limits_has_none_of_the_default_ones() {
     let gate = gate(r#"{"policy":"pace","limits":{"key":{"events_per_second":10}}}"#);
     let own = key(&gate, r#"{"limits":{"bytes_per_second":"1 KiB"},"policy":"drop"}"#);
-    let charge = gate.charge(Some(&own), ip(PEER), 2000, 2048, AT);
-    assert_eq!((charge.admitted, rule(&charge)), (1000, Some("limit:key:bytes")));
+    let over = charge(&gate, Some(&own), ip(PEER), [2000, 4000], AT);
+    assert_eq!(passes(&over), (512, Some("limit:key:bytes")));
     // Where there is no key the configured policy counts, and only the address is charged.
-    assert_eq!(gate.charge(None, ip(PEER), 2000, 2048, AT).admitted, 2000);
+    assert_eq!(charge(&gate, None, ip(PEER), [2000, 2048], AT).0.passed, 2000);
 }
 
 #[test]
@@ -44,33 +45,33 @@ fn a_throttled_key_never_slows_another() {
     let gate = gate(r#"{"limits":{"key":{"events_per_second":10}}}"#);
     let (loud, quiet) = (key(&gate, "{}"), key(&gate, "{}"));
     for _ in 0..10 {
-        gate.charge(Some(&loud), ip(PEER), 1000, 1000, AT);
+        charge(&gate, Some(&loud), ip(PEER), [1000, 1000], AT);
     }
-    assert_eq!(gate.charge(Some(&quiet), ip(PEER), 10, 10, AT).admitted, 10);
+    assert_eq!(charge(&gate, Some(&quiet), ip(PEER), [10, 10], AT).0.passed, 10);
 }
 
 #[test]
 fn addresses_have_limits_of_their_own_and_ipv6_ones_by_network() {
     let gate = gate(r#"{"limits":{"address":{"events_per_second":10}}}"#);
     let key = key(&gate, "{}");
-    let admitted = |peer| gate.charge(Some(&key), ip(peer), 6, 6, AT).admitted;
+    let admitted = |peer| charge(&gate, Some(&key), ip(peer), [6, 6], AT).0.passed;
     assert_eq!((admitted("192.0.2.1"), admitted("::ffff:192.0.2.1")), (6, 4));
     assert_eq!(admitted("192.0.2.2"), 6);
     assert_eq!((admitted("2001:db8::1"), admitted("2001:db8::2")), (6, 4));
     assert_eq!(admitted("2001:db8:0:1::1"), 6);
-    let over = gate.charge(None, ip("192.0.2.1"), 6, 6, AT);
-    assert_eq!(rule(&over), Some("limit:address:events"));
+    let over = charge(&gate, None, ip("192.0.2.1"), [6, 6], AT);
+    assert_eq!(passes(&over), (0, Some("limit:address:events")));
 }
 
 #[test]
 fn ud_03_a_forged_source_does_not_slow_the_streams_of_that_address() {
     let gate = gate(r#"{"limits":{"address":{"events_per_second":10}}}"#);
     for _ in 0..100 {
-        gate.charge_datagrams(None, ip(PEER), 100, 100, AT);
+        charge_as(&gate, None, ip(PEER), [100, 100], AT, true);
     }
-    let refused = gate.charge_datagrams(None, ip(PEER), 1, 1, AT);
-    assert_eq!((refused.admitted, rule(&refused)), (0, Some("limit:address:events")));
-    assert_eq!(gate.charge(None, ip(PEER), 10, 10, AT).admitted, 10);
+    let refused = charge_as(&gate, None, ip(PEER), [1, 1], AT, true);
+    assert_eq!(passes(&refused), (0, Some("limit:address:events")));
+    assert_eq!(charge(&gate, None, ip(PEER), [10, 10], AT).0.passed, 10);
 }
 
 #[test]
@@ -79,25 +80,25 @@ fn rl_06_known_keys_are_never_forgotten() {
         "limits":{"key":{"events_per_second":10},"address":{"events_per_second":1000}}}"#;
     let gate = gate(config);
     let key = key(&gate, "{}");
-    assert_eq!(gate.charge(Some(&key), ip(PEER), 10, 10, AT).admitted, 10);
+    assert_eq!(charge(&gate, Some(&key), ip(PEER), [10, 10], AT).0.passed, 10);
     for last in 0..100_000u32 {
         let peer = std::net::Ipv4Addr::from_bits(0x0a00_0000 + last).into();
-        gate.charge(None, peer, 1, 1, AT);
+        charge(&gate, None, peer, [1, 1], AT);
     }
     assert!(gate.streams.len() <= 1024);
-    assert_eq!(gate.charge(Some(&key), ip(PEER), 10, 10, AT).admitted, 0);
+    assert_eq!(charge(&gate, Some(&key), ip(PEER), [10, 10], AT).0.passed, 0);
 }
 
 #[test]
 fn spent_is_spent_when_keys_change() {
     let gate = gate(r#"{"limits":{"key":{"events_per_second":10}}}"#);
     let held = key(&gate, "{}");
-    gate.charge(Some(&held), ip(PEER), 10, 10, AT);
+    charge(&gate, Some(&held), ip(PEER), [10, 10], AT);
     create(&gate, "{}");
     gate.revoke_key(held.id(), NOW).unwrap();
     let fresh = gate.key_by_id(held.id()).unwrap();
     assert!(!Arc::ptr_eq(&held, &fresh));
-    assert_eq!(gate.charge(Some(&fresh), ip(PEER), 10, 10, AT).admitted, 0);
+    assert_eq!(charge(&gate, Some(&fresh), ip(PEER), [10, 10], AT).0.passed, 0);
 }
 
 #[test]
@@ -116,8 +117,8 @@ fn rl_10_many_cores_at_one_bucket_stay_within_the_limit() {
                 for _ in 0..20_000 {
                     let at = AT + Duration::from_micros(micros.fetch_add(1, Ordering::Relaxed));
                     let peer = std::net::Ipv4Addr::new(192, 0, 2, core).into();
-                    let charge = gate.charge(Some(key), peer, BATCH, BATCH, at);
-                    passed.fetch_add(charge.admitted, Ordering::Relaxed);
+                    let (tally, _) = charge(gate, Some(key), peer, [BATCH, BATCH], at);
+                    passed.fetch_add(tally.passed, Ordering::Relaxed);
                 }
             });
         }
@@ -127,6 +128,50 @@ fn rl_10_many_cores_at_one_bucket_stay_within_the_limit() {
     let passed = passed.into_inner();
     assert!(passed <= limit + CORES * BATCH, "{passed} of {limit}");
     assert!(passed + CORES * BATCH >= limit, "{passed} of {limit}");
+}
+
+#[test]
+fn a_project_has_limits_over_all_of_its_keys() {
+    let config = r#"{"limits":{"project":{"events_per_second":10},
+        "projects":{"shop":{"events_per_second":100}}}}"#;
+    let gate = gate(config);
+    let (one, two) = (key(&gate, "{}"), key(&gate, "{}"));
+    let (shop, none) = (key(&gate, r#"{"project":"shop"}"#), None);
+    assert_eq!(charge(&gate, Some(&one), ip(PEER), [6, 6], AT).0.passed, 6);
+    let over = charge(&gate, Some(&two), ip(PEER), [6, 6], AT);
+    assert_eq!(passes(&over), (4, Some("limit:project:events")));
+    assert_eq!(charge(&gate, none, ip(PEER), [6, 6], AT).0.passed, 0, "it is of project default");
+    assert_eq!(charge(&gate, Some(&shop), ip(PEER), [600, 600], AT).0.passed, 100);
+}
+
+#[test]
+fn entering_and_leaving_a_limit_is_noted_once() {
+    let config = r#"{"limits":{"key":{"events_per_second":10},
+        "project":{"events_per_second":5,"shadow":true}}}"#;
+    let gate = gate(config);
+    let key = key(&gate, "{}");
+    let mut told: Vec<LimitNotice> = Vec::new();
+    for second in 0..40 {
+        let at = AT + Duration::from_secs(second);
+        if second < 20 {
+            charge(&gate, Some(&key), ip(PEER), [100, 100], at);
+        }
+        told.extend(gate.limit_notices(at).0);
+    }
+    told.sort_by_key(|notice| (notice.is_shadow, !notice.has_begun));
+    let seen: Vec<_> = told.iter().map(|n| (n.rule, n.is_shadow, n.has_begun)).collect();
+    let (of_key, of_project) = ("limit:key:events", "limit:project:events");
+    let want = [
+        (of_key, false, true),
+        (of_key, false, false),
+        (of_project, true, true),
+        (of_project, true, false),
+    ];
+    assert_eq!(seen, want);
+    assert_eq!(told[1].subject, Subject::Key(key.id().into()));
+    // A burst and 19 seconds of ten a second passed; the rest was shed.
+    assert_eq!(told[1].over.shed, 20 * 100 - 200);
+    assert_eq!(told[3].over.shed, 200 - 100, "of what the key let pass");
 }
 
 #[test]

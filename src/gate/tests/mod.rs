@@ -1,5 +1,6 @@
 //! The gate as a whole, over a store.
 
+mod charge;
 mod keys;
 mod limits;
 mod lists;

@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::db::{self, Db};
-use crate::gate::{Config, Gate, Key, KeyInfo, NewKey, Scope, Secret};
+use crate::gate::{Charge, Config, Gate, Key, KeyInfo, NewKey, Scope, Secret, Tally, Who};
 use crate::time::Timestamp;
 
 thread_local! {
@@ -59,4 +60,35 @@ pub(super) fn ip(text: &str) -> IpAddr {
 /// So many seconds after [`NOW`].
 pub(super) fn after(seconds: i64) -> Timestamp {
     NOW.plus(seconds * crate::time::SECOND)
+}
+
+/// Charges a read of so many plain events, of so many bytes together.
+pub(super) fn charge(
+    gate: &Gate,
+    key: Option<&Arc<Key>>,
+    peer: IpAddr,
+    [events, bytes]: [u64; 2],
+    at: Duration,
+) -> (Tally, Charge) {
+    charge_as(gate, key, peer, [events, bytes], at, false)
+}
+
+/// The same, as datagrams if so.
+pub(super) fn charge_as(
+    gate: &Gate,
+    key: Option<&Arc<Key>>,
+    peer: IpAddr,
+    [events, bytes]: [u64; 2],
+    at: Duration,
+    datagrams: bool,
+) -> (Tally, Charge) {
+    let project = gate.project(key.map_or("default", |key| key.project()));
+    let who = Who { key, project: &project, peer, datagrams };
+    let mut allowance = gate.grant(who, at);
+    for n in 0..events {
+        let rest = if n == 0 { bytes % events } else { 0 };
+        allowance.offer(bytes / events + rest, || false);
+    }
+    let charge = gate.settle(who, &allowance, at);
+    (allowance.tally().clone(), charge)
 }

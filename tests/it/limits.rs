@@ -1,0 +1,159 @@
+//! Limits of keys, addresses and projects, on every way in.
+
+use std::io::Write;
+use std::net::UdpSocket;
+
+use serde_json::{Value, json};
+
+use crate::support::{Daemon, wait_for};
+
+/// So many lines under a key, each severe or plain as `severe` says.
+fn lines(key: &str, count: usize, severe: impl Fn(usize) -> bool) -> String {
+    let line = |n| {
+        let priority = if severe(n) { 11 } else { 14 };
+        format!("<{priority}>1 - h a - - [lt@1 key=\"{key}\"] line {n}\n")
+    };
+    (0..count).map(line).collect()
+}
+
+fn limited(daemon: &Daemon, policy: &str, limits: Value) -> (String, String) {
+    let key = json!({"name": policy, "scopes": ["write:logs"], "policy": policy, "limits": limits});
+    daemon.create_key(&key)
+}
+
+/// How many events were over a limit, and became this.
+fn over(daemon: &Daemon, limit: &str, action: &str) -> u64 {
+    daemon
+        .metrics()
+        .get(&format!("logtrace_limited_total{{action=\"{action}\",limit=\"limit:{limit}\"}}"))
+}
+
+#[test]
+fn rl_09_a_queue_that_is_full_says_so_and_the_next_policy_applies() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    // A hundred at once, and two seconds of what would come in: two hundred more.
+    let limits = json!({"events_per_second": 100, "queue": "2s"});
+    let (id, key) = limited(&daemon, "queue", limits);
+    daemon.send("keyed", lines(&key, 1000, |_| false).as_bytes());
+    daemon.settle("keyed", 1000);
+    let (queued, dropped) =
+        (over(&daemon, "key:events", "queue"), over(&daemon, "key:queue", "drop"));
+    let ledger = daemon.metrics().ledger("keyed");
+    assert!((200..400).contains(&queued), "{queued}");
+    assert_eq!((ledger.blocked, ledger.stored), (dropped, 1000 - dropped));
+    assert!((300..500).contains(&ledger.stored), "{ledger:?}");
+    assert_eq!(daemon.query("tags:queued").len() as u64, queued);
+    let entry = daemon.find_in("blocked", "rule:\"limit:key:queue\"");
+    assert_eq!(entry["reason"], "RATE_LIMIT_EXCEEDED");
+    let series = format!("logtrace_key_stored_total{{key=\"{id}\"}}");
+    assert_eq!(daemon.metrics().get(&series), ledger.stored);
+}
+
+#[test]
+fn sampled_events_say_of_how_many_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    let (_, key) = limited(&daemon, "sample", json!({"events_per_second": 1, "sample_one_in": 20}));
+    daemon.send("keyed", lines(&key, 2000, |_| false).as_bytes());
+    daemon.settle("keyed", 2000);
+    let (sampled, dropped) =
+        (over(&daemon, "key:events", "sample"), over(&daemon, "key:events", "drop"));
+    let ledger = daemon.metrics().ledger("keyed");
+    assert_eq!((ledger.blocked, ledger.stored), (dropped, 2000 - dropped));
+    assert_eq!(sampled, (sampled + dropped).div_ceil(20));
+    let found = daemon.query("tags:sampled and event.sample_rate:20");
+    assert_eq!(found.len() as u64, sampled);
+}
+
+#[test]
+fn errors_are_the_last_to_be_shed() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    let limits = json!({"events_per_second": 100, "severe_reserve": 50});
+    let (_, key) = limited(&daemon, "drop", limits);
+    daemon.send("keyed", lines(&key, 1000, |n| n % 20 == 19).as_bytes());
+    daemon.settle("keyed", 1000);
+    assert_eq!(daemon.query("level:ERROR").len(), 50, "every one of them");
+    assert!(daemon.metrics().ledger("keyed").blocked > 500);
+}
+
+#[test]
+fn a_limit_in_shadow_mode_lets_all_pass_and_says_what_it_would_have_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    let (_, key) = limited(&daemon, "drop", json!({"events_per_second": 100, "shadow": true}));
+    daemon.send("keyed", lines(&key, 1000, |_| false).as_bytes());
+    daemon.settle("keyed", 1000);
+    let ledger = daemon.metrics().ledger("keyed");
+    assert_eq!((ledger.stored, ledger.blocked), (1000, 0));
+    let would = over(&daemon, "key:events", "would");
+    assert!((500..=900).contains(&would), "{would}");
+    let entry = daemon.find_in("blocked", "dry_run:true and rule:\"limit:key:events\"");
+    assert_eq!(entry["reason"], "RATE_LIMIT_EXCEEDED");
+}
+
+#[test]
+fn projects_and_addresses_have_limits_whatever_the_key_and_the_way_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[gate.limits.projects.shop]\nevents_per_second = 100\n\
+                  [gate.limits.address]\nevents_per_second = 300\n";
+    let daemon = Daemon::start(folder.path(), config);
+    let key = |name: &str| {
+        daemon.create_key(&json!({"name": name, "project": "shop", "scopes": ["write:logs"]})).1
+    };
+    for key in [key("one"), key("two")] {
+        daemon.send("keyed", lines(&key, 150, |_| false).as_bytes());
+    }
+    daemon.settle("keyed", 300);
+    assert!(over(&daemon, "project:events", "drop") > 50);
+    daemon.send("tcp", "<14>1 - h a - - - x\n".repeat(1000).as_bytes());
+    daemon.settle("tcp", 1000);
+    assert!(over(&daemon, "address:events", "drop") > 500);
+    // Datagrams have a bucket of their own: anyone can write their address.
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for _ in 0..10 {
+        socket.send_to(b"<14>1 - h a - - - x", daemon.address("udp")).unwrap();
+    }
+    daemon.settle("udp", 10);
+    assert_eq!(daemon.metrics().ledger("udp").stored, 10);
+}
+
+#[test]
+fn rl_08_paced_senders_lose_nothing_and_their_end_is_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    let (_, key) = limited(&daemon, "pace", json!({"events_per_second": 400}));
+    let log = |n: usize| json!({"message": format!("paced {n}")});
+    let mut stream = daemon.connect("keyed");
+    for _ in 0..3 {
+        stream.write_all(lines(&key, 200, |_| false).as_bytes()).unwrap();
+    }
+    let logs: Vec<_> = (0..200).map(log).collect();
+    let (status, answer) =
+        daemon.call("POST", "/v1/logs/ingest", Some(&key), Some(&json!({"logs": logs})));
+    assert_eq!((status, &answer["accepted"]), (202, &json!(200)), "{answer}");
+    stream.write_all(b"<14>1 - h a - - - no key of its own\n").unwrap();
+    drop(stream);
+    daemon.settle("keyed", 601);
+    daemon.settle("http", 200);
+    assert_eq!(daemon.metrics().ledger("keyed").stored, 600);
+    assert!(over(&daemon, "key:events", "pace") > 0);
+    wait_for("the end of the paced one", || {
+        let open = daemon.metrics().get("logtrace_connections{listener=\"keyed\"}");
+        (open == 0).then_some(())
+    });
+}
+
+#[test]
+fn rl_07_series_of_keys_are_bounded_and_the_rest_is_in_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "metrics.max_keys = 3\n");
+    for n in 0..10 {
+        let (_, key) =
+            daemon.create_key(&json!({"name": format!("k{n}"), "scopes": ["write:logs"]}));
+        daemon.send("keyed", lines(&key, 5, |_| false).as_bytes());
+        daemon.settle("keyed", 5 * (n + 1));
+    }
+    assert_eq!(daemon.metrics().get("logtrace_key_stored_total{key=\"other\"}"), 7 * 5);
+}
