@@ -1,16 +1,21 @@
 //! How small logs become: `cargo bench --bench size -- FOLDER`, each file of which is the log of a
 //! service, a message on every line. Prints, for each and for all, the bytes of the text, the bytes
-//! on disk once sealed, index included, and how many times smaller that is.
+//! on disk once sealed and once settled, index included, how many times smaller than the text that
+//! is, and how long the last merges took.
+//!
+//! What is merged, and how, is what the daemon's merger does with a store that nothing arrives at.
 
 #![allow(clippy::print_stdout, reason = "its table is what it is for")]
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use std::{env, fs, io};
 
 use logtrace::db::{Db, Options};
 use logtrace::event::{Event, Known, Value};
-use logtrace::store::{Config, Origin, Rows, Store};
+use logtrace::store::{Config, Merge, Origin, Rows, Store};
 
 fn main() -> io::Result<()> {
     let Some(folder) = env::args().skip(1).find(|argument| !argument.starts_with('-')) else {
@@ -22,7 +27,11 @@ fn main() -> io::Result<()> {
         .collect::<io::Result<_>>()?;
     files.retain(|file| file.extension().is_some_and(|extension| extension == "log"));
     files.sort();
-    println!("{:<24} {:>10} {:>10} {:>7}", "log", "text", "stored", "times");
+    let (log, text, sealed, settled) = ("log", "text", "sealed", "settled");
+    println!(
+        "{log:<24} {text:>10} {sealed:>9} {:>6} {settled:>9} {:>6} {:>6}",
+        "times", "times", "ms"
+    );
     for file in &files {
         print(&name(file), std::slice::from_ref(file))?;
     }
@@ -30,15 +39,27 @@ fn main() -> io::Result<()> {
 }
 
 fn print(title: &str, files: &[PathBuf]) -> io::Result<()> {
-    let (text, stored) = sizes(files)?;
+    let Sizes { text, sealed, settled, took } = sizes(files)?;
     #[expect(clippy::cast_precision_loss, reason = "a ratio to be read")]
-    let times = text as f64 / stored as f64;
-    println!("{title:<24} {text:>10} {stored:>10} {times:>7.2}");
+    let times = |stored: u64| text as f64 / stored.max(1) as f64;
+    let (first, last, took) = (times(sealed), times(settled), took.as_millis());
+    println!("{title:<24} {text:>10} {sealed:>9} {first:>6.2} {settled:>9} {last:>6.2} {took:>6}");
     Ok(())
 }
 
-/// The bytes of the text, and of the segments that hold it.
-fn sizes(files: &[PathBuf]) -> io::Result<(u64, u64)> {
+/// How large logs are.
+struct Sizes {
+    /// Bytes of the text.
+    text: u64,
+    /// Bytes of the segments that hold it.
+    sealed: u64,
+    /// The same once there is nothing left to merge.
+    settled: u64,
+    /// How long that took.
+    took: Duration,
+}
+
+fn sizes(files: &[PathBuf]) -> io::Result<Sizes> {
     let folder = tempfile::tempdir()?;
     let db = Db::open(folder.path(), &Options::default()).map_err(io::Error::other)?;
     let store = Store::open(Arc::new(db), Config::default()).map_err(io::Error::other)?;
@@ -68,7 +89,10 @@ fn sizes(files: &[PathBuf]) -> io::Result<(u64, u64)> {
         }
     }
     store.seal().map_err(io::Error::other)?;
-    Ok((text, store.usage().segment_bytes))
+    let sealed = store.usage().segment_bytes;
+    let began = Instant::now();
+    while store.merge(Merge::Last, |_| ControlFlow::Continue(())).map_err(io::Error::other)? {}
+    Ok(Sizes { text, sealed, settled: store.usage().segment_bytes, took: began.elapsed() })
 }
 
 fn name(file: &std::path::Path) -> String {

@@ -100,6 +100,42 @@ fn st_17_a_segment_that_is_not_there_is_reported() {
     assert_eq!(readable(&store).0, 20_000);
 }
 
+/// Puts bytes in the place of a bucket of the first segment's token map.
+fn damage_tokens(store: &Store) {
+    let (id, file) = (0, store.folder().unwrap().join("damage.sst"));
+    let key = Segment::key(id, segment::ChunkAt::bucket(0));
+    assert!(store.db.get(Family::Segments, &key).unwrap().is_some());
+    store.db.ingest(&file, [(key, b"not a bucket")]).unwrap();
+}
+
+#[test]
+fn a_damaged_token_map_is_made_anew_by_the_next_merge() {
+    let token = tokens::Token::of("event");
+    // Whoever meets it: the scrubber, or a query.
+    for is_scrubbed in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        store.stage([&batch(&origin("a"), 0..100, 0)]).unwrap();
+        store.seal().unwrap();
+        let merge = |what| store.merge(what, |_| std::ops::ControlFlow::Continue(())).unwrap();
+        assert!(!merge(Merge::Small), "nothing is due");
+        damage_tokens(&store);
+        let segment = || store.state.read().segments.values().next().cloned().unwrap();
+        if is_scrubbed {
+            let mut place = ScrubPlace::default();
+            while store.scrub(&mut place, |_| true) {}
+        } else {
+            assert!(store.blocks_with(&segment(), token).unwrap_err().is_damage());
+        }
+        assert_eq!(store.quarantined(), [], "no event is lost with it");
+        assert!(!merge(Merge::Pressing) && merge(Merge::Small));
+        assert_eq!((segment().id, segment().level), (1, 1));
+        assert!(store.blocks_with(&segment(), token).unwrap().iter().eq(0..3));
+        assert_eq!(all(&store, "a").len(), 100);
+        assert!(!merge(Merge::Small), "once is enough");
+    }
+}
+
 #[test]
 fn a_catalog_that_cannot_be_read_whole_is_no_reason_not_to_start() {
     let closed = Closed::new();

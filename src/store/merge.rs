@@ -47,6 +47,8 @@ pub(super) struct Merger {
 struct Due {
     segments: Vec<Arc<Segment>>,
     is_last: bool,
+    /// Whether it is one that is written anew as it is, for its token map.
+    mends: bool,
 }
 
 impl Merger {
@@ -60,8 +62,9 @@ impl Merger {
 }
 
 impl Store {
-    /// Merges some segments, if any are due; says whether any were. `pace` is called with the bytes
-    /// of the values that were just rewritten; it may wait, and end the merge.
+    /// Merges some segments, if any are due; says whether any were. `pace` is called after each
+    /// block that was read, with about the bytes of its values, and after each that was written
+    /// since, with none; it may wait, and end the merge.
     ///
     /// # Errors
     ///
@@ -93,10 +96,20 @@ impl Store {
                 }
             }
         }
+        // What is still open is compressed a block at a time, too.
+        while sealer.close_one() {
+            if pace(0).is_break() {
+                return Ok(false);
+            }
+        }
         let made = self.folder().and_then(|folder| sealer.finish(&self.db, &folder))?;
         failpoint::reached("merge-ingested");
         // To compress harder is worth a round of its own; to do what was done before is not.
-        if made.len() >= due.segments.len() && (!due.is_last || due.segments.iter().all(is_last)) {
+        if due.mends {
+            due.segments.iter().for_each(|segment| self.mended(segment.id));
+        } else if made.len() >= due.segments.len()
+            && (!due.is_last || due.segments.iter().all(is_last))
+        {
             merger.left.extend(made.iter().map(|segment| segment.id));
         }
         self.replace(&due.segments, &deleted, made)?;
@@ -160,12 +173,21 @@ impl Store {
             }
         }
         let many = if what == Merge::Pressing { PRESSING } else { FAN_IN };
+        let may = |id: u64| !left.contains(&id) && !damaged.contains(&id);
+        if what != Merge::Pressing
+            && let Some(segment) = self.to_mend(may)
+        {
+            let is_last = is_last(&segment);
+            return Some(Due { segments: vec![segment], is_last, mends: true });
+        }
         let alike = days.values().find_map(|segments| alike(segments, many));
         alike.or_else(|| {
             let newest = days.keys().map(|(_, day)| *day).max();
-            let last =
-                || days.iter().find_map(|((_, day), segments)| last(segments, Some(*day) < newest));
-            (what == Merge::Last).then(last).flatten()
+            let settled = days.iter().find_map(|((_, day), segments)| {
+                let is_past = Some(*day) < newest;
+                last(segments, is_past).or_else(|| rest(segments).filter(|_| is_past))
+            });
+            settled.filter(|_| what == Merge::Last)
         })
     }
 }
@@ -178,16 +200,40 @@ fn alike(segments: &[Arc<Segment>], many: usize) -> Option<Due> {
         tiers.entry((is_last(segment), tier)).or_default().push(Arc::clone(segment));
     }
     let ((is_last, _), tier) = tiers.into_iter().find(|(_, tier)| tier.len() >= many)?;
-    Some(Due { segments: that_fit(tier), is_last })
+    Some(Due { segments: that_fit(tier), is_last, mends: false })
 }
 
-/// Segments that are compressed for speed, if they are worth another round: by their size, or, of a
-/// day that is past, by their number.
+/// Segments that are compressed for speed, if they are worth another round: by their size, or
+/// because they are much beside what has had its round. So small days settle too, and yet seldom:
+/// what is rewritten grows with what is there.
 fn last(segments: &[Arc<Segment>], is_past: bool) -> Option<Due> {
-    let segments: Vec<_> = segments.iter().filter(|segment| !is_last(segment)).cloned().collect();
-    let bytes: u64 = segments.iter().map(|segment| segment.stored_bytes).sum();
-    let is_worth_it = bytes >= WORTH || is_past && segments.len() >= FAN_IN;
-    is_worth_it.then(|| Due { segments: that_fit(segments), is_last: true })
+    let (done, left): (Vec<_>, Vec<_>) = segments.iter().cloned().partition(is_last);
+    let stored: u64 = left.iter().map(|segment| segment.stored_bytes).sum();
+    let raw = |of: &[Arc<Segment>]| of.iter().map(|segment| segment.raw_bytes).sum::<u64>();
+    let is_much = raw(&left).saturating_mul(MUCH) >= raw(&done).max(1);
+    let is_worth_it = stored >= WORTH || is_much && (is_past || raw(&left) >= LEAST_WORTH);
+    is_worth_it.then(|| Due { segments: that_fit(left), is_last: true, mends: false })
+}
+
+/// Segments of a day that is past, the smallest first, if there are many of which none is far
+/// larger than all before it together.
+fn rest(segments: &[Arc<Segment>]) -> Option<Due> {
+    let mut small: Vec<_> =
+        segments.iter().filter(|s| s.stored_bytes < MAX_BYTES / 2).cloned().collect();
+    small.sort_unstable_by_key(|segment| segment.raw_bytes);
+    let (mut run, mut bytes) = (Vec::new(), 0_u64);
+    for segment in small {
+        if segment.raw_bytes > bytes.saturating_mul(FAN_IN as u64) && !run.is_empty() {
+            if run.len() >= FAN_IN {
+                break;
+            }
+            run.clear();
+            bytes = 0;
+        }
+        bytes += segment.raw_bytes;
+        run.push(segment);
+    }
+    (run.len() >= FAN_IN).then(|| Due { segments: that_fit(run), is_last: true, mends: false })
 }
 
 /// As many of the first as fit into one segment, at least one.
@@ -225,6 +271,12 @@ const MAX_BYTES: u64 = 32 << 20;
 
 /// Bytes on disk that are worth to be compressed harder.
 const WORTH: u64 = 1 << 20;
+
+/// Bytes of values that are worth it on a day that has not much more.
+const LEAST_WORTH: u64 = 64 << 10;
+
+/// Values are much when they are one in so many of those that were compressed harder before.
+const MUCH: u64 = 8;
 
 /// zstd's level for what stays: smaller than at the first, for many times the work.
 const LAST_LEVEL: i32 = 15;

@@ -28,6 +28,7 @@ mod clock;
 mod column;
 mod config;
 mod deletes;
+mod mends;
 mod merge;
 mod missing;
 mod origin;
@@ -68,6 +69,7 @@ use self::checkpoints::Checkpoints;
 use self::chunk::Packer;
 use self::column::Payload;
 use self::deletes::Deletes;
+use self::mends::Mends;
 use self::merge::Merger;
 use self::missing::Missing;
 use self::quarantine::Quarantine;
@@ -97,6 +99,7 @@ pub struct Store {
     read: cache::Read,
     quarantine: Quarantine,
     deletes: Deletes,
+    mends: Mends,
     missing: RwLock<Missing>,
 }
 

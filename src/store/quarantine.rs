@@ -76,7 +76,11 @@ impl Store {
         let found = self.state.read().segments.get(&segment).cloned();
         // One whose row is lost can only come back with its row, which is read at start.
         let Some(found) = found else { return Ok(marked) };
-        let mut damage = self.verify(&found, |_| true).damage;
+        let verified = self.verify(&found, |_| true);
+        if let Some(error) = &verified.tokens {
+            self.mend_tokens(segment, error);
+        }
+        let mut damage = verified.damage;
         damage.extend(self.damaged_tombstones(&found));
         let mut write = Write::default();
         self.quarantine.forget(segment, &mut write);

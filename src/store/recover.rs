@@ -14,6 +14,7 @@ use super::checkpoints::{self, Checkpoints};
 use super::chunk::Packer;
 use super::column::Payload;
 use super::deletes::Deletes;
+use super::mends::Mends;
 use super::merge::Merger;
 use super::missing::{self, Missing};
 use super::quarantine::Quarantine;
@@ -71,6 +72,7 @@ pub(super) fn open(db: Arc<Db>, config: Config) -> Result<Store, Error> {
         read: Read::new(cached_bytes),
         quarantine,
         deletes,
+        mends: Mends::default(),
         missing: RwLock::new(missing),
     };
     if found.is_uncounted {

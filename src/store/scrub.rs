@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use tracing::warn;
-
 use super::chunk::check;
 use super::segment::{ChunkAt, Segment};
+use super::tokens::TokenMap;
 use super::{Error, Store};
 use crate::db::Family;
 
@@ -17,6 +16,8 @@ use crate::db::Family;
 pub(super) struct Verified {
     /// The blocks that are damaged, each once, and how.
     pub(super) damage: Vec<(u32, Error)>,
+    /// What is wrong with the token map.
+    pub(super) tokens: Option<Error>,
     /// Whether all of it was read.
     pub(super) is_done: bool,
 }
@@ -45,6 +46,9 @@ impl Store {
         for (block, error) in &found.damage {
             self.report_damage(segment.id, Some(*block), error);
         }
+        if let Some(error) = &found.tokens {
+            self.mend_tokens(segment.id, error);
+        }
         if found.is_done {
             place.0 = Some(segment.id);
         }
@@ -55,16 +59,16 @@ impl Store {
     /// catalog says is there.
     pub(super) fn verify(&self, segment: &Segment, mut pace: impl FnMut(u64) -> bool) -> Verified {
         let mut verified = Verified::default();
-        let mut left: BTreeSet<ChunkAt> = segment.chunks().collect();
+        let mut left: BTreeSet<ChunkAt> = segment.chunks().chain(segment.buckets()).collect();
         let (start, end) = (segment.id.to_be_bytes(), (segment.id + 1).to_be_bytes());
-        let (mut from, mut behind) = (start.to_vec(), None);
+        let mut from = start.to_vec();
         loop {
             let mut bytes = 0;
             let read = self.db.read_through(Family::Segments, &from, &end, STRIDE, |key, chunk| {
                 bytes += (key.len() + chunk.len()) as u64;
                 // Keys that are not of chunks are covered by the engine's checksums.
                 if let Some(at) = ChunkAt::of_key(key).filter(|at| left.remove(at)) {
-                    verified.note(at, check(chunk).map(|_| ()).map_err(Error::from));
+                    verified.note(at, whole(at, chunk));
                 }
             });
             if !pace(bytes) {
@@ -74,10 +78,7 @@ impl Store {
                 Ok(Some(next)) => from = next,
                 Ok(None) => break,
                 // An iteration cannot go on behind damage; the rest is asked for one by one.
-                Err(error) if error.is_damage() => {
-                    behind = Some(error);
-                    break;
-                }
+                Err(error) if error.is_damage() => break,
                 Err(_) => return verified, // of the system: another time
             }
         }
@@ -86,14 +87,10 @@ impl Store {
             let bytes = chunk.as_ref().ok().and_then(Option::as_ref).map_or(0, Vec::len);
             let missing = Error::ChunkMissing { segment: segment.id };
             let chunk = chunk.map_err(Error::from).and_then(|chunk| chunk.ok_or(missing));
-            verified.note(at, chunk.and_then(|chunk| Ok(check(&chunk).map(|_| ())?)));
+            verified.note(at, chunk.and_then(|chunk| whole(at, &chunk)));
             if !pace(bytes as u64) {
                 return verified;
             }
-        }
-        if let (Some(error), true) = (behind, verified.damage.is_empty()) {
-            // Only the token map is behind all chunks: without it more blocks are read, none less.
-            warn!(segment = segment.id, %error, "the token map of a segment is damaged");
         }
         verified.is_done = true;
         verified
@@ -104,9 +101,19 @@ impl Verified {
     fn note(&mut self, at: ChunkAt, read: Result<(), Error>) {
         let Err(error) = read else { return };
         let block = at.block();
-        if error.is_damage() && self.damage.iter().all(|(known, _)| *known != block) {
+        if at.bucket_number().is_some() {
+            self.tokens = Some(error).filter(Error::is_damage).or(self.tokens.take());
+        } else if error.is_damage() && self.damage.iter().all(|(known, _)| *known != block) {
             self.damage.push((block, error));
         }
+    }
+}
+
+/// Says whether a chunk, or a bucket of the token map, is what was written.
+fn whole(at: ChunkAt, chunk: &[u8]) -> Result<(), Error> {
+    match at.bucket_number() {
+        Some(number) => Ok(TokenMap::check(chunk, number)?),
+        None => Ok(check(chunk).map(|_| ())?),
     }
 }
 

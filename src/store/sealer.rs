@@ -1,5 +1,5 @@
-//! Turns rows of staged batches, or of blocks that are merged, into blocks: rows of one project, day and service go together, because
-//! like senders compress well (mixing services costs a third).
+//! Turns rows of staged batches, or of blocks that are merged, into blocks: rows of one project, day
+//! and service go together, because like senders compress well (mixing services costs a third).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -138,6 +138,13 @@ impl Sealer {
         }
     }
 
+    /// Encodes one of the blocks that are open, if there are any.
+    pub(super) fn close_one(&mut self) -> bool {
+        let mut is_open = false;
+        self.close_groups(|_| !std::mem::replace(&mut is_open, true));
+        is_open
+    }
+
     /// Writes all segments into files in `folder` and brings them into `db`. They are not yet
     /// seen: that is for the catalog. Only memory is left for the next time; and of segments of
     /// which some could not be written, nothing, as the next try makes all of them anew.
@@ -258,7 +265,7 @@ impl Sealer {
     }
 
     /// Encodes the groups that `due` says as blocks, and empties them.
-    fn close_groups(&mut self, due: impl Fn(&Group) -> bool) {
+    fn close_groups(&mut self, mut due: impl FnMut(&Group) -> bool) {
         for group in &mut self.groups {
             if group.rows.is_empty() || !due(group) {
                 continue;

@@ -117,7 +117,12 @@ impl Segment {
         self.times.0 <= to && self.times.1 >= from
     }
 
-    /// Where its chunks lie.
+    /// Where the buckets of its token map lie.
+    pub(super) fn buckets(&self) -> impl Iterator<Item = ChunkAt> {
+        (0..self.tokens.buckets()).map(ChunkAt::bucket)
+    }
+
+    /// Where its chunks lie, but for the token map.
     pub(super) fn chunks(&self) -> impl Iterator<Item = ChunkAt> {
         (0..).zip(&self.blocks).flat_map(|(number, block)| {
             let columns = block.columns.iter().map(move |c| ChunkAt::column(c.name, number));
@@ -155,6 +160,11 @@ impl ChunkAt {
     /// The head of a block.
     pub(super) fn head(block: u32) -> Self {
         Self { column: 0, block }
+    }
+
+    /// The number of the bucket of the token map that it is, if it is one.
+    pub(super) fn bucket_number(self) -> Option<u32> {
+        (self.column == u16::MAX).then_some(self.block)
     }
 
     /// Its block.

@@ -278,10 +278,12 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When its token map cannot be read, or is damaged.
+    /// When its token map cannot be read, or is damaged; then it is soon made anew.
     pub fn blocks_with(&self, segment: &Segment, token: Token) -> Result<BlockSet, Error> {
         let at = ChunkAt::bucket(segment.tokens.bucket_of(token));
-        Ok(segment.tokens.lookup(&self.chunk(segment.id, at)?, token)?)
+        let bucket = self.chunk(segment.id, at);
+        let found = bucket.and_then(|bucket| Ok(segment.tokens.lookup(&bucket, token)?));
+        found.inspect_err(|error| self.mend_tokens(segment.id, error))
     }
 
     fn chunk(&self, segment: u64, at: ChunkAt) -> Result<Vec<u8>, Error> {

@@ -113,6 +113,17 @@ impl TokenMap {
         Ok(found)
     }
 
+    /// Says whether these are the bytes of bucket `number`.
+    ///
+    /// # Errors
+    ///
+    /// When they are not.
+    pub fn check(bucket: &[u8], number: u32) -> Result<(), Damaged> {
+        let mut decoder = Decoder::open(bucket, number)?;
+        while decoder.next()?.is_some() {}
+        Ok(())
+    }
+
     fn number(&self, token: u32) -> u32 {
         u32::try_from(u64::from(token) >> (32 - self.bits.min(MAX_BITS))).unwrap_or(u32::MAX)
     }
