@@ -53,6 +53,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod watch;
+mod webhooks;
 
 pub use self::config::Config;
 pub use self::health::Health;
@@ -68,6 +69,7 @@ use crate::audit::Audit;
 use crate::gate::Gate;
 use crate::ingest::Ingest;
 use crate::query::{CursorKey, Memory, Workers};
+use crate::ship::Webhooks;
 use crate::store::Store;
 
 /// What every call needs.
@@ -87,19 +89,32 @@ pub struct Api {
     workers: Arc<Workers>,
     memory: Arc<Memory>,
     rate: Rate,
+    webhooks: Arc<Webhooks>,
+}
+
+/// What the API is over.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// What messages go through.
+    pub ingest: Arc<Ingest>,
+    /// Where events are.
+    pub store: Arc<Store>,
+    /// The record of changes.
+    pub audit: Arc<Audit>,
+    /// Receivers that are told of events.
+    pub webhooks: Arc<Webhooks>,
 }
 
 impl Api {
-    /// The API over `store` and the gate of `ingest`; `stop` ends live tails.
+    /// The API over `parts` and the gate of `ingest`; `stop` ends live tails.
     pub fn new(
-        ingest: Arc<Ingest>,
-        store: Arc<Store>,
-        audit: Arc<Audit>,
+        parts: Parts,
         config: Config,
         cursor_key: CursorKey,
         health: Health,
         stop: CancellationToken,
     ) -> Self {
+        let Parts { ingest, store, audit, webhooks } = parts;
         let gate = Arc::clone(ingest.gate());
         let slots = Slots::new(&config);
         let workers = Arc::new(Workers::new(config.query_helpers()));
@@ -118,6 +133,7 @@ impl Api {
             workers,
             memory,
             rate,
+            webhooks,
         }
     }
 }

@@ -12,11 +12,12 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use tracing::error;
 
-use crate::db::Trouble;
+use crate::db::{self, Trouble};
 use crate::gate::{GateError, Reason, Refusal};
 use crate::journal::FieldError;
 use crate::kql::{ParseError, TimeError};
 use crate::query::QueryError;
+use crate::ship::WebhookError;
 
 /// Why a call was not done.
 #[derive(Debug)]
@@ -187,15 +188,37 @@ impl From<GateError> for Problem {
                 Self::new(StatusCode::CONFLICT, "configured", error.to_string())
             }
             GateError::Full { .. } => Self::new(StatusCode::CONFLICT, "full", error.to_string()),
-            // Once there is room, it can be done.
-            GateError::Db(ref refused) if refused.trouble() != Trouble::Fatal => {
-                let detail = "there is no room on the disk to keep this";
-                let status = StatusCode::SERVICE_UNAVAILABLE;
-                let retry_after = Some(Duration::from_secs(5));
-                Self { retry_after, ..Self::new(status, "no_room", detail) }
-            }
+            GateError::Db(refused) => refused.into(),
             _ => Self::internal(&error),
         }
+    }
+}
+
+impl From<WebhookError> for Problem {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::Unknown(_) => Self::not_found(error),
+            WebhookError::Full(_) => Self::conflict("full", error),
+            WebhookError::Url(_) => Self::invalid("invalid_url", error).at("url"),
+            WebhookError::Invalid { field, .. } => {
+                Self::invalid("invalid_parameter", error).at(field)
+            }
+            WebhookError::Db(refused) => refused.into(),
+            WebhookError::Random(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<db::Error> for Problem {
+    fn from(error: db::Error) -> Self {
+        if error.trouble() == Trouble::Fatal {
+            return Self::internal(&error);
+        }
+        // Once there is room, it can be done.
+        let detail = "there is no room on the disk to keep this";
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let retry_after = Some(Duration::from_secs(5));
+        Self { retry_after, ..Self::new(status, "no_room", detail) }
     }
 }
 

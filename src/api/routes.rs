@@ -21,6 +21,7 @@ use super::query;
 use super::route::{Needs, Route};
 use super::stats;
 use super::tail;
+use super::webhooks;
 use crate::gate::{ListKind, Scope};
 
 /// All of them.
@@ -30,6 +31,7 @@ pub(super) fn routes() -> Vec<Route> {
     routes.extend(of_journals());
     routes.extend(of_keys());
     routes.extend(of_lists());
+    routes.extend(of_webhooks());
     routes.extend(of_the_store());
     routes
 }
@@ -70,6 +72,18 @@ fn of_keys() -> Vec<Route> {
 fn of_lists() -> Vec<Route> {
     let allow = lists::routes("/v1/allowlist", ListKind::Allow);
     allow.into_iter().chain(lists::routes("/v1/blocklist", ListKind::Block)).collect()
+}
+
+fn of_webhooks() -> Vec<Route> {
+    vec![
+        Route::get("/v1/webhooks", ADMIN, webhooks::list),
+        Route::post("/v1/webhooks", ADMIN, webhooks::create),
+        Route::get("/v1/webhooks/{id}", ADMIN, webhooks::show),
+        Route::delete("/v1/webhooks/{id}", ADMIN, webhooks::remove),
+        Route::get("/v1/webhooks/{id}/deliveries", ADMIN, webhooks::deliveries),
+        Route::post("/v1/webhooks/{id}/retry", ADMIN, webhooks::retry),
+        Route::ask("/v1/webhooks/{id}/test", ADMIN, webhooks::test),
+    ]
 }
 
 fn of_the_store() -> Vec<Route> {

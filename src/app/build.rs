@@ -15,6 +15,7 @@ use crate::ingest::{Format, Ingest, Listener, now};
 use crate::metrics::{Gauges, Ledger, Page};
 use crate::net::{self, Door, Drops, Inherited, ListenerConfig, Protocol, Transport};
 use crate::query::CursorKey;
+use crate::ship::{Outbound, Webhooks};
 use crate::store::Store;
 
 /// The parts, ready to run.
@@ -35,6 +36,7 @@ pub(super) struct Parts {
     pub(super) http: Arc<Listener>,
     /// What cursors of queries are signed with.
     pub(super) cursor_key: CursorKey,
+    pub(super) webhooks: Arc<Webhooks>,
 }
 
 /// Opens the store and the sockets of senders; must be called inside a tokio runtime.
@@ -57,6 +59,7 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
             gauges.limited.with_label_values(&[rule, action]).reset();
         }
     }
+    let webhooks = webhooks(config, &store, &gauges)?;
     let batcher = Arc::new(Batcher::new(&config.batch));
     let room = Arc::new(Room::new(&config.data_dir, &config.store.disk));
     let ingest =
@@ -98,6 +101,7 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
         addresses,
         http,
         cursor_key,
+        webhooks,
     })
 }
 
@@ -114,6 +118,17 @@ fn open(config: &Config) -> Result<Db, db::Error> {
         tracing::warn!("the data folder is on another machine: its locks and syncs may not hold");
     }
     Ok(db)
+}
+
+/// Receivers that are told of events.
+fn webhooks(
+    config: &Config,
+    store: &Arc<Store>,
+    gauges: &Gauges,
+) -> Result<Arc<Webhooks>, Box<dyn std::error::Error + Send + Sync>> {
+    let outbound = Outbound::new(&config.ship).map_err(|error| format!("[ship] ca: {error}"))?;
+    let (calls, counts) = (config.ship.webhooks.clone(), gauges.ship.clone());
+    Ok(Arc::new(Webhooks::open(Arc::clone(store), outbound, calls, counts)?))
 }
 
 /// The listener that calls over HTTP are booked under.

@@ -33,10 +33,14 @@ pub(super) fn serve_all(
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let (waiting, kept) = (readiness.clone(), Arc::clone(&parts.store));
     let problems = move || [waiting.reasons(), kept.missing()].concat();
+    let below = api::Parts {
+        ingest: Arc::clone(&parts.ingest),
+        store: Arc::clone(&parts.store),
+        audit: Arc::clone(&parts.audit),
+        webhooks: Arc::clone(&parts.webhooks),
+    };
     let api = Api::new(
-        Arc::clone(&parts.ingest),
-        Arc::clone(&parts.store),
-        Arc::clone(&parts.audit),
+        below,
         config.api.clone(),
         parts.cursor_key,
         Health::new(started, workers, problems),

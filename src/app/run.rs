@@ -54,6 +54,8 @@ async fn daemon(config: &Config) -> Result<(), Failure> {
     let drops = std::mem::take(&mut parts.drops);
     tasks.spawn(look_after(Arc::clone(&parts.ingest), drops, stop.clone()));
     tasks.spawn(keep_audit(Arc::clone(&parts.audit), stop.clone()));
+    tasks.spawn(Arc::clone(&parts.webhooks).run(stop.clone()));
+    tasks.spawn(Arc::clone(&parts.webhooks).follow(Arc::clone(&parts.audit), stop.clone()));
     tasks.spawn(keep_journals(Arc::clone(&parts.ingest), stop.clone()));
 
     let _listening = Listening::write(&config.data_dir, &parts.addresses)

@@ -44,6 +44,8 @@ pub(super) enum Command {
     Blocklist(ListArgs),
     /// List, add and remove networks that no block touches
     Allowlist(ListArgs),
+    /// Make, list, try out and remove receivers that are told of events
+    Webhooks(WebhooksArgs),
     /// Copy all that a daemon holds into a folder of backups
     Backup(BackupArgs),
     /// Make a data folder of a backup
@@ -359,6 +361,57 @@ pub(super) enum ListAction {
     Remove {
         /// The address or network
         net: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WebhooksArgs {
+    #[command(subcommand)]
+    pub(super) action: WebhooksAction,
+    /// Write JSON
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum WebhooksAction {
+    /// Show them, and what is on its way to them
+    List,
+    /// Make one; prints the secret that its calls are signed with, this once
+    Create {
+        /// Where its receiver is
+        url: String,
+        /// Which events, by name or by its beginning and a star; may be repeated
+        #[arg(long = "event", value_name = "EVENT", default_value = "*")]
+        events: Vec<String>,
+        /// The project whose events it is told of. Default: that of the key
+        #[arg(long)]
+        project: Option<String>,
+        /// What it is for
+        #[arg(long, default_value = "")]
+        note: String,
+    },
+    /// Call its receiver now
+    Test {
+        /// Its id
+        id: String,
+    },
+    /// Show what is on its way to it, or was given up
+    Deliveries {
+        /// Its id
+        id: String,
+    },
+    /// Try again what was given up
+    Retry {
+        /// Its id
+        id: String,
+    },
+    /// Remove it, with all that is on its way to it
+    Remove {
+        /// Its id
+        id: String,
     },
 }
 

@@ -4,7 +4,7 @@
 //! |-----------------------------------|-------------------------------------------------------|
 //! | `serve`, `check`                  | a configuration                                       |
 //! | `parse`, `kql`                    | standard input, line in and line out, in order        |
-//! | `query`, `tail`, `delete`, `quarantine`, `blocklist`, `allowlist` | a running daemon, over its API |
+//! | `query`, `tail`, `delete`, `quarantine`, `blocklist`, `allowlist`, `webhooks` | a running daemon, over its API |
 //! | `keys`, `backup`                  | the same, or a data folder that no daemon holds       |
 //! | `restore`                         | a folder of backups                                   |
 //! | `completions`                     | nothing                                               |
@@ -33,6 +33,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod visible;
+mod webhooks;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -80,6 +81,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Keys(args)) => keys::run(&args),
         Some(Command::Blocklist(args)) => lists::run("blocklist", &args),
         Some(Command::Allowlist(args)) => lists::run("allowlist", &args),
+        Some(Command::Webhooks(args)) => webhooks::run(&args),
         Some(Command::Backup(args)) => backup::run(&args),
         Some(Command::Restore(args)) => restore::run(&args),
         Some(Command::Completions { shell }) => {

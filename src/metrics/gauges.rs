@@ -4,6 +4,8 @@ use prometheus::core::Collector;
 use prometheus::{Counter, Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use prometheus::{Opts, Registry, Result};
 
+use super::ship::Shipping;
+
 /// The metrics themselves; a field is named as on the page, without `logtrace_` and the unit.
 #[derive(Clone, Debug)]
 pub struct Gauges {
@@ -56,6 +58,8 @@ pub struct Gauges {
     /// Events that were over a limit, by limit and by what became of them: `drop`, `pace`,
     /// `queue`, `sample`; `would` of limits that only say what they would do.
     pub limited: IntCounterVec,
+    /// What leaves the daemon.
+    pub ship: Shipping,
     /// Seconds since the start.
     pub uptime: Gauge,
     /// Resident memory of the daemon, in bytes.
@@ -94,6 +98,7 @@ impl Gauges {
             commit_seconds: to.add(Counter::with_opts(opts("commit_seconds_total", COMMIT)))?,
             journal_noted: to.counters("journal_noted_total", NOTED, &["journal"])?,
             limited: to.counters("limited_total", LIMITED, &["limit", "action"])?,
+            ship: Shipping::register(&to)?,
             uptime: to.add(Gauge::with_opts(opts("uptime_seconds", "Since the start.")))?,
             resident: to.gauge("resident_memory_bytes", "Resident memory of the daemon.")?,
         })
@@ -101,7 +106,7 @@ impl Gauges {
 }
 
 /// A registry to add metrics to.
-struct To<'r>(&'r Registry);
+pub(super) struct To<'r>(&'r Registry);
 
 impl To<'_> {
     fn add<C: Collector + Clone + 'static>(&self, metric: Result<C>) -> Result<C> {
@@ -110,15 +115,24 @@ impl To<'_> {
         Ok(metric)
     }
 
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec> {
+    pub(super) fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntCounterVec> {
         self.add(IntCounterVec::new(opts(name, help), labels))
     }
 
     fn gauges(&self, name: &str, help: &str) -> Result<IntGaugeVec> {
-        self.add(IntGaugeVec::new(opts(name, help), &["listener"]))
+        self.gauges_by(name, help, &["listener"])
     }
 
-    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge> {
+    pub(super) fn gauges_by(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec> {
+        self.add(IntGaugeVec::new(opts(name, help), labels))
+    }
+
+    pub(super) fn gauge(&self, name: &str, help: &str) -> Result<IntGauge> {
         self.add(IntGauge::with_opts(opts(name, help)))
     }
 }

@@ -8,7 +8,9 @@ mod accounts;
 mod gauges;
 mod ledger;
 mod page;
+mod ship;
 
 pub use self::gauges::Gauges;
 pub use self::ledger::{Account, Counts, Failure, Ledger};
 pub use self::page::Page;
+pub use self::ship::Shipping;

@@ -29,6 +29,29 @@ pub struct Config {
     /// How long a call may take as a whole. Default: 15s. Range: 100ms to 10min.
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
+    /// Webhooks.
+    pub webhooks: Webhooks,
+}
+
+/// Section `[ship.webhooks]`: receivers that are told of events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Webhooks {
+    /// How many there may be. Default: 100. Range: 0 to 1000.
+    pub max: usize,
+    /// Deliveries of one that may wait; past it new ones are dropped and counted. Default: 1000.
+    /// Range: 1 to 100000.
+    pub max_queued: usize,
+    /// How long after a first attempt that failed there is another; the wait doubles with each, and
+    /// is of random length. Default: 5s. Range: 1ms to 1h.
+    #[serde(with = "humantime_serde")]
+    pub first_retry: Duration,
+    /// The longest wait between two attempts. Default: 1h. Range: 1ms to 1d.
+    #[serde(with = "humantime_serde")]
+    pub max_retry: Duration,
+    /// Attempts that fail before a delivery is given up: more than a day, with these waits.
+    /// Default: 50. Range: 1 to 1000.
+    pub max_attempts: u32,
 }
 
 impl Config {
@@ -48,7 +71,33 @@ impl Config {
         };
         time("connect_timeout", self.connect_timeout, "100ms to 1min", TENTH..=MINUTE);
         time("timeout", self.timeout, "100ms to 10min", TENTH..=10 * MINUTE);
+        let webhooks = &self.webhooks;
+        let milli = Duration::from_millis(1);
+        time("webhooks.first_retry", webhooks.first_retry, "1ms to 1h", milli..=60 * MINUTE);
+        time("webhooks.max_retry", webhooks.max_retry, "1ms to 1d", milli..=24 * 60 * MINUTE);
+        let mut number = |key: &str, found: usize, range: RangeInclusive<usize>| {
+            if !range.contains(&found) {
+                let words = format!("{} to {}", range.start(), range.end());
+                problems.push((key.to_owned(), format!("expected {words}, but found {found}")));
+            }
+        };
+        number("webhooks.max", webhooks.max, 0..=1000);
+        number("webhooks.max_queued", webhooks.max_queued, 1..=100_000);
+        let attempts = usize::try_from(webhooks.max_attempts).unwrap_or(usize::MAX);
+        number("webhooks.max_attempts", attempts, 1..=1000);
         problems
+    }
+}
+
+impl Default for Webhooks {
+    fn default() -> Self {
+        Self {
+            max: 100,
+            max_queued: 1000,
+            first_retry: Duration::from_secs(5),
+            max_retry: 60 * MINUTE,
+            max_attempts: 50,
+        }
     }
 }
 
@@ -60,6 +109,7 @@ impl Default for Config {
             ca: None,
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(15),
+            webhooks: Webhooks::default(),
         }
     }
 }

@@ -1,11 +1,19 @@
 //! What leaves the daemon: calls to others.
 //!
-//! Whoever calls out does it through [`Outbound`], which knows where calls may go.
+//! Whoever calls out does it through [`Outbound`], which knows where calls may go. [`Webhooks`] tell
+//! receivers of events, by signed calls that are tried until they are taken.
 
+mod backoff;
+mod clock;
 mod config;
 mod outbound;
 mod tls;
+mod webhook;
 
-pub use self::config::Config;
+pub use self::config::{Config, Webhooks as WebhooksConfig};
 pub use self::outbound::{Answer, Fetched, Headers, Outbound, OutboundError};
 pub use self::tls::TlsError;
+pub use self::webhook::{
+    Delivery, NewWebhook, Pattern, PatternError, Secret, SecretError, State, Webhook, WebhookError,
+    Webhooks,
+};

@@ -13,3 +13,4 @@ mod query;
 mod support;
 mod tail;
 mod walls;
+mod webhooks;

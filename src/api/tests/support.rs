@@ -13,11 +13,12 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::api::{Api, Config, Health, router};
+use crate::api::{Api, Config, Health, Parts, router};
 use crate::gate::Environment;
 use crate::ingest::Session;
 use crate::ingest::testing::Yard;
 use crate::query::CursorKey;
+use crate::ship::{self, Outbound, Webhooks};
 
 /// An API, and all that is behind it.
 pub(super) struct House {
@@ -47,10 +48,25 @@ impl House {
     pub(super) fn new(config: Config, gate: &str) -> Self {
         let yard = Yard::new(gate, false).write();
         let stop = CancellationToken::new();
-        let api = Api::new(
-            Arc::clone(&yard.ingest),
+        let allowed = ship::Config {
+            allow_networks: vec!["127.0.0.0/8".parse().unwrap()],
+            allow_http: true,
+            ..ship::Config::default()
+        };
+        let webhooks = Webhooks::open(
             Arc::clone(&yard.store),
-            Arc::clone(&yard.audit),
+            Outbound::new(&allowed).unwrap(),
+            allowed.webhooks,
+            yard.ingest.gauges().ship.clone(),
+        );
+        let below = Parts {
+            ingest: Arc::clone(&yard.ingest),
+            store: Arc::clone(&yard.store),
+            audit: Arc::clone(&yard.audit),
+            webhooks: Arc::new(webhooks.unwrap()),
+        };
+        let api = Api::new(
+            below,
             config,
             CursorKey([7; 32]),
             Health::new(Instant::now(), 2, || vec!["the disk is full".to_owned()]),
