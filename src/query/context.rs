@@ -13,7 +13,7 @@ use super::place::id_text;
 use super::plan::Plan;
 use super::reading::Reading;
 use super::request::{Meta, Order, QueryError, Request};
-use super::search::{Search, Tally};
+use super::search::{ById, Search, Tally};
 use super::select::{Selector, Stop};
 use super::stats::millis;
 use super::top::Pick;
@@ -124,10 +124,10 @@ fn find(
         if !(first..=last).contains(&id) {
             continue;
         }
-        let is_it = |_: i64, other: i64| other == id;
+        let is_it = ById(|other| other == id);
         let asked = search.ask(source, Some(&is_it), tally, |selector, rows| {
             let Some(row) = rows.iter().next() else { return Ok(()) };
-            let time = selector.view().head()?.times().get(row as usize).copied();
+            let time = selector.view().head()?.time(row);
             let mut same = Vec::new();
             for name in [Known::HostName, Known::Service] {
                 same.push(same_value(name.as_str(), selector, rows)?);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::lookup::Lookup;
 use super::plan::Plan;
 use super::request::{QueryError, Request};
-use super::search::{Search, Tally};
+use super::search::{ById, Search, Tally};
 use crate::kql::Prepared;
 use crate::store::{Deleted, Error, RowSet, Source, Store};
 
@@ -81,7 +81,7 @@ fn find(store: &Store, request: &Request) -> Result<(Found, Deletion), DeleteErr
     let (mut found, mut events, mut tally) = (Found::new(), 0, Tally::default());
     for source in store.sources(project, from, to) {
         let Source::Block(segment, block) = &source else { continue };
-        let admit = |_, id: i64| id <= last;
+        let admit = ById(|id| id <= last);
         let asked = search.ask(&source, Some(&admit), &mut tally, |_, rows| {
             let rows: RowSet = rows.iter().collect();
             events += rows.len();

@@ -18,7 +18,7 @@ use super::select::{Selector, Stop};
 use super::which::Which;
 use super::workers::walk;
 use crate::kql::Prepared;
-use crate::store::{Source, Store};
+use crate::store::{Seconds, Source, Store};
 
 /// Something that is computed of events.
 pub(super) trait Fold: Send {
@@ -28,6 +28,16 @@ pub(super) trait Fold: Send {
     /// Takes in what the catalog tells of a block whose rows are all asked for; returns how many
     /// of them match, or nothing where the block must be read.
     fn whole(&mut self, asked: &Asked<'_>, block: Catalog<'_>) -> Option<u64>;
+
+    /// Whether [`times`](Self::times) is worth trying.
+    fn wants_times(&self) -> bool {
+        false
+    }
+
+    /// As [`whole`](Self::whole), where that told nothing, from how many rows are in which second.
+    fn times(&mut self, _: &Asked<'_>, _: Catalog<'_>, _: &Seconds) -> Option<u64> {
+        None
+    }
 
     /// Takes in rows that match.
     fn rows(&mut self, selector: &mut Selector<'_>, found: &Bitmap) -> Result<(), Stop>;
@@ -80,8 +90,14 @@ pub(super) fn fold<'m, F: Fold>(
     };
     let each = |state: &mut Folded<F>, _: usize, source: &Source| {
         state.fold.next();
-        let block = Catalog::of(source).filter(|_| search.is_whole(source));
-        if let Some(matched) = block.and_then(|block| state.fold.whole(&asked, block)) {
+        // Once for all that follows: what is deleted meanwhile is for the next question.
+        let deleted = store.deleted(source);
+        let block = Catalog::of(source).filter(|_| search.is_whole(source, deleted.as_deref()));
+        let told = block.and_then(|block| {
+            let told = state.fold.whole(&asked, block);
+            told.or_else(|| by_times(store, source, block, &asked, state))
+        });
+        if let Some(matched) = told {
             state.matched += matched;
             return match which.budget.is_spent() {
                 true => state.tally.stop(),
@@ -89,7 +105,7 @@ pub(super) fn fold<'m, F: Fold>(
             };
         }
         let Folded { fold, matched, tally } = state;
-        search.ask(source, None, tally, |selector, found| {
+        search.ask_without(source, deleted.as_deref(), None, tally, |selector, found| {
             fold.rows(selector, found)?;
             *matched += found.len() as u64;
             Ok(())
@@ -103,6 +119,24 @@ pub(super) fn fold<'m, F: Fold>(
         all.tally.merge(other.tally);
     }
     Ok(all)
+}
+
+/// What `fold` makes of when the rows of a block are; where that cannot be read, whoever asks for
+/// the rows will say so.
+fn by_times<F: Fold>(
+    store: &Store,
+    source: &Source,
+    block: Catalog<'_>,
+    asked: &Asked<'_>,
+    state: &mut Folded<F>,
+) -> Option<u64> {
+    if !state.fold.wants_times() || block.verdict(asked.plan) != Verdict::All {
+        return None;
+    }
+    let seconds = store.view(source).ok()?.seconds().ok()??;
+    let matched = state.fold.times(asked, block, &seconds)?;
+    state.tally.saw(u64::from(block.rows()));
+    Some(matched)
 }
 
 impl<'q> Asked<'q> {

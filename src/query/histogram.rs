@@ -18,8 +18,8 @@ use super::request::{Meta, QueryError};
 use super::select::{Selector, Stop};
 use super::stats::{MAX_GROUPS, millis, too_many};
 use super::which::Which;
-use crate::store::{Source, Store};
-use crate::time::Timestamp;
+use crate::store::{Seconds, Source, Store};
+use crate::time::{SECOND, Timestamp};
 
 /// What is to be counted.
 #[derive(Clone, Debug)]
@@ -72,8 +72,15 @@ pub struct Series {
     pub counts: Vec<u64>,
 }
 
+/// Finds the buckets of times that come one after the other: nearly always the one before.
+struct Place {
+    interval: Interval,
+    bucket: i64,
+    times: std::ops::Range<i64>,
+}
+
 /// Events by the number of their bucket.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Times {
     counts: FxHashMap<i64, u64>,
     rows: u64,
@@ -185,6 +192,21 @@ impl Histogram {
     }
 }
 
+impl Place {
+    const fn new(interval: Interval) -> Self {
+        Self { interval, bucket: 0, times: 0..0 }
+    }
+
+    fn bucket(&mut self, time: i64) -> i64 {
+        if !self.times.contains(&time) {
+            self.bucket = self.interval.bucket(time);
+            let start = self.interval.start(self.bucket);
+            self.times = start..start.saturating_add(self.interval.micros());
+        }
+        self.bucket
+    }
+}
+
 impl Times {
     fn add(&mut self, bucket: i64, count: u64) {
         self.rows += count;
@@ -243,11 +265,30 @@ impl Fold for Folding<'_, '_> {
         Some(matched)
     }
 
+    fn wants_times(&self) -> bool {
+        self.interval.is_of_seconds()
+    }
+
+    fn times(&mut self, _: &Asked<'_>, block: Catalog<'_>, seconds: &Seconds) -> Option<u64> {
+        // All rows match: only by which value they are counted is still to be told.
+        let value = self.by.map(|field| block.constant(field)).map_or(Some(None), |one| one)?;
+        let (mut times, mut at) = (Times::default(), Place::new(self.interval));
+        for (second, count) in seconds.iter() {
+            times.add(at.bucket(second.saturating_mul(SECOND)), u64::from(count));
+        }
+        let rows = times.rows;
+        if self.by.is_some() {
+            self.series.add(&key::of(value), times.clone());
+        }
+        self.all.merge(times);
+        Some(rows)
+    }
+
     fn rows(&mut self, selector: &mut Selector<'_>, found: &Bitmap) -> Result<(), Stop> {
         let numbered = self.by.map(|field| Numbered::of(field, selector, found)).transpose()?;
-        let times = selector.view().head()?.times();
-        let bucket =
-            |row: u32| times.get(row as usize).map_or(0, |time| self.interval.bucket(*time));
+        let head = selector.view().head()?;
+        let mut at = Place::new(self.interval);
+        let mut bucket = |row: u32| head.time(row).map_or(0, |time| at.bucket(time));
         // Rows are in the order of their arrival, so that most are in the bucket of the one before.
         let mut run = (0, 0);
         for row in found.iter() {
@@ -264,9 +305,10 @@ impl Fold for Folding<'_, '_> {
         let Some(numbered) = numbered else { return Ok(()) };
         let mut series: Vec<Times> = (0..numbered.len()).map(|_| Times::default()).collect();
         for row in found.iter() {
+            let bucket = bucket(row);
             for group in numbered.of_row(row) {
                 if let Some(times) = series.get_mut(group as usize) {
-                    times.add(bucket(row), 1);
+                    times.add(bucket, 1);
                 }
             }
         }

@@ -118,27 +118,19 @@ fn collect(
             top.lock().leave();
             return ControlFlow::Break(());
         }
-        let left_out = Cell::new(false);
-        let admit = |time: i64, id: i64| {
-            let key = order.key(time, id);
-            let is_asked = after.is_none_or(|after| key > after);
-            let has_room = bar.is_none_or(|bar| key < bar);
-            left_out.set(left_out.get() || is_asked && !has_room);
-            is_asked && has_room
-        };
-        let admit = (after.is_some() || bar.is_some()).then_some(&admit as Admit<'_>);
+        let between = Between { order, after, bar, left_out: Cell::new(false) };
+        let admit = (after.is_some() || bar.is_some()).then_some(&between as &dyn Admit);
         search.ask(source, admit, tally, |selector, found| {
             let head = selector.view().head()?;
             let mut top = top.lock();
             for row in found.iter() {
-                let (time, id) = (head.times().get(row as usize), head.ids().get(row as usize));
-                if let Some((time, id)) = time.zip(id) {
-                    top.push(Pick { key: order.key(*time, *id), source: number, row });
+                if let Some((time, id)) = head.time(row).zip(head.id(row)) {
+                    top.push(Pick { key: order.key(time, id), source: number, row });
                 }
             }
             Ok(())
         })?;
-        if left_out.get() {
+        if between.left_out.get() {
             top.lock().leave();
         }
         ControlFlow::Continue(())
@@ -146,6 +138,37 @@ fn collect(
     let tallies = walk(&request.budget.workers, sources, Tally::default, each);
     let (picks, has_more) = top.into_inner().finish();
     (picks, has_more, merged(tallies))
+}
+
+/// The rows behind the last page, and before the worst that is in this one.
+struct Between {
+    order: Order,
+    after: Option<(i64, i64)>,
+    bar: Option<(i64, i64)>,
+    /// Whether one of them was refused for want of room.
+    left_out: Cell<bool>,
+}
+
+impl Admit for Between {
+    fn admits(&self, time: i64, id: i64) -> bool {
+        let key = self.order.key(time, id);
+        let is_asked = self.after.is_none_or(|after| key > after);
+        let has_room = self.bar.is_none_or(|bar| key < bar);
+        self.left_out.set(self.left_out.get() || is_asked && !has_room);
+        is_asked && has_room
+    }
+
+    fn refuses(&self, first: i64, last: i64) -> bool {
+        let (one, other) = (self.order.key(first, 0).0, self.order.key(last, 0).0);
+        let (best, worst) = ((one.min(other), i64::MIN), (one.max(other), i64::MAX));
+        if self.after.is_some_and(|after| worst <= after) {
+            return true;
+        }
+        let is_over = self.bar.is_some_and(|bar| best > bar);
+        // A bar is behind the page before, and so is what is behind it.
+        self.left_out.set(self.left_out.get() || is_over);
+        is_over
+    }
 }
 
 /// What all threads read.

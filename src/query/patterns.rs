@@ -148,11 +148,12 @@ impl Fold for Folding<'_> {
 
     fn rows(&mut self, selector: &mut Selector<'_>, found: &Bitmap) -> Result<(), Stop> {
         let Some(column) = selector.column(MESSAGE)? else { return Ok(()) };
-        let times = selector.view().head()?.times();
+        let view = selector.shared_view();
+        let head = view.head()?;
         let mut numbers: FxHashMap<Box<[u8]>, usize> = FxHashMap::default();
         let mut seen: Vec<(Seen, u32)> = Vec::new();
         for_each_template(&column, found, |template, row| {
-            let time = times.get(row as usize).copied().unwrap_or_default();
+            let time = head.time(row).unwrap_or_default();
             let number = numbers.get(template).copied().unwrap_or_else(|| {
                 numbers.insert(template.into(), seen.len());
                 seen.push((Seen::default(), row));

@@ -222,8 +222,10 @@ fn of_rows(
     let head = selector.view().head()?;
     let mut text = |row, text: &str| each(row, NO_HINT, ValueRef::text(text));
     match place {
-        Place::Id => numbers(within, head.ids(), |row, id| text(row, &id_text(id))),
-        Place::Time => numbers(within, head.times(), |row, time| text(row, &time_text(time))),
+        Place::Id => numbers(within, |row| head.id(row), |row, id| text(row, &id_text(id))),
+        Place::Time => {
+            numbers(within, |row| head.time(row), |row, time| text(row, &time_text(time)))
+        }
         Place::Origin(field) => each_run(head, |run, origin, rows| {
             let shown = match field {
                 OriginField::ReceivedAt => Some(time_text(run.received_at)),
@@ -238,10 +240,10 @@ fn of_rows(
     Ok(())
 }
 
-fn numbers(within: &Bitmap, values: &[i64], mut each: impl FnMut(u32, i64)) {
+fn numbers(within: &Bitmap, value: impl Fn(u32) -> Option<i64>, mut each: impl FnMut(u32, i64)) {
     for row in within.iter() {
-        if let Some(value) = values.get(row as usize) {
-            each(row, *value);
+        if let Some(value) = value(row) {
+            each(row, value);
         }
     }
 }

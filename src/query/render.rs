@@ -165,10 +165,11 @@ impl Renderer<'_> {
             if !self.projection.shows(name) {
                 continue;
             }
-            let at = |values: &[i64]| values.get(number as usize).copied().unwrap_or_default();
             let value = match place {
-                Place::Id => Some(id_text(at(head.ids())).into()),
-                Place::Time => Some(Timestamp::from_micros(at(head.times())).to_string().into()),
+                Place::Id => Some(id_text(head.id(number).unwrap_or_default()).into()),
+                Place::Time => {
+                    head.time(number).map(|at| Timestamp::from_micros(at).to_string().into())
+                }
                 Place::Version => Some(VERSION.into()),
                 Place::Origin(field) => field.shown(run, origin).map(Value::from),
                 Place::Computed(computed) => value_of(computed, row, origin),

@@ -10,7 +10,7 @@ use super::plan::Plan;
 use super::prune::{Catalog, Verdict};
 use super::request::{Budget, Meta};
 use super::select::{Selector, Stop, each_run};
-use crate::store::{Error, Segment, Source, Store};
+use crate::store::{Error, RowSet, Segment, Source, Store};
 
 /// What is asked of every source, by as many threads as there are.
 #[derive(Debug)]
@@ -34,8 +34,27 @@ pub(super) struct Tally {
     reasons: Vec<String>,
 }
 
-/// Rows by time and id that are to be asked.
-pub(super) type Admit<'a> = &'a dyn Fn(i64, i64) -> bool;
+/// Which rows are to be asked, by time and id.
+pub(super) trait Admit {
+    /// Whether a row is.
+    fn admits(&self, time: i64, id: i64) -> bool;
+
+    /// Whether none is of rows whose times lie in `first..=last`, as far as that can be told.
+    fn refuses(&self, first: i64, last: i64) -> bool;
+}
+
+/// By the id alone.
+pub(super) struct ById<F>(pub(super) F);
+
+impl<F: Fn(i64) -> bool> Admit for ById<F> {
+    fn admits(&self, _: i64, id: i64) -> bool {
+        self.0(id)
+    }
+
+    fn refuses(&self, _: i64, _: i64) -> bool {
+        false
+    }
+}
 
 impl Search<'_> {
     /// Calls `then` with the rows of `source` that are of the project and of the time, that `admit`
@@ -43,7 +62,19 @@ impl Search<'_> {
     pub(super) fn ask<'s>(
         &'s self,
         source: &'s Source,
-        admit: Option<Admit<'_>>,
+        admit: Option<&dyn Admit>,
+        tally: &mut Tally,
+        then: impl FnOnce(&mut Selector<'s>, &Bitmap) -> Result<(), Stop>,
+    ) -> ControlFlow<()> {
+        self.ask_without(source, self.store.deleted(source).as_deref(), admit, tally, then)
+    }
+
+    /// As [`ask`](Self::ask), of the rows that are not `deleted`.
+    pub(super) fn ask_without<'s>(
+        &'s self,
+        source: &'s Source,
+        deleted: Option<&RowSet>,
+        admit: Option<&dyn Admit>,
         tally: &mut Tally,
         then: impl FnOnce(&mut Selector<'s>, &Bitmap) -> Result<(), Stop>,
     ) -> ControlFlow<()> {
@@ -59,7 +90,7 @@ impl Search<'_> {
         if verdict == Verdict::Some && !self.lookup.may_hold(self.store, source, damaged) {
             return ControlFlow::Continue(());
         }
-        match self.open(source, catalog, verdict, admit, tally, then) {
+        match self.open(source, (catalog, verdict), deleted, admit, tally, then) {
             Ok(()) => ControlFlow::Continue(()),
             Err(Stop::Spent) => tally.stop(),
             Err(Stop::Unreadable(error)) => {
@@ -69,22 +100,22 @@ impl Search<'_> {
         }
     }
 
-    /// Whether every row of `source` is of the project and of the time and none was deleted, as far
+    /// Whether every row of `source` is of the project and of the time and none is `deleted`, as far
     /// as one can tell without opening it. Of what is in quarantine one cannot: which of its rows
     /// were deleted may be what was damaged.
-    pub(super) fn is_whole(&self, source: &Source) -> bool {
+    pub(super) fn is_whole(&self, source: &Source, deleted: Option<&RowSet>) -> bool {
         let ((from, to), (first, last)) = (self.times, source.times());
         let is_own = |(segment, _): (&Segment, _)| *segment.project == *self.project;
         let is_asked = from <= first && last <= to && source.block().is_some_and(is_own);
-        is_asked && self.store.deleted(source).is_none() && self.store.admit(source).is_ok()
+        is_asked && deleted.is_none() && self.store.admit(source).is_ok()
     }
 
     fn open<'s>(
         &'s self,
         source: &'s Source,
-        catalog: Option<Catalog<'s>>,
-        verdict: Verdict,
-        admit: Option<Admit<'_>>,
+        (catalog, verdict): (Option<Catalog<'s>>, Verdict),
+        deleted: Option<&RowSet>,
+        admit: Option<&dyn Admit>,
         tally: &mut Tally,
         then: impl FnOnce(&mut Selector<'s>, &Bitmap) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
@@ -92,10 +123,10 @@ impl Search<'_> {
         tally.events += u64::from(view.rows());
         let mut selector = Selector::new(view, catalog, self.budget);
         let mut mask = match admit {
-            None if self.is_whole(source) => Bitmap::all(selector.view().rows()),
+            None if self.is_whole(source, deleted) => Bitmap::all(selector.view().rows()),
             _ => self.mask(&selector, admit)?,
         };
-        if let Some(deleted) = self.store.deleted(source) {
+        if let Some(deleted) = deleted {
             deleted.iter().for_each(|row| mask.remove(row));
         }
         if mask.is_empty() {
@@ -114,7 +145,7 @@ impl Search<'_> {
     }
 
     /// The rows that may be seen at all: the wall between projects is here, whatever was asked.
-    fn mask(&self, selector: &Selector<'_>, admit: Option<Admit<'_>>) -> Result<Bitmap, Stop> {
+    fn mask(&self, selector: &Selector<'_>, admit: Option<&dyn Admit>) -> Result<Bitmap, Stop> {
         let head = selector.view().head()?;
         let mut mask = Bitmap::none(selector.view().rows());
         let (from, to) = self.times;
@@ -122,15 +153,24 @@ impl Search<'_> {
             if *origin.project != *self.project {
                 return;
             }
-            for row in rows {
-                let (time, id) = (head.times().get(row as usize), head.ids().get(row as usize));
-                let is_asked = |(time, id): (&i64, &i64)| {
-                    (from..=to).contains(time) && admit.is_none_or(|admit| admit(*time, *id))
-                };
-                if time.zip(id).is_some_and(is_asked) {
-                    mask.insert(row);
+            head.zones(rows, |rows, (first, last)| {
+                let is_inside = from <= first && last <= to;
+                if last < from
+                    || first > to
+                    || is_inside && admit.is_some_and(|admit| admit.refuses(first, last))
+                {
+                    return;
                 }
-            }
+                for row in rows {
+                    let is_asked = |(time, id): (i64, i64)| {
+                        (from..=to).contains(&time)
+                            && admit.is_none_or(|admit| admit.admits(time, id))
+                    };
+                    if head.time(row).zip(head.id(row)).is_some_and(is_asked) {
+                        mask.insert(row);
+                    }
+                }
+            });
         });
         Ok(mask)
     }
@@ -161,6 +201,11 @@ impl Tally {
         if self.reasons.len() < MAX_REASONS && !self.reasons.contains(&reason) {
             self.reasons.push(reason);
         }
+    }
+
+    /// Counts events that were looked at.
+    pub(super) fn saw(&mut self, events: u64) {
+        self.events += events;
     }
 
     /// Says that there was no time for more.

@@ -54,6 +54,11 @@ impl<'v> Selector<'v> {
         &self.view
     }
 
+    /// The same, to be held while columns are read.
+    pub(super) fn shared_view(&self) -> Rc<View<'v>> {
+        Rc::clone(&self.view)
+    }
+
     /// The bytes of the values that were looked at.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
@@ -145,12 +150,16 @@ impl<'v> Selector<'v> {
             }
             Place::Computed(computed) => return self.computed(question, computed, within),
             _ if question.is_never() => {}
-            Place::Id => rows(within, self.view.head()?.ids(), &mut found, |id| {
-                question.is_presence() || question.matches_text(&id_text(id))
-            }),
-            Place::Time => rows(within, self.view.head()?.times(), &mut found, |micros| {
-                question.matches_time(Timestamp::from_micros(micros))
-            }),
+            Place::Id => {
+                let head = self.view.head()?;
+                let matches = |id| question.is_presence() || question.matches_text(&id_text(id));
+                rows(within, &mut found, |row| head.id(row).is_some_and(matches));
+            }
+            Place::Time => {
+                let head = self.view.head()?;
+                let matches = |time| question.matches_time(Timestamp::from_micros(time));
+                rows(within, &mut found, |row| head.time(row).is_some_and(matches));
+            }
             Place::Version if question.matches_text(VERSION) => return Ok(within.clone()),
             Place::Version => {}
             Place::Origin(OriginField::ReceivedAt) => {
@@ -220,13 +229,9 @@ pub(super) fn each_run<'h>(head: &'h RowHead, mut each: impl FnMut(Run, &'h Orig
     }
 }
 
-/// Adds the rows of `within` whose number in `values` passes `test`.
-fn rows(within: &Bitmap, values: &[i64], found: &mut Bitmap, test: impl Fn(i64) -> bool) {
-    for row in within.iter() {
-        if values.get(row as usize).is_some_and(|value| test(*value)) {
-            found.insert(row);
-        }
-    }
+/// Adds the rows of `within` that pass `test`.
+fn rows(within: &Bitmap, found: &mut Bitmap, test: impl Fn(u32) -> bool) {
+    within.iter().filter(|row| test(*row)).for_each(|row| found.insert(row));
 }
 
 /// Adds the rows of `within` that are in a run that passes `test`.

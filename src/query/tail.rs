@@ -16,7 +16,7 @@ use super::plan::Plan;
 use super::projection::Projection;
 use super::render::Renderer;
 use super::request::{QueryError, Request};
-use super::search::{Search, Tally};
+use super::search::{ById, Search, Tally};
 use super::top::{Pick, Top};
 use crate::kql::Prepared;
 use crate::store::{Source, Staged, Store};
@@ -95,15 +95,15 @@ impl Tail {
             if self.has_read(source) {
                 continue;
             }
-            let admit = |_: i64, id: i64| {
+            let admit = ById(|id| {
                 let is_new = id > self.after;
                 seen.set(seen.get().max(if is_new { id } else { i64::MIN }));
                 is_new
-            };
+            });
             let asked = search.ask(source, Some(&admit), &mut tally, |selector, found| {
-                let ids = selector.view().head()?.ids();
+                let head = selector.view().head()?;
                 for row in found.iter() {
-                    let id = ids.get(row as usize).copied().unwrap_or_default();
+                    let id = head.id(row).unwrap_or_default();
                     top.push(Pick { key: (id, 0), source: number, row });
                 }
                 Ok(())

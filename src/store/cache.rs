@@ -9,18 +9,28 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::column::Column;
+use super::head::{RowHead, Seconds};
 use super::segment::ChunkAt;
-use super::view::RowHead;
 
 /// What was read of blocks, up to a number of bytes.
 #[derive(Debug)]
-pub(super) struct Read(Cache<(u64, ChunkAt), Kept, Bytes>);
+pub(super) struct Read(Cache<(u64, ChunkAt, What), Kept, Bytes>);
 
 /// Something that was read of a block.
 #[derive(Clone, Debug)]
 pub(super) enum Kept {
     Column(Arc<Column>),
     Head(Arc<RowHead>),
+    Seconds(Arc<Seconds>),
+}
+
+/// What of a chunk is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum What {
+    /// All of it.
+    Whole,
+    /// How many of its rows are in which second.
+    Seconds,
 }
 
 /// Weighs by memory.
@@ -34,20 +44,25 @@ impl Read {
         Self(Cache::with_weighter(items, bytes, Bytes))
     }
 
-    pub(super) fn get(&self, segment: u64, at: ChunkAt) -> Option<Kept> {
-        self.0.get(&(segment, at))
+    pub(super) fn get(&self, segment: u64, at: ChunkAt, what: What) -> Option<Kept> {
+        self.0.get(&(segment, at, what))
     }
 
     pub(super) fn keep(&self, segment: u64, at: ChunkAt, read: Kept) {
-        self.0.insert((segment, at), read);
+        let what = match read {
+            Kept::Column(_) | Kept::Head(_) => What::Whole,
+            Kept::Seconds(_) => What::Seconds,
+        };
+        self.0.insert((segment, at, what), read);
     }
 }
 
-impl Weighter<(u64, ChunkAt), Kept> for Bytes {
-    fn weight(&self, _: &(u64, ChunkAt), read: &Kept) -> u64 {
+impl Weighter<(u64, ChunkAt, What), Kept> for Bytes {
+    fn weight(&self, _: &(u64, ChunkAt, What), read: &Kept) -> u64 {
         let bytes = match read {
             Kept::Column(column) => column.memory(),
             Kept::Head(head) => head.memory(),
+            Kept::Seconds(seconds) => seconds.memory(),
         };
         bytes as u64 + ENTRY
     }

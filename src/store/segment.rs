@@ -14,10 +14,9 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use super::bytes::Damaged;
 use super::chunk::Packer;
 use super::column::{Column, Payload};
-use super::rows::{Head, Rows, put_times, times};
+use super::rows::{Rows, put_times};
 use super::sealer::{DAYS_EARLY, DAYS_LATE};
 use super::staged::span;
 use super::tokens::{BlockWords, TokenMap, Words};
@@ -285,14 +284,6 @@ impl Tools {
             words: Words::default(),
         }
     }
-}
-
-/// The head of a block, and the ids of its rows, read back.
-pub(super) fn decode_head(payload: &Payload) -> Result<(Head, Vec<i64>), Damaged> {
-    let mut parts = payload.parts();
-    let head = Head::decode(&mut parts)?;
-    let ids = times(&mut parts, head.times.len())?;
-    Ok((head, ids))
 }
 
 /// All values of `column`, where they are few and short enough for the catalog.

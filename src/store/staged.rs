@@ -119,6 +119,11 @@ impl Opened {
         Ok(Self { first_id, raw_bytes, head, columns, payload })
     }
 
+    /// The id of each row.
+    pub(super) fn ids(&self) -> Vec<i64> {
+        (self.first_id.cast_signed()..).take(self.head.times.len()).collect()
+    }
+
     /// The names of its columns, in no order.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.columns.keys().map(|name| &**name)

@@ -53,8 +53,8 @@ pub(super) fn all(store: &Store, project: &str) -> Vec<(i64, String, Option<Stri
             let own = *head.origin(*run).unwrap().project == *project;
             for _ in 0..run.rows {
                 if own {
-                    let message = text(messages.at(row).unwrap());
-                    found.push((head.times()[row as usize], message, odd.at(row).map(text)));
+                    let message = messages.with(row, text).unwrap();
+                    found.push((head.time(row).unwrap(), message, odd.with(row, text)));
                 }
                 row += 1;
             }
@@ -207,7 +207,9 @@ fn ids_are_unique_and_ascend_over_seals_and_reopening() {
         }
         let mut now: Vec<i64> = Vec::new();
         for source in store.sources("a", i64::MIN, i64::MAX) {
-            now.extend(store.view(&source).unwrap().head().unwrap().ids());
+            let view = store.view(&source).unwrap();
+            let head = view.head().unwrap();
+            now.extend((0..view.rows()).filter_map(|row| head.id(row)));
         }
         now.sort_unstable();
         now.dedup();

@@ -4,12 +4,12 @@ use std::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 
 use super::bytes::Damaged;
-use super::cache::Kept;
+use super::cache::{Kept, What};
 use super::chunk::Unpacker;
-use super::column::{Column, Payload};
-use super::origin::{Origin, Run};
-use super::rows::Head;
-use super::segment::{Block, ChunkAt, Segment, decode_head};
+use super::column::{Column, Parts, Payload};
+use super::head::{RowHead, Seconds};
+use super::rows::{Head, times};
+use super::segment::{Block, ChunkAt, Segment};
 use super::staged::{Opened, Staged};
 use super::tokens::{BlockSet, Token};
 use super::{Error, Store};
@@ -34,13 +34,6 @@ pub struct View<'s> {
     columns: Columns,
     /// Made when it is first needed.
     unpacker: RefCell<Option<Unpacker>>,
-}
-
-/// What every row of a source has: a time, an id, an origin.
-#[derive(Clone, Debug)]
-pub struct RowHead {
-    head: Head,
-    ids: Vec<i64>,
 }
 
 #[derive(Debug)]
@@ -91,10 +84,8 @@ impl<'s> View<'s> {
         let (head, rows, columns) = match source {
             Source::Staged(staged) => {
                 let opened = Opened::open(&staged.chunk, &mut Unpacker::new())?;
-                let first = staged.first_id.cast_signed();
-                let ids = (first..).take(opened.head.times.len()).collect();
                 let rows = u32::try_from(opened.head.times.len()).unwrap_or(u32::MAX);
-                let head = RowHead { head: opened.head.clone(), ids };
+                let head = RowHead::new(opened.head.clone(), opened.ids());
                 (OnceCell::from(Arc::new(head)), rows, Columns::Staged(opened))
             }
             Source::Block(segment, number) => {
@@ -122,10 +113,11 @@ impl<'s> View<'s> {
     fn read_head(&self) -> Result<&RowHead, Error> {
         if let (None, Columns::Block(segment, block)) = (self.head.get(), &self.columns) {
             let at = ChunkAt::head(*block);
-            let head = match self.store.read.get(segment.id, at) {
+            let head = match self.store.read.get(segment.id, at, What::Whole) {
                 Some(Kept::Head(head)) => head,
                 _ => {
-                    let head = Arc::new(self.decode_head(segment.id, at)?);
+                    let (head, ids) = self.decode_head(segment.id, at)?;
+                    let head = Arc::new(RowHead::new(head, ids));
                     self.store.read.keep(segment.id, at, Kept::Head(Arc::clone(&head)));
                     head
                 }
@@ -135,22 +127,51 @@ impl<'s> View<'s> {
         Ok(self.head.get().expect("of a batch it is there, of a block it was just read"))
     }
 
-    fn decode_head(&self, segment: u64, at: ChunkAt) -> Result<RowHead, Error> {
-        let chunk = self.store.chunk(segment, at)?;
-        let (head, ids) = decode_head(&self.unpack(&chunk)?)?;
+    fn decode_head(&self, segment: u64, at: ChunkAt) -> Result<(Head, Vec<i64>), Error> {
+        let payload = self.unpack(&self.store.chunk(segment, at)?)?;
+        let mut parts = payload.parts();
+        let head = self.decode_rows(&mut parts)?;
+        let ids = times(&mut parts, head.times.len())?;
+        Ok((head, ids))
+    }
+
+    /// What stands before the ids.
+    fn decode_rows(&self, parts: &mut Parts<'_>) -> Result<Head, Error> {
+        let head = Head::decode(parts)?;
         match head.times.len() == self.rows as usize {
-            true => Ok(RowHead { head, ids }),
+            true => Ok(head),
             false => Err(Damaged("a head of as many rows as the catalog says").into()),
         }
+    }
+
+    /// How many of its rows are in which second, of a block; a staged batch is not worth keeping it.
+    ///
+    /// # Errors
+    ///
+    /// As [`head`](Self::head).
+    pub fn seconds(&self) -> Result<Option<Arc<Seconds>>, Error> {
+        let Columns::Block(segment, block) = &self.columns else { return Ok(None) };
+        let at = ChunkAt::head(*block);
+        if let Some(Kept::Seconds(seconds)) = self.store.read.get(segment.id, at, What::Seconds) {
+            return Ok(Some(seconds));
+        }
+        let read = || {
+            let payload = self.unpack(&self.store.chunk(segment.id, at)?)?;
+            let head = self.decode_rows(&mut payload.parts())?;
+            Ok(Arc::new(Seconds::of(&head.times)))
+        };
+        let seconds = read().inspect_err(|error| self.report(error))?;
+        self.store.read.keep(segment.id, at, Kept::Seconds(Arc::clone(&seconds)));
+        Ok(Some(seconds))
     }
 
     /// What every row has, and the ids, of a block that will not be read again.
     pub(super) fn last_head(&self) -> Result<(Head, Vec<i64>), Error> {
         let head = match &self.columns {
             Columns::Block(segment, block) => self.decode_head(segment.id, ChunkAt::head(*block)),
-            Columns::Staged(_) => self.read_head().cloned(),
+            Columns::Staged(opened) => Ok((opened.head.clone(), opened.ids())),
         };
-        head.map(|head| (head.head, head.ids)).inspect_err(|error| self.report(error))
+        head.inspect_err(|error| self.report(error))
     }
 
     /// The names of all columns.
@@ -172,7 +193,7 @@ impl<'s> View<'s> {
     /// When it cannot be read, or is damaged.
     pub fn column(&self, name: &str) -> Result<Option<Arc<Column>>, Error> {
         let kept = self.place(name).and_then(|(segment, at)| {
-            self.store.read.get(segment, at).map(|kept| (segment, at, kept))
+            self.store.read.get(segment, at, What::Whole).map(|kept| (segment, at, kept))
         });
         if let Some((.., Kept::Column(column))) = kept {
             return Ok(Some(column));
@@ -242,34 +263,6 @@ impl<'s> View<'s> {
                 Ok(Some(self.read_chunk(segment, at)?))
             }
         }
-    }
-}
-
-impl RowHead {
-    /// About the bytes of memory that it takes.
-    pub(super) fn memory(&self) -> usize {
-        let each = size_of::<i64>();
-        self.head.runs.len() * size_of::<Run>() + (self.head.times.len() + self.ids.len()) * each
-    }
-
-    /// The time of each row, in microseconds since the epoch.
-    pub fn times(&self) -> &[i64] {
-        &self.head.times
-    }
-
-    /// The id of each row: unique in the store, in the order of commits.
-    pub fn ids(&self) -> &[i64] {
-        &self.ids
-    }
-
-    /// Which rows came from where.
-    pub fn runs(&self) -> &[Run] {
-        &self.head.runs
-    }
-
-    /// The origin of a run.
-    pub fn origin(&self, run: Run) -> Option<&Arc<Origin>> {
-        self.head.origins.get(run.origin as usize)
     }
 }
 
