@@ -10,7 +10,7 @@ use super::fold::{Asked, Fold, fold};
 use super::groups::{Groups, State};
 use super::key;
 use super::memory::Share;
-use super::numbered::Numbered;
+use super::numbered::{Numbered, Room};
 use super::prune::Catalog;
 use super::reading::Reading;
 use super::request::{Meta, QueryError};
@@ -168,18 +168,22 @@ impl Fold for Folding<'_, '_> {
             if self.is_told.get(number) == Some(&true) {
                 continue;
             }
-            let numbered = Numbered::of(field, selector, found)?;
+            let Some(counts) = self.counts.get(number) else { continue };
+            let mut room = Room::new(counts.more_room(), size_of::<u64>());
+            let numbered = Numbered::of(field, selector, found, &mut room)?;
             let mut counts = vec![0_u64; numbered.len()];
             for group in found.iter().flat_map(|row| numbered.of_row(row)) {
                 if let Some(count) = counts.get_mut(group as usize) {
                     *count += 1;
                 }
             }
+            drop(room);
             let missing = key::of(None);
-            for (key, count) in numbered.into_keys().iter().zip(counts) {
-                match *key == missing {
-                    true => self.add_missing(number, count),
-                    false => self.add(number, key, count),
+            for (key, count) in numbered.into_keys().zip(counts) {
+                match key {
+                    Some(key) if key == missing => self.add_missing(number, count),
+                    Some(key) => self.add(number, &key, count),
+                    None => self.add_rest(number, count),
                 }
             }
         }
@@ -193,6 +197,12 @@ impl Fold for Folding<'_, '_> {
 }
 
 impl Folding<'_, '_> {
+    fn add_rest(&mut self, number: usize, count: u64) {
+        if let Some(counts) = self.counts.get_mut(number) {
+            counts.add_rest(Count(count));
+        }
+    }
+
     fn add(&mut self, number: usize, key: &[u8], count: u64) {
         if let Some(counts) = self.counts.get_mut(number) {
             counts.add(key, Count(count));

@@ -75,6 +75,17 @@ impl<'m, S: State> Groups<'m, S> {
         self.groups.insert(key.into(), state);
     }
 
+    /// Adds what is known of events of which nobody knows the group.
+    pub(super) fn add_rest(&mut self, state: S) {
+        self.rest.is_used = true;
+        self.rest.state.merge(state);
+    }
+
+    /// More memory of the same, for as long as it is held.
+    pub(super) const fn more_room(&self) -> Share<'m> {
+        self.share.another()
+    }
+
     /// Adds what another thread found.
     pub(super) fn merge(&mut self, other: Self) {
         let Self { groups, rest, share, .. } = other;

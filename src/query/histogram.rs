@@ -11,7 +11,7 @@ use super::fold::{Asked, Fold, fold};
 use super::groups::{Groups, Rest, State};
 use super::interval::Interval;
 use super::key;
-use super::numbered::Numbered;
+use super::numbered::{Numbered, Room};
 use super::prune::Catalog;
 use super::reading::Reading;
 use super::request::{Meta, QueryError};
@@ -285,7 +285,9 @@ impl Fold for Folding<'_, '_> {
     }
 
     fn rows(&mut self, selector: &mut Selector<'_>, found: &Bitmap) -> Result<(), Stop> {
-        let numbered = self.by.map(|field| Numbered::of(field, selector, found)).transpose()?;
+        let mut room = Room::new(self.series.more_room(), size_of::<Times>());
+        let by = self.by.map(|field| Numbered::of(field, selector, found, &mut room));
+        let numbered = by.transpose()?;
         let head = selector.view().head()?;
         let mut at = Place::new(self.interval);
         let mut bucket = |row: u32| head.time(row).map_or(0, |time| at.bucket(time));
@@ -312,8 +314,12 @@ impl Fold for Folding<'_, '_> {
                 }
             }
         }
-        for (key, times) in numbered.into_keys().into_iter().zip(series) {
-            self.series.add(&key, times);
+        drop(room);
+        for (key, times) in numbered.into_keys().zip(series) {
+            match key {
+                Some(key) => self.series.add(&key, times),
+                None => self.series.add_rest(times),
+            }
         }
         Ok(())
     }

@@ -46,6 +46,11 @@ impl<'m> Share<'m> {
         Self { memory, taken: 0, used: 0 }
     }
 
+    /// Another share of the same memory.
+    pub(super) const fn another(&self) -> Self {
+        Self::new(self.memory)
+    }
+
     /// Takes `bytes` more, if there are as many.
     pub(super) fn take(&mut self, bytes: usize) -> bool {
         let used = self.used.saturating_add(bytes);

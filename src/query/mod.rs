@@ -64,7 +64,6 @@ mod segment_index;
 mod select;
 mod stats;
 mod tail;
-mod template;
 mod top;
 mod which;
 mod workers;

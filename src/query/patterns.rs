@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use super::bitmap::Bitmap;
@@ -12,7 +11,6 @@ use super::prune::Catalog;
 use super::request::{Meta, QueryError};
 use super::select::{Selector, Stop};
 use super::stats::{MAX_GROUPS, millis, too_many};
-use super::template::for_each_template;
 use super::which::Which;
 use crate::event::{Known, ValueRef};
 use crate::store::Store;
@@ -150,15 +148,13 @@ impl Fold for Folding<'_> {
         let Some(column) = selector.column(MESSAGE)? else { return Ok(()) };
         let view = selector.shared_view();
         let head = view.head()?;
-        let mut numbers: FxHashMap<Box<[u8]>, usize> = FxHashMap::default();
         let mut seen: Vec<(Seen, u32)> = Vec::new();
-        for_each_template(&column, found, |template, row| {
+        let wanted = |row| found.contains(row);
+        let templates = column.templates(VARIABLE, wanted, |number, row| {
             let time = head.time(row).unwrap_or_default();
-            let number = numbers.get(template).copied().unwrap_or_else(|| {
-                numbers.insert(template.into(), seen.len());
-                seen.push((Seen::default(), row));
-                seen.len() - 1
-            });
+            if seen.len() <= number {
+                seen.resize_with(number + 1, || (Seen::default(), row));
+            }
             let Some((seen, last)) = seen.get_mut(number) else { return };
             seen.count += 1;
             seen.first = seen.first.min(time);
@@ -166,15 +162,16 @@ impl Fold for Folding<'_> {
                 (seen.last, *last) = (time, row);
             }
         });
-        for (template, number) in numbers {
-            let Some((seen, last)) = seen.get_mut(number) else { continue };
-            let mut seen = std::mem::take(seen);
+        for (template, (mut seen, last)) in templates.iter().zip(seen) {
+            if seen.count == 0 {
+                continue;
+            }
             let cut = |example: ValueRef<'_>| {
                 let len = example.bytes.len().min(MAX_EXAMPLE);
                 example.bytes.get(..len).unwrap_or_default().into()
             };
-            seen.example = column.with(*last, cut).unwrap_or_default();
-            self.seen.add(&template, seen);
+            seen.example = column.with(last, cut).unwrap_or_default();
+            self.seen.add(template, seen);
         }
         Ok(())
     }
@@ -183,6 +180,9 @@ impl Fold for Folding<'_> {
         self.seen.merge(other.seen);
     }
 }
+
+/// What stands in a template for each token that holds a digit.
+const VARIABLE: &[u8] = b"<*>";
 
 const MESSAGE: &str = Known::Message.as_str();
 

@@ -178,6 +178,12 @@ impl Question<'_> {
         }
     }
 
+    /// Whether a value matches once a part of it does ([`Matcher::is_local`]).
+    pub(super) fn is_local(&self) -> bool {
+        matches!(self.test, Test::Matcher(matcher) if matcher.is_local())
+            && self.name != STRUCTURED_DATA
+    }
+
     /// The first and the last time that can match, where that is what is asked.
     pub(super) fn time_bounds(&self) -> Option<(i64, i64)> {
         let Test::Matcher(matcher) = self.test else { return None };

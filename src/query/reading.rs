@@ -204,11 +204,7 @@ fn in_column(column: &Column, within: &Bitmap, number: u32, each: Each<'_>) {
             column.with(row, |value| each(row, NO_HINT, value));
         }
     } else {
-        column.for_each(|row, value| {
-            if within.contains(row) {
-                each(row, NO_HINT, value);
-            }
-        });
+        column.for_each_among(|row| within.contains(row), |row, value| each(row, NO_HINT, value));
     }
 }
 
@@ -224,7 +220,7 @@ fn of_rows(
     match place {
         Place::Id => numbers(within, |row| head.id(row), |row, id| text(row, &id_text(id))),
         Place::Time => {
-            numbers(within, |row| head.time(row), |row, time| text(row, &time_text(time)))
+            numbers(within, |row| head.time(row), |row, time| text(row, &time_text(time)));
         }
         Place::Origin(field) => each_run(head, |run, origin, rows| {
             let shown = match field {

@@ -143,9 +143,9 @@ impl<'v> Selector<'v> {
         match place {
             Place::Column(name) => {
                 if let Some(column) = self.column(name)? {
-                    let lists = question.required_texts();
+                    let needs = (&question.required_texts()[..], question.is_local());
                     let test = |value: ValueRef<'_>| question.matches(value);
-                    self.bytes += matching(&column, within, &lists, test, &mut found);
+                    self.bytes += matching(&column, within, needs, test, &mut found);
                 }
             }
             Place::Computed(computed) => return self.computed(question, computed, within),
@@ -189,7 +189,7 @@ impl<'v> Selector<'v> {
             let Some(column) = self.column(name)? else { continue };
             let test =
                 |value: ValueRef<'_>| via.read(value).is_some_and(|value| question.matches(value));
-            self.bytes += matching(&column, &left, &[], test, &mut found);
+            self.bytes += matching(&column, &left, (&[], false), test, &mut found);
             let mut decided = self.none();
             column.select(|value| via.read(value).is_some(), |row| decided.insert(row));
             left.subtract(&decided);
@@ -244,10 +244,11 @@ fn runs(within: &Bitmap, head: &RowHead, found: &mut Bitmap, test: impl Fn(Run, 
 }
 
 /// Adds the rows of `within` whose value passes `test`; returns the bytes that were looked at.
+/// `needs` is what [`Column::select_holding`] is told.
 fn matching(
     column: &Column,
     within: &Bitmap,
-    lists: &[Vec<String>],
+    needs: (&[Vec<String>], bool),
     test: impl Fn(ValueRef<'_>) -> bool,
     found: &mut Bitmap,
 ) -> u64 {
@@ -256,14 +257,12 @@ fn matching(
         bytes += value.bytes.len() as u64;
         test(value)
     };
-    let is_dictionary = column.dictionary().is_some();
-    if is_dictionary {
-        let mut keep = |row| {
+    if column.dictionary().is_some() {
+        column.select(&mut test, |row| {
             if within.contains(row) {
                 found.insert(row);
             }
-        };
-        column.select(&mut test, &mut keep);
+        });
     } else if within.len() * FEW < column.len() {
         for row in within.iter() {
             if column.with(row, &mut test) == Some(true) {
@@ -271,15 +270,12 @@ fn matching(
             }
         }
     } else {
-        let mut keep = |row| {
-            if within.contains(row) {
-                found.insert(row);
-            }
-        };
-        column.select_holding(lists, &mut test, &mut keep);
+        let wanted = |row| within.contains(row);
+        column.select_holding(needs, wanted, &mut test, |row| found.insert(row));
     }
     bytes
 }
 
-/// Rows are looked up one by one where they are fewer than this part of a column.
-pub(super) const FEW: usize = 8;
+/// Rows are looked up one by one where they are fewer than this part of a column: to find one, a
+/// look at the templates of those before it is needed.
+pub(super) const FEW: usize = 256;

@@ -11,7 +11,7 @@ use super::cell::{Cell, Wants};
 use super::fold::{Asked, Fold, fold};
 use super::groups::{Groups, State};
 use super::key;
-use super::numbered::Numbered;
+use super::numbered::{Numbered, Room};
 use super::prune::Catalog;
 use super::reading::Reading;
 use super::request::{Meta, QueryError};
@@ -200,16 +200,18 @@ impl Fold for Folding<'_, '_> {
     }
 
     fn rows(&mut self, selector: &mut Selector<'_>, found: &Bitmap) -> Result<(), Stop> {
+        let cells = self.spec.fields.len();
+        let each = size_of::<Group>() + cells * size_of::<Cell>();
+        let mut room = Room::new(self.groups.more_room(), each);
         let mut numbered: Option<Numbered> = None;
         for field in &self.spec.by {
-            let next = Numbered::of(field, selector, found)?;
+            let next = Numbered::of(field, selector, found, &mut room)?;
             numbered = Some(match numbered {
                 None => next,
-                Some(before) => before.and(&next, found),
+                Some(before) => before.and(&next, found, &mut room),
             });
         }
         let numbered = numbered.unwrap_or_else(|| Numbered::one(found.rows()));
-        let cells = self.spec.fields.len();
         let empty = || Group { rows: 0, cells: vec![Cell::default(); cells] };
         let mut groups: Vec<Group> = (0..numbered.len()).map(|_| empty()).collect();
         let mut each = |row, then: &mut dyn FnMut(&mut Group)| {
@@ -227,8 +229,12 @@ impl Fold for Folding<'_, '_> {
                 });
             })?;
         }
-        for (key, group) in numbered.into_keys().into_iter().zip(groups) {
-            self.groups.add(&key, group);
+        drop(room);
+        for (key, group) in numbered.into_keys().zip(groups) {
+            match key {
+                Some(key) => self.groups.add(&key, group),
+                None => self.groups.add_rest(group),
+            }
         }
         Ok(())
     }

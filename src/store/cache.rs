@@ -1,7 +1,7 @@
-//! Columns and heads of blocks that queries read not long ago, as they are in memory.
+//! Columns and heads of blocks that queries read not long ago.
 //!
-//! Reading a column means to decompress and unpack all of it; who looks at the same blocks again, as
-//! dashboards do, finds it here. What merges and the scrubber read is not kept.
+//! Who looks at the same blocks again, as dashboards do, finds them here as they lie on disk but for
+//! the compression. What merges and the scrubber read is not kept.
 
 use std::sync::Arc;
 

@@ -28,7 +28,7 @@ pub struct Config {
     /// most once a day, and none while much arrives. Default: 8 MiB. Range: 0 (never) to 1 GiB.
     pub scrub_rate: ByteSize,
     /// Columns of blocks that queries read not long ago are kept in memory, up to so many bytes.
-    /// Default: 32 MiB. Range: 0 to 64 GiB.
+    /// Default: 64 MiB. Range: 0 to 64 GiB.
     pub column_cache: ByteSize,
     /// How long events are kept. Default: 30d.
     pub retention: Retention,
@@ -62,7 +62,7 @@ impl Default for Config {
             seal_after: Duration::from_secs(10),
             merge_rate: ByteSize::mib(64),
             scrub_rate: ByteSize::mib(8),
-            column_cache: ByteSize::mib(32),
+            column_cache: ByteSize::mib(64),
             retention: Retention::default(),
             disk: db::DiskConfig::default(),
             engine: db::Options::default(),

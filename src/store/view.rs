@@ -32,8 +32,6 @@ pub struct View<'s> {
     /// Of a block: read when it is first asked for, as many questions need none of it.
     head: OnceCell<Arc<RowHead>>,
     columns: Columns,
-    /// Made when it is first needed.
-    unpacker: RefCell<Option<Unpacker>>,
 }
 
 #[derive(Debug)]
@@ -83,7 +81,7 @@ impl<'s> View<'s> {
     pub(super) fn open(store: &'s Store, source: &Source) -> Result<Self, Error> {
         let (head, rows, columns) = match source {
             Source::Staged(staged) => {
-                let opened = Opened::open(&staged.chunk, &mut Unpacker::new())?;
+                let opened = with_unpacker(|unpacker| Opened::open(&staged.chunk, unpacker))?;
                 let rows = u32::try_from(opened.head.times.len()).unwrap_or(u32::MAX);
                 let head = RowHead::new(opened.head.clone(), opened.ids());
                 (OnceCell::from(Arc::new(head)), rows, Columns::Staged(opened))
@@ -93,7 +91,7 @@ impl<'s> View<'s> {
                 (OnceCell::new(), rows, Columns::Block(Arc::clone(segment), *number))
             }
         };
-        Ok(Self { store, rows, head, columns, unpacker: RefCell::default() })
+        Ok(Self { store, rows, head, columns })
     }
 
     /// How many rows.
@@ -128,7 +126,7 @@ impl<'s> View<'s> {
     }
 
     fn decode_head(&self, segment: u64, at: ChunkAt) -> Result<(Head, Vec<i64>), Error> {
-        let payload = self.unpack(&self.store.chunk(segment, at)?)?;
+        let payload = unpack(&self.store.chunk(segment, at)?)?;
         let mut parts = payload.parts();
         let head = self.decode_rows(&mut parts)?;
         let ids = times(&mut parts, head.times.len())?;
@@ -156,7 +154,7 @@ impl<'s> View<'s> {
             return Ok(Some(seconds));
         }
         let read = || {
-            let payload = self.unpack(&self.store.chunk(segment.id, at)?)?;
+            let payload = unpack(&self.store.chunk(segment.id, at)?)?;
             let head = self.decode_rows(&mut payload.parts())?;
             Ok(Arc::new(Seconds::of(&head.times)))
         };
@@ -198,16 +196,12 @@ impl<'s> View<'s> {
         if let Some((.., Kept::Column(column))) = kept {
             return Ok(Some(column));
         }
-        let column = self.last_column(name)?.map(Arc::new);
+        let column = self.open_column(name).inspect_err(|error| self.report(error))?;
+        let column = column.map(Arc::new);
         if let Some((column, (segment, at))) = column.as_ref().zip(self.place(name)) {
             self.store.read.keep(segment, at, Kept::Column(Arc::clone(column)));
         }
         Ok(column)
-    }
-
-    /// Reads a column that will not be read again.
-    pub(super) fn last_column(&self, name: &str) -> Result<Option<Column>, Error> {
-        self.read_column(name).inspect_err(|error| self.report(error))
     }
 
     /// Where a column of a block is, if any row has a value in it.
@@ -223,7 +217,7 @@ impl<'s> View<'s> {
     /// names the segment has.
     pub(super) fn all_columns(&self) -> Result<Vec<(Box<str>, Column)>, Error> {
         let Columns::Block(segment, number) = &self.columns else {
-            let column = |name: &str| Some((name.into(), self.last_column(name).transpose()?));
+            let column = |name: &str| Some((name.into(), self.open_column(name).transpose()?));
             let columns = self.names().into_iter().filter_map(column);
             return columns.map(|(name, column)| Ok((name, column?))).collect();
         };
@@ -239,13 +233,8 @@ impl<'s> View<'s> {
     }
 
     fn read_chunk(&self, segment: u64, at: ChunkAt) -> Result<Column, Error> {
-        let payload = self.unpack(&self.store.chunk(segment, at)?)?;
+        let payload = unpack(&self.store.chunk(segment, at)?)?;
         Ok(Column::decode(payload.parts())?)
-    }
-
-    fn unpack(&self, chunk: &[u8]) -> Result<Payload, Error> {
-        let mut unpacker = self.unpacker.borrow_mut();
-        Ok(unpacker.get_or_insert_with(Unpacker::new).unpack(chunk)?)
     }
 
     /// Sets the block aside, where an error is of damage.
@@ -255,12 +244,13 @@ impl<'s> View<'s> {
         }
     }
 
-    fn read_column(&self, name: &str) -> Result<Option<Column>, Error> {
+    /// Reads a column to be looked at.
+    fn open_column(&self, name: &str) -> Result<Option<Column>, Error> {
         match &self.columns {
             Columns::Staged(opened) => Ok(opened.column(name)?),
             Columns::Block(..) => {
                 let Some((segment, at)) = self.place(name) else { return Ok(None) };
-                Ok(Some(self.read_chunk(segment, at)?))
+                Ok(Some(Column::open(unpack(&self.store.chunk(segment, at)?)?)?))
             }
         }
     }
@@ -283,4 +273,17 @@ impl Store {
         let chunk = self.db.get(Family::Segments, &Segment::key(segment, at))?;
         chunk.ok_or(Error::ChunkMissing { segment })
     }
+}
+
+fn unpack(chunk: &[u8]) -> Result<Payload, Damaged> {
+    with_unpacker(|unpacker| unpacker.unpack(chunk))
+}
+
+fn with_unpacker<T>(then: impl FnOnce(&mut Unpacker) -> T) -> T {
+    UNPACKER.with_borrow_mut(|unpacker| then(unpacker.get_or_insert_with(Unpacker::new)))
+}
+
+thread_local! {
+    /// Made when the thread first reads: what zstd needs is large, and the same for all chunks.
+    static UNPACKER: RefCell<Option<Unpacker>> = const { RefCell::new(None) };
 }

@@ -1,6 +1,7 @@
 //! What is computed of events, over the whole way from the socket; and many who ask at once.
 
 use std::fmt::Write as _;
+use std::process::Command;
 use std::thread;
 
 use serde_json::{Value, json};
@@ -119,4 +120,47 @@ fn qy_06_many_heavy_queries_harm_no_sender() {
     assert!(codes.contains(&200));
     wait_for("all events", || (count(&daemon) == 12_000).then_some(()));
     assert!(daemon.stop().success());
+}
+
+#[test]
+fn qy_12_what_others_would_obey_is_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    let texts = [
+        "<script>alert(1)</script><img src=x onerror=\"alert('x')\"> &amp;",
+        "\u{1b}[31mred\u{1b}]0;title\u{7} and \u{9b}2J and \u{202e}desrever",
+        "two\r\nlines\nHTTP/1.1 200 OK\r\n\r\n{\"logs\":[]}",
+        "=HYPERLINK(\"http://x.example\",\"x\")",
+        "@SUM(1+1)*cmd|' /C calc'!A0",
+    ];
+    for (number, text) in texts.iter().enumerate() {
+        let line = format!("<14>1 - web-1 qy12 {number} - - {text}");
+        daemon.send("counted", format!("{} {line}", line.len()).as_bytes());
+    }
+    for (number, text) in texts.iter().enumerate() {
+        // JSON says exactly what was sent, and nothing of it ends its string.
+        let found = daemon.find(&format!("log.syslog.procid:{number} and service:qy12"));
+        assert_eq!(found["message"], json!(text));
+    }
+    let (status, patterns) =
+        daemon.call("POST", "/v1/logs/patterns", None, Some(&json!({"filter": "service:qy12"})));
+    assert_eq!((status, &patterns["meta"]["count"]), (200, &json!(texts.len())), "{patterns}");
+    // A terminal is told no more than letters; JSON, which programs read, has one line for each.
+    for more in [&[][..], &["--json"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_logtrace"));
+        let server = format!("--server=http://{}", daemon.address("api"));
+        let output = command.args(["query", &server, "service:qy12"]).args(more).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let shown = String::from_utf8(output.stdout).unwrap();
+        let is_obeyed = |c: &char| *c != '\n' && (*c < ' ' || more.is_empty() && c.is_control());
+        assert_eq!(shown.chars().find(is_obeyed), None, "{shown:?}");
+        if more.is_empty() {
+            assert!(!shown.contains('\u{202e}') && !shown.contains("\nHTTP/1.1"), "{shown:?}");
+        } else {
+            let lines = shown.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            let mut found: Vec<Value> = lines.map(|line| line["message"].clone()).collect();
+            found.sort_by_key(|text| texts.iter().position(|own| text == own));
+            assert_eq!(found, texts);
+        }
+    }
 }

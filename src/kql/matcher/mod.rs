@@ -115,6 +115,12 @@ impl Matcher {
         if texts.iter().all(|texts| !texts.is_empty()) { texts } else { vec![] }
     }
 
+    /// Whether a text matches once a part of it does that begins and ends where no word is cut.
+    pub const fn is_local(&self) -> bool {
+        // Words, phrases and patterns of them are looked for wherever they may be.
+        matches!(self.test, Test::Analysed(_))
+    }
+
     pub(super) fn of_class(leaf: &Query, class: Class, now: Timestamp) -> Self {
         let test = match leaf {
             Query::Is { value, .. } => is(value, class, now),

@@ -39,13 +39,30 @@ pub(super) fn unpack(
     let len = (count as u64 * u64::from(width)).div_ceil(8);
     let bytes = reader.take(usize::try_from(len).map_err(|_| Damaged("a length"))?)?;
     let mask = u64::MAX.checked_shr(u64::BITS - width).unwrap_or(0);
-    let mut words = bytes.chunks(8).map(|chunk| {
+    // Where eight bytes hold any one whole, whatever bit it begins at, each is read by itself.
+    let alone = if width <= u64::BITS - 7 { bytes.len().saturating_sub(7) } else { 0 };
+    let mut at = 0_usize;
+    let mut first = 0;
+    while first < count && at / 8 < alone {
+        let eight = bytes.get(at / 8..).and_then(|rest| rest.first_chunk()).copied();
+        each(u64::from_le_bytes(eight.unwrap_or_default()) >> (at % 8) & mask);
+        at += width as usize;
+        first += 1;
+    }
+    let (mut held, mut bits) = (0_u128, 0_u32);
+    let mut rest = bytes.get(at / 8..).unwrap_or_default();
+    if !at.is_multiple_of(8)
+        && let Some((byte, after)) = rest.split_first()
+    {
+        (held, rest) = (u128::from(byte >> (at % 8)), after);
+        bits = u32::try_from(8 - at % 8).unwrap_or_default();
+    }
+    let mut words = rest.chunks(8).map(|chunk| {
         let mut word = [0; 8];
         word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
         u64::from_le_bytes(word)
     });
-    let (mut held, mut bits) = (0_u128, 0_u32);
-    for _ in 0..count {
+    for _ in first..count {
         if bits < width {
             held |= u128::from(words.next().unwrap_or_default()) << bits;
             bits += u64::BITS;
@@ -57,8 +74,9 @@ pub(super) fn unpack(
     Ok(())
 }
 
+/// The lower half.
 #[expect(clippy::cast_possible_truncation, reason = "the lower half is what is wanted")]
-const fn low(held: u128) -> u64 {
+pub(super) const fn low(held: u128) -> u64 {
     held as u64
 }
 

@@ -1,6 +1,7 @@
 //! Digits and the numbers that they stand for, so that each can be had from the other.
 
 use super::bits;
+use super::texts::holds;
 
 /// Decimal digits: without leading zeros, or all of the same length, or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +132,20 @@ pub(super) fn around_digits(text: &[u8]) -> (&[u8], &[u8], &[u8]) {
     let (head, after) = text.split_at_checked(end).unwrap_or_default();
     let (before, digits) = head.split_at_checked(start).unwrap_or_default();
     (before, digits, after)
+}
+
+/// Whether digits between `before` and `after`, in which there are none, may have `run` in them with
+/// what stands around; it is of ASCII, and in lower case.
+pub(super) fn may_surround((before, after): (&[u8], &[u8]), run: &str) -> bool {
+    if holds(before, run) || holds(after, run) {
+        return true;
+    }
+    let (head, middle, tail) = around_digits(run.as_bytes());
+    let is_whole = !middle.is_empty() && middle.iter().all(u8::is_ascii_digit);
+    let is_same = |own: &[u8], run: &[u8]| own.eq_ignore_ascii_case(run) || !own.is_ascii();
+    let end = before.get(before.len().saturating_sub(head.len())..).unwrap_or_default();
+    let start = after.get(..tail.len()).unwrap_or(after);
+    is_whole && is_same(end, head) && is_same(start, tail)
 }
 
 /// About how many decimal digits `value` has.

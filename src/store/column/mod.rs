@@ -16,8 +16,13 @@ mod coded;
 mod cut;
 mod digits;
 mod divided;
+mod hits;
+mod holding;
+mod integers;
 mod kinds;
 pub(super) mod numbers;
+mod packed;
+mod patterns;
 mod payload;
 mod places;
 mod slot;
@@ -29,10 +34,13 @@ use std::sync::OnceLock;
 use self::coded::Coded;
 pub use self::cut::Cutter;
 use self::divided::Divided;
+use self::holding::Needles;
 use self::kinds::Kinds;
+use self::packed::Packed;
 pub(super) use self::payload::{Parts, Payload};
 pub(super) use self::slot::Variable;
 use self::split::{Split, Taken};
+use self::texts::Texts;
 use super::bytes::{Damaged, put_varint};
 use crate::event::{Kind, ValueRef};
 
@@ -49,6 +57,17 @@ pub struct Column {
 enum Body {
     Coded(Coded),
     Split(Box<Divided>),
+    /// As it lies on disk. Nothing is added to it, and nothing taken from it by other columns.
+    Packed(Box<Reading>),
+}
+
+/// Values that are split and lie as on disk, with their kinds.
+#[derive(Clone, Debug)]
+struct Reading {
+    kinds: Kinds,
+    packed: Packed,
+    /// All of them, once someone asked for them so.
+    texts: OnceLock<Texts>,
 }
 
 /// Where a value is in the column that it is taken from.
@@ -127,6 +146,7 @@ impl Column {
                     *nth += 1;
                 }
             }
+            Body::Packed(_) => unreachable!("{WRITTEN}"),
         }
     }
 
@@ -151,6 +171,12 @@ impl Column {
                 divided.split.write(index, &mut text);
                 Some(then(ValueRef::new(kind, &text)))
             }
+            Body::Packed(reading) => {
+                let kind = reading.kinds.at(index).filter(|_| index < reading.packed.len())?;
+                let mut text = Vec::new();
+                reading.packed.write(index, &mut text);
+                Some(then(ValueRef::new(kind, &text)))
+            }
         }
     }
 
@@ -160,20 +186,29 @@ impl Column {
         match &self.body {
             Body::Coded(coded) => coded.value(*coded.codes().get(index)?),
             Body::Split(divided) => divided.value(index),
+            Body::Packed(reading) => {
+                let texts = reading.texts.get_or_init(|| reading.packed.texts());
+                Some(ValueRef::new(reading.kinds.at(index)?, texts.get(index)?))
+            }
         }
     }
 
-    /// As [`select`](Self::select), for a test that only values pass which have all texts of one of
-    /// `lists` in them, in any case; those are in lower case. What cannot have them is not looked at.
+    /// Calls `each` with the rows that are `wanted` and whose value passes `test`, which only those
+    /// do that have all texts of one of `lists` in them, in any case; those are in lower case. What
+    /// cannot have them is not looked at. `is_local` says that a text passes once a part of it does
+    /// that begins and ends where no word is cut.
     pub fn select_holding(
         &self,
-        lists: &[Vec<String>],
+        (lists, is_local): (&[Vec<String>], bool),
+        wanted: impl Fn(u32) -> bool,
         mut test: impl FnMut(ValueRef<'_>) -> bool,
         mut each: impl FnMut(u32),
     ) {
+        let is_told = |kinds: &Kinds| !lists.is_empty() && !kinds.may_have(Kind::Json);
+        let is_wanted = |index| self.row_of(index).is_some_and(&wanted);
         match &self.body {
-            Body::Split(divided) if !lists.is_empty() && !divided.kinds.may_have(Kind::Json) => {
-                divided.split.holding(lists, |index, text| {
+            Body::Split(divided) if is_told(&divided.kinds) => {
+                divided.split.holding(lists, is_wanted, |index, text| {
                     let kind = divided.kinds.at(index).unwrap_or(Kind::Text);
                     if let Some(row) = self.row_of(index)
                         && test(ValueRef::new(kind, text))
@@ -182,25 +217,61 @@ impl Column {
                     }
                 });
             }
-            _ => self.select(test, each),
+            Body::Packed(reading) if is_told(&reading.kinds) => {
+                let Reading { kinds, packed, .. } = &**reading;
+                let is_local = is_local && !kinds.may_have(Kind::Null);
+                let is_enough = |text: &[u8]| is_local && test(ValueRef::new(Kind::Text, text));
+                let enough = packed.with_constant(is_enough);
+                packed.holding(&Needles::new(lists), &enough, is_wanted, |index, text| {
+                    let kind = kinds.at(index).unwrap_or(Kind::Text);
+                    if let Some(row) = self.row_of(index)
+                        && text.is_none_or(|text| test(ValueRef::new(kind, text)))
+                    {
+                        each(row);
+                    }
+                });
+            }
+            _ => self.for_each_among(&wanted, |row, value| {
+                if test(value) {
+                    each(row);
+                }
+            }),
         }
     }
 
     /// Calls `each` with every row that has a value, in order, and that value.
-    pub fn for_each(&self, mut each: impl FnMut(u32, ValueRef<'_>)) {
+    pub fn for_each(&self, each: impl FnMut(u32, ValueRef<'_>)) {
+        self.for_each_among(|_| true, each);
+    }
+
+    /// As [`for_each`](Self::for_each), of the rows that are `wanted`.
+    pub fn for_each_among(
+        &self,
+        wanted: impl Fn(u32) -> bool,
+        mut each: impl FnMut(u32, ValueRef<'_>),
+    ) {
+        let is_wanted = |index| self.row_of(index).is_some_and(&wanted);
+        let mut give = |kinds: &Kinds, index, text: &[u8]| {
+            if let Some(row) = self.row_of(index) {
+                each(row, ValueRef::new(kinds.at(index).unwrap_or(Kind::Text), text));
+            }
+        };
         match &self.body {
             Body::Coded(coded) => {
                 for (row, code) in self.value_rows().zip(coded.codes()) {
-                    if let Some(value) = coded.value(*code) {
+                    if let Some(value) = coded.value(*code).filter(|_| wanted(row)) {
                         each(row, value);
                     }
                 }
             }
-            Body::Split(divided) => divided.split.for_each(|index, text| {
-                if let Some(row) = self.row_of(index) {
-                    each(row, ValueRef::new(divided.kinds.at(index).unwrap_or(Kind::Text), text));
-                }
-            }),
+            Body::Split(divided) => {
+                let kinds = &divided.kinds;
+                divided.split.for_each(is_wanted, |index, text| give(kinds, index, text));
+            }
+            Body::Packed(reading) => {
+                let kinds = &reading.kinds;
+                reading.packed.for_each(is_wanted, |index, text| give(kinds, index, text));
+            }
         }
     }
 
@@ -209,6 +280,7 @@ impl Column {
         let body = match &self.body {
             Body::Coded(coded) => coded.memory(),
             Body::Split(divided) => divided.split.memory(),
+            Body::Packed(reading) => reading.packed.memory(),
         };
         body + self.rows.len() * size_of::<u32>()
     }
@@ -238,7 +310,7 @@ impl Column {
     pub fn dictionary(&self) -> Option<impl ExactSizeIterator<Item = ValueRef<'_>>> {
         match &self.body {
             Body::Coded(coded) => Some(coded.values()),
-            Body::Split(_) => None,
+            Body::Split(_) | Body::Packed(_) => None,
         }
     }
 
@@ -255,6 +327,7 @@ impl Column {
         match &self.body {
             Body::Coded(coded) => coded.values().any(|value| value.kind == kind),
             Body::Split(divided) => divided.kinds.may_have(kind),
+            Body::Packed(reading) => reading.kinds.may_have(kind),
         }
     }
 
@@ -266,6 +339,7 @@ impl Column {
                 return coded.values().for_each(|value| each(Variable::Text(value.bytes)));
             }
             Body::Split(divided) => divided,
+            Body::Packed(_) => unreachable!("{WRITTEN}"),
         };
         let mut scratch = Vec::new();
         for (_, template) in divided.split.templates() {
@@ -293,6 +367,7 @@ impl Column {
         match &mut self.body {
             Body::Coded(coded) => coded.clear(),
             Body::Split(divided) => divided.clear(),
+            Body::Packed(_) => self.body = Body::default(),
         }
         self.rows.clear();
         self.sparse = false;
@@ -303,11 +378,12 @@ impl Column {
         let split = match &self.body {
             Body::Coded(coded) if coded.is_worth() => None,
             Body::Coded(coded) => Some(Box::new(Divided::from(coded))),
-            Body::Split(_) => None,
+            Body::Split(_) | Body::Packed(_) => None,
         };
         let body = match (&split, &self.body) {
             (Some(divided), _) | (None, Body::Split(divided)) => Err(divided),
             (None, Body::Coded(coded)) => Ok(coded),
+            (None, Body::Packed(_)) => unreachable!("{WRITTEN}"),
         };
         out.soft.push(if body.is_ok() { CODED } else { SPLIT });
         out.soft.push(u8::from(self.sparse));
@@ -325,8 +401,30 @@ impl Column {
         }
     }
 
-    /// Reads a payload back.
-    pub(super) fn decode(mut parts: Parts<'_>) -> Result<Self, Damaged> {
+    /// Reads a payload back, for rows to be taken from it.
+    pub(super) fn decode(parts: Parts<'_>) -> Result<Self, Damaged> {
+        Self::read(parts, |parts, kinds, count| {
+            let split = Split::decode(parts, count)?;
+            Ok(Body::Split(Box::new(Divided { kinds, split, texts: OnceLock::new() })))
+        })
+    }
+
+    /// Reads a payload back, to be looked at: what is split stays as it is until it is asked for.
+    pub(super) fn open(payload: Payload) -> Result<Self, Damaged> {
+        let mut column = Self::read(payload.parts(), |parts, kinds, count| {
+            let packed = Packed::open(&payload, parts, count)?;
+            Ok(Body::Packed(Box::new(Reading { kinds, packed, texts: OnceLock::new() })))
+        })?;
+        if let Body::Packed(reading) = &mut column.body {
+            reading.packed.payload = payload;
+        }
+        Ok(column)
+    }
+
+    fn read(
+        mut parts: Parts<'_>,
+        split: impl FnOnce(&mut Parts<'_>, Kinds, usize) -> Result<Body, Damaged>,
+    ) -> Result<Self, Damaged> {
         let (form, sparse) = (parts.soft.byte()?, parts.soft.byte()? != 0);
         let count = usize::try_from(parts.soft.varint()?).map_err(|_| Damaged("a count"))?;
         if count > MAX_VALUES {
@@ -346,8 +444,7 @@ impl Column {
             CODED => Body::Coded(Coded::decode(&mut parts, count)?),
             SPLIT => {
                 let kinds = Kinds::decode(&mut parts.soft, count)?;
-                let split = Split::decode(&mut parts, count)?;
-                Body::Split(Box::new(Divided { kinds, split, texts: OnceLock::new() }))
+                split(&mut parts, kinds, count)?
             }
             _ => return Err(Damaged("a form of column")),
         };
@@ -411,6 +508,7 @@ impl Body {
         match self {
             Self::Coded(coded) => coded.len(),
             Self::Split(divided) => divided.split.len(),
+            Self::Packed(reading) => reading.packed.len(),
         }
     }
 
@@ -421,6 +519,7 @@ impl Body {
                 divided.split.pop();
                 divided.kinds.pop(divided.split.len());
             }
+            Self::Packed(_) => unreachable!("{WRITTEN}"),
         }
     }
 
@@ -441,6 +540,7 @@ impl Body {
         match self {
             Self::Split(divided) => divided,
             Self::Coded(_) => unreachable!("split above"),
+            Self::Packed(_) => unreachable!("{WRITTEN}"),
         }
     }
 }
@@ -463,6 +563,9 @@ impl Taking {
         }
     }
 }
+
+/// What is opened to be looked at is not written to, nor taken from: that is read whole.
+const WRITTEN: &str = "a column that lies as on disk is only looked at";
 
 const CODED: u8 = 0;
 const SPLIT: u8 = 1;

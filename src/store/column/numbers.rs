@@ -139,12 +139,7 @@ fn decode_codes(
     count: usize,
     values: &mut Vec<u64>,
 ) -> Result<(), Damaged> {
-    let mut distinct = Vec::new();
-    let mut value = 0_u64;
-    for _ in 0..parts.soft.count()? {
-        value = value.wrapping_add_signed(parts.soft.zigzag()?);
-        distinct.push(value);
-    }
+    let distinct = decode_distinct(parts)?;
     let mut is_known = true;
     let mut each = |code: usize| match distinct.get(code) {
         Some(value) => values.push(*value),
@@ -159,6 +154,17 @@ fn decode_codes(
         }
     }
     if is_known { Ok(()) } else { Err(Damaged("a code of an integer")) }
+}
+
+/// Reads the values that codes stand for.
+pub(super) fn decode_distinct(parts: &mut Parts<'_>) -> Result<Vec<u64>, Damaged> {
+    let mut distinct = Vec::new();
+    let mut value = 0_u64;
+    for _ in 0..parts.soft.count()? {
+        value = value.wrapping_add_signed(parts.soft.zigzag()?);
+        distinct.push(value);
+    }
+    Ok(distinct)
 }
 
 impl Shape {
@@ -338,13 +344,13 @@ fn put_width(out: &mut Vec<u8>, width: u32) {
     out.push(u8::try_from(width).expect("at most 64"));
 }
 
-const CONSTANT: u8 = 0;
-const PACKED: u8 = 1;
-const VARINTS: u8 = 2;
-const STEPS: u8 = 3;
-const VARINT_STEPS: u8 = 4;
-const CODES: u8 = 5;
-const PACKED_CODES: u8 = 6;
+pub(super) const CONSTANT: u8 = 0;
+pub(super) const PACKED: u8 = 1;
+pub(super) const VARINTS: u8 = 2;
+pub(super) const STEPS: u8 = 3;
+pub(super) const VARINT_STEPS: u8 = 4;
+pub(super) const CODES: u8 = 5;
+pub(super) const PACKED_CODES: u8 = 6;
 
 /// Below that naming the distinct values gains nothing.
 const MIN_CODED_BITS: u64 = 64;

@@ -5,7 +5,7 @@
 use super::super::bytes::{Damaged, Reader};
 
 /// What is being written.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(in crate::store) struct Payload {
     /// Will be compressed.
     pub(in crate::store) soft: Vec<u8>,

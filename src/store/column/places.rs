@@ -69,7 +69,8 @@ pub(super) fn decode(
     templates: &mut [Template],
     of: &[u16],
 ) -> Result<(), Damaged> {
-    let joins = Joins::decode(parts, templates)?;
+    let slots: Vec<usize> = templates.iter().map(|template| template.slots.len()).collect();
+    let joins = Joins::decode(parts, &slots)?;
     let mut counts: HashMap<At, usize> = HashMap::new();
     for (number, (template, ways)) in templates.iter().zip(&joins.0).enumerate() {
         for (place, way) in ways.iter().enumerate() {
@@ -106,6 +107,32 @@ pub(super) fn decode(
     Ok(())
 }
 
+/// Reads which variables share a slot: for each of each template the number of its slot, of those
+/// that follow. `slots` is how many each template has.
+pub(super) fn decode_shared(
+    parts: &mut Parts<'_>,
+    slots: &[usize],
+) -> Result<Vec<Vec<usize>>, Damaged> {
+    let joins = Joins::decode(parts, slots)?;
+    let (mut all, mut next): (Vec<Vec<usize>>, _) = (Vec::new(), 0..);
+    for ways in &joins.0 {
+        let mut own: Vec<usize> = Vec::new();
+        for (place, way) in ways.iter().enumerate() {
+            // What is named here was found to be there, and to be before.
+            own.push(match way {
+                Way::Lead => next.next().unwrap_or_default(),
+                Way::Equal(back) => own.get(place - back).copied().unwrap_or_default(),
+                Way::Join(leader) => {
+                    let led = all.get(*leader).and_then(|slots| slots.get(place));
+                    led.copied().unwrap_or_default()
+                }
+            });
+        }
+        all.push(own);
+    }
+    Ok(all)
+}
+
 impl Joins {
     /// Every variable by itself, but for those that are equal to an earlier one.
     fn equal(templates: &[&Template]) -> Self {
@@ -120,11 +147,11 @@ impl Joins {
         Self(templates.iter().map(ways).collect())
     }
 
-    fn decode(parts: &mut Parts<'_>, templates: &[Template]) -> Result<Self, Damaged> {
+    fn decode(parts: &mut Parts<'_>, slots: &[usize]) -> Result<Self, Damaged> {
         let mut joins = Self(Vec::new());
-        for template in templates {
+        for slots in slots {
             let mut ways = Vec::new();
-            for place in 0..template.slots.len() {
+            for place in 0..*slots {
                 let number = |number| usize::try_from(number).map_err(|_| Damaged("a place"));
                 let way = match number(parts.soft.varint()?)? {
                     0 => Way::Lead,

@@ -5,25 +5,25 @@
 //! in all: `5ms`, `blk_42`.
 
 use super::super::bytes::{Damaged, put_bytes, put_varint};
-use super::digits::{Decimal, Hex, MAX_DIGITS, MAX_HEX, around_digits, digits};
+use super::digits::{Decimal, Hex, MAX_DIGITS, MAX_HEX, around_digits, digits, may_surround};
 use super::numbers;
 use super::payload::{Parts, Payload};
-use super::texts::{Texts, holds, is_same};
+use super::texts::{Texts, is_same};
 
 /// The variables of one place, one for each row of a template.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slot {
-    form: Form,
+    pub(super) form: Form,
     /// What stands before and after the digits of every decimal number.
     affix: (Vec<u8>, Vec<u8>),
     /// Numbers, or hexadecimal digits by their value.
-    numbers: Vec<u64>,
-    texts: Texts,
+    pub(super) numbers: Vec<u64>,
+    pub(super) texts: Texts,
 }
 
 /// What all texts of a slot have in common.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
     /// There are none yet.
     #[default]
     Empty,
@@ -33,6 +33,17 @@ enum Form {
     Hex(Hex),
     /// Any bytes.
     Text,
+}
+
+/// How the variables of a slot are kept on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// As so many integers each, those of one place together.
+    Numbers(usize),
+    /// As distinct texts, and a code for each.
+    Codes,
+    /// As texts.
+    Texts,
 }
 
 /// A variable, without its text where it is a number.
@@ -136,11 +147,10 @@ impl Slot {
     /// Whether a variable may have `run` in it, which is of word characters alone and in lower
     /// case; `scratch` is only memory.
     pub(super) fn may_hold(&self, run: &str, scratch: &mut Vec<u8>) -> bool {
-        let has_digit = run.bytes().any(|octet| octet.is_ascii_digit());
         match self.form {
             Form::Empty => false,
             Form::Decimal(_) if self.has_affix() => {
-                has_digit || holds(&self.affix.0, run) || holds(&self.affix.1, run)
+                may_surround((&self.affix.0, &self.affix.1), run)
             }
             Form::Decimal(_) => run.bytes().all(|octet| octet.is_ascii_digit()),
             Form::Hex(hex) => {
@@ -148,6 +158,11 @@ impl Slot {
             }
             Form::Text => self.texts.may_hold(run, scratch),
         }
+    }
+
+    /// Whether its variables are any bytes.
+    pub(super) fn is_text(&self) -> bool {
+        self.form == Form::Text
     }
 
     /// About the bytes of memory that it takes.
@@ -194,19 +209,23 @@ impl Slot {
     /// Appends the text at `index`.
     pub(super) fn write(&self, index: usize, out: &mut Vec<u8>) {
         match self.form {
-            Form::Empty => {}
-            Form::Decimal(decimal) => {
-                let value = self.numbers.get(index).copied().unwrap_or_default();
-                out.extend_from_slice(&self.affix.0);
-                decimal.write(value, out);
-                out.extend_from_slice(&self.affix.1);
-            }
-            Form::Hex(hex) => {
-                let from = index.saturating_mul(hex.words());
-                let digits = self.numbers.get(from..from.saturating_add(hex.words()));
-                hex.write(digits.unwrap_or_default(), out);
+            Form::Empty | Form::Decimal(_) | Form::Hex(_) => {
+                self.write_words(self.words_of(index), out);
             }
             Form::Text => out.extend_from_slice(self.texts.get(index).unwrap_or_default()),
+        }
+    }
+
+    /// Appends the text of a variable that is kept as these numbers.
+    pub(super) fn write_words(&self, words: &[u64], out: &mut Vec<u8>) {
+        match self.form {
+            Form::Decimal(decimal) => {
+                out.extend_from_slice(&self.affix.0);
+                decimal.write(words.first().copied().unwrap_or_default(), out);
+                out.extend_from_slice(&self.affix.1);
+            }
+            Form::Hex(hex) => hex.write(words, out),
+            Form::Empty | Form::Text => {}
         }
     }
 
@@ -270,14 +289,11 @@ impl Slot {
         }
     }
 
-    /// Reads a slot of `count` variables back.
-    pub(super) fn decode(parts: &mut Parts<'_>, count: usize) -> Result<Self, Damaged> {
+    /// Reads what all variables have in common, and tells how they are kept.
+    pub(super) fn decode_form(parts: &mut Parts<'_>) -> Result<(Self, Kept), Damaged> {
         let mut slot = Self::default();
-        if count == 0 {
-            return Ok(slot);
-        }
         let form = parts.soft.byte()?;
-        match form & !WITH_AFFIX {
+        let kept = match form & !WITH_AFFIX {
             kind @ (DECIMAL | PADDED) => {
                 let is_canonical = kind == DECIMAL;
                 let len =
@@ -286,20 +302,40 @@ impl Slot {
                 if form & WITH_AFFIX != 0 {
                     slot.affix = (parts.soft.bytes()?.to_vec(), parts.soft.bytes()?.to_vec());
                 }
-                slot.numbers = numbers::decode(parts, count)?;
+                Kept::Numbers(1)
             }
             form @ (LOWER_HEX | UPPER_HEX) => {
                 let hex = Hex { len: parts.soft.byte()?.min(MAX_HEX), is_upper: form == UPPER_HEX };
                 slot.form = Form::Hex(hex);
-                slot.numbers = vec![0; count * hex.words()];
-                for place in 0..hex.words() {
+                Kept::Numbers(hex.words())
+            }
+            CODED => Kept::Codes,
+            TEXTS => Kept::Texts,
+            _ => return Err(Damaged("a form of variables")),
+        };
+        if kept == Kept::Codes || kept == Kept::Texts {
+            slot.form = Form::Text;
+        }
+        Ok((slot, kept))
+    }
+
+    /// Reads a slot of `count` variables back.
+    pub(super) fn decode(parts: &mut Parts<'_>, count: usize) -> Result<Self, Damaged> {
+        if count == 0 {
+            return Ok(Self::default());
+        }
+        let (mut slot, kept) = Self::decode_form(parts)?;
+        match kept {
+            Kept::Numbers(1) => slot.numbers = numbers::decode(parts, count)?,
+            Kept::Numbers(words) => {
+                slot.numbers = vec![0; count * words];
+                for place in 0..words {
                     let column = numbers::decode(parts, count)?;
-                    let to = slot.numbers.iter_mut().skip(place).step_by(hex.words());
+                    let to = slot.numbers.iter_mut().skip(place).step_by(words);
                     to.zip(column).for_each(|(to, value)| *to = value);
                 }
             }
-            CODED => {
-                slot.form = Form::Text;
+            Kept::Codes => {
                 let distinct = parts.soft.count()?;
                 let distinct = Texts::decode(parts, distinct)?;
                 for code in numbers::decode(parts, count)? {
@@ -307,16 +343,22 @@ impl Slot {
                     slot.texts.push(text.ok_or(Damaged("a code of a text"))?);
                 }
             }
-            TEXTS => {
-                slot.form = Form::Text;
-                slot.texts = Texts::decode(parts, count)?;
-            }
-            _ => return Err(Damaged("a form of variables")),
+            Kept::Texts => slot.texts = Texts::decode(parts, count)?,
         }
         Ok(slot)
     }
 
-    fn has_affix(&self) -> bool {
+    /// The numbers that the variable at `index` is kept as.
+    fn words_of(&self, index: usize) -> &[u64] {
+        let words = match self.form {
+            Form::Hex(hex) => hex.words(),
+            _ => 1,
+        };
+        let from = index.saturating_mul(words);
+        self.numbers.get(from..from.saturating_add(words)).unwrap_or_default()
+    }
+
+    pub(super) fn has_affix(&self) -> bool {
         !(self.affix.0.is_empty() && self.affix.1.is_empty())
     }
 

@@ -153,9 +153,14 @@ impl Split {
         }
     }
 
-    /// Calls `each` with the number and the text of all whose template may have all texts of one
-    /// of the lists in it; they are in lower case.
-    pub(super) fn holding(&self, lists: &[Vec<String>], each: impl FnMut(usize, &[u8])) {
+    /// Calls `each` with the number and the text of all that are `wanted`, and whose template may
+    /// have all texts of one of the lists in it; they are in lower case.
+    pub(super) fn holding(
+        &self,
+        lists: &[Vec<String>],
+        wanted: impl Fn(usize) -> bool,
+        each: impl FnMut(usize, &[u8]),
+    ) {
         let mut scratch = Vec::new();
         let mut may = |template: &Template| {
             template.count > 0
@@ -165,17 +170,23 @@ impl Split {
         };
         let may: Vec<bool> = self.templates.iter().map(&mut may).collect();
         if may.contains(&true) {
-            self.each_of(&may, each);
+            self.each_of(&may, wanted, each);
         }
     }
 
-    /// Calls `each` with the number and the text of all.
-    pub(super) fn for_each(&self, each: impl FnMut(usize, &[u8])) {
-        self.each_of(&vec![true; self.templates.len()], each);
+    /// Calls `each` with the number and the text of all that are `wanted`.
+    pub(super) fn for_each(&self, wanted: impl Fn(usize) -> bool, each: impl FnMut(usize, &[u8])) {
+        self.each_of(&vec![true; self.templates.len()], wanted, each);
     }
 
-    /// Calls `each` with the number and the text of all whose template is `among`.
-    fn each_of(&self, among: &[bool], mut each: impl FnMut(usize, &[u8])) {
+    /// Calls `each` with the number and the text of all that are `wanted`, and whose template is
+    /// `among`.
+    fn each_of(
+        &self,
+        among: &[bool],
+        wanted: impl Fn(usize) -> bool,
+        mut each: impl FnMut(usize, &[u8]),
+    ) {
         let (mut next, mut text) = (vec![0_usize; self.templates.len()], Vec::new());
         for (index, number) in self.of.iter().enumerate() {
             let number = usize::from(*number);
@@ -184,10 +195,12 @@ impl Split {
             }
             let template = self.templates.get(number);
             if let Some((template, nth)) = template.zip(next.get_mut(number)) {
-                text.clear();
-                template.write(*nth, &mut text);
+                if wanted(index) {
+                    text.clear();
+                    template.write(*nth, &mut text);
+                    each(index, &text);
+                }
                 *nth += 1;
-                each(index, &text);
             }
         }
     }
@@ -385,10 +398,10 @@ fn hash_of<'t>(hasher: &DefaultHashBuilder, constants: impl Iterator<Item = &'t 
 }
 
 /// Templates in a column of a batch or block; the texts of further ones vary as a whole.
-const MAX_TEMPLATES: usize = 1024;
+pub(super) const MAX_TEMPLATES: usize = 1024;
 
 /// Variables in a template; texts with more vary as a whole.
-const MAX_SLOTS: usize = 64;
+pub(super) const MAX_SLOTS: usize = 64;
 
 /// Templates that are kept for the next batch.
 const KEPT_TEMPLATES: usize = 256;
