@@ -25,6 +25,12 @@ pub(super) trait Fold: Send {
     /// Is told that the next source is to come.
     fn next(&mut self) {}
 
+    /// Takes in rows that match, where nothing but how many there are matters; says whether that is
+    /// so.
+    fn counted(&mut self, _: u64) -> bool {
+        false
+    }
+
     /// Takes in what the catalog tells of a block whose rows are all asked for; returns how many
     /// of them match, or nothing where the block must be read.
     fn whole(&mut self, asked: &Asked<'_>, block: Catalog<'_>) -> Option<u64>;
@@ -90,6 +96,10 @@ pub(super) fn fold<'m, F: Fold>(
     };
     let each = |state: &mut Folded<F>, _: usize, source: &Source| {
         state.fold.next();
+        if let Some(rows) = search.rows_of_staged(source).filter(|rows| state.fold.counted(*rows)) {
+            state.matched += rows;
+            return ControlFlow::Continue(());
+        }
         // Once for all that follows: what is deleted meanwhile is for the next question.
         let deleted = store.deleted(source);
         let block = Catalog::of(source).filter(|_| search.is_whole(source, deleted.as_deref()));

@@ -110,6 +110,14 @@ impl Search<'_> {
         is_asked && deleted.is_none() && self.store.admit(source).is_ok()
     }
 
+    /// How many rows of a batch that is not sealed match, where that is told without opening it.
+    pub(super) fn rows_of_staged(&self, source: &Source) -> Option<u64> {
+        let Source::Staged(staged) = source else { return None };
+        let ((from, to), (first, last)) = (self.times, source.times());
+        let are_all = matches!(self.plan, Plan::All) && from <= first && last <= to;
+        are_all.then(|| staged.rows_of(self.project))
+    }
+
     fn open<'s>(
         &'s self,
         source: &'s Source,

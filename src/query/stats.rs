@@ -176,6 +176,14 @@ impl Spec {
 }
 
 impl Fold for Folding<'_, '_> {
+    fn counted(&mut self, rows: u64) -> bool {
+        let is_count = self.spec.by.is_empty() && self.spec.fields.is_empty();
+        if is_count {
+            self.groups.add(&[], Group { rows, cells: Vec::new() });
+        }
+        is_count
+    }
+
     fn whole(&mut self, asked: &Asked<'_>, block: Catalog<'_>) -> Option<u64> {
         let Spec { by, fields, .. } = self.spec;
         let fields = fields.iter().map(|(field, _)| field);

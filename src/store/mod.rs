@@ -341,7 +341,8 @@ impl Store {
     pub fn sources(&self, project: &str, from: i64, to: i64) -> Vec<Source> {
         let state = self.state.read();
         let in_time = |(first, last): (i64, i64)| first <= to && last >= from;
-        let staged = state.staged.iter().filter(|staged| in_time(staged.times));
+        let is_own = |staged: &&Arc<Staged>| staged.rows_of(project) > 0 && in_time(staged.times);
+        let staged = state.staged.iter().filter(is_own);
         let mut sources: Vec<_> = staged.cloned().map(Source::Staged).collect();
         for segment in state.segments.values() {
             if *segment.project == *project && segment.overlaps(from, to) {

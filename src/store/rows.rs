@@ -264,6 +264,12 @@ impl Head {
         let times = times(parts, rows)?;
         Ok(Self { origins, runs, times })
     }
+
+    /// Origins, some of them more than once, and how many rows are their own.
+    pub(super) fn by_origin(&self) -> impl Iterator<Item = (&Arc<Origin>, u64)> {
+        let of = |run: &Run| Some((self.origins.get(run.origin as usize)?, u64::from(run.rows)));
+        self.runs.iter().filter_map(of)
+    }
 }
 
 /// Appends times or ids.

@@ -13,6 +13,7 @@ use rustc_hash::FxHashMap;
 use super::bytes::{Damaged, Reader, put_bytes, put_varint};
 use super::chunk::{Packer, Unpacker};
 use super::column::{Column, Parts, Payload};
+use super::origin::Origin;
 use super::rows::{Head, Rows};
 
 /// A staged batch: what is known of it without opening it, and its chunk.
@@ -26,6 +27,8 @@ pub struct Staged {
     pub(super) rows: usize,
     /// The times of its earliest and latest row, in microseconds since the epoch.
     pub(super) times: (i64, i64),
+    /// How many rows each project has.
+    projects: FxHashMap<Arc<str>, u64>,
     /// Bytes of the values before they were encoded.
     pub(super) raw_bytes: usize,
     /// The compressed payload, as it lies on disk.
@@ -75,6 +78,7 @@ impl Staged {
             first_id,
             rows: rows.len(),
             times: span(rows.times()),
+            projects: by_project(rows.by_origin()),
             raw_bytes: rows.bytes(),
             chunk: packer.pack(scratch).into(),
         }
@@ -88,9 +92,17 @@ impl Staged {
             first_id: opened.first_id,
             rows: opened.head.times.len(),
             times: span(&opened.head.times),
+            projects: by_project(opened.head.by_origin()),
             raw_bytes: usize::try_from(opened.raw_bytes).unwrap_or(usize::MAX),
             chunk: chunk.into(),
         })
+    }
+}
+
+impl Staged {
+    /// How many rows `project` has in it.
+    pub fn rows_of(&self, project: &str) -> u64 {
+        self.projects.get(project).copied().unwrap_or_default()
     }
 }
 
@@ -136,6 +148,17 @@ impl Opened {
         let hard = Reader(self.payload.hard.get(hard.clone()).unwrap_or_default());
         Column::decode(Parts { soft, hard }).map(Some)
     }
+}
+
+/// The rows of each project, of those that have any.
+fn by_project<'o>(
+    origins: impl Iterator<Item = (&'o Arc<Origin>, u64)>,
+) -> FxHashMap<Arc<str>, u64> {
+    let mut projects = FxHashMap::default();
+    for (origin, rows) in origins.filter(|(_, rows)| *rows > 0) {
+        *projects.entry(Arc::clone(&origin.project)).or_default() += rows;
+    }
+    projects
 }
 
 /// The range of that length at `start`, which moves to its end.

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::fixtures::{NOW, TestStore, answer, request, texts};
-use crate::query::{Deletion, Tail, count_deletion, delete, run};
+use crate::query::{
+    Aggregate, Deletion, Facets, Stats, Tail, Which, count_deletion, delete, facets, run, stats,
+};
 use crate::time::{DAY, Timestamp};
 
 fn deleted(store: &TestStore, filter: &str) -> u64 {
@@ -186,4 +188,54 @@ proptest! {
             prop_assert_eq!(usage.segment_rows + usage.staged_rows, model.len() as u64);
         }
     }
+}
+
+/// The catalog tells of one field, the rows of the other: both are of the same moment.
+#[test]
+fn facets_agree_while_events_are_deleted() {
+    let store = TestStore::new();
+    let messages: Vec<String> = (0..100).map(|n| format!("n{n} of this and that")).collect();
+    let events: Vec<(i64, &str)> = (0..).zip(messages.iter().map(String::as_str)).collect();
+    store.stage_messages("p", &events);
+    store.seal().unwrap();
+    let asked = Facets {
+        which: request("*").into(),
+        fields: ["nosuch", "message"].map(str::to_owned).to_vec(),
+        limit: 10,
+    };
+    std::thread::scope(|scope| {
+        let deleting =
+            scope.spawn(|| (0..100).map(|n| deleted(&store, &format!("n{n}"))).sum::<u64>());
+        loop {
+            let is_over = deleting.is_finished();
+            let answer = facets(&store, &asked).unwrap();
+            for facet in &answer.facets {
+                let values: u64 = facet.values.iter().map(|value| value.count).sum();
+                let all = values + facet.other + facet.missing;
+                assert_eq!(all, answer.meta.count, "{facet:?}");
+            }
+            if is_over {
+                break;
+            }
+        }
+        assert_eq!(deleting.join().unwrap(), 100);
+    });
+}
+
+#[test]
+fn what_is_staged_is_counted_without_a_look() {
+    let store = TestStore::new();
+    store.stage_messages("p", &[(1, "a"), (2, "b")]);
+    store.stage_messages("other", &[(3, "a")]);
+    let count = |from: i64, filter: &str| {
+        let mut which: Which = request(filter).into();
+        which.from = Timestamp::from_micros(from);
+        let aggregates = vec![Aggregate::parse("count").unwrap()];
+        let answer = stats(&store, &Stats { which, by: vec![], aggregates, limit: 1 }).unwrap();
+        (answer.groups[0]["count"].as_u64().unwrap(), answer.meta.scanned_events)
+    };
+    assert_eq!(count(1, "*"), (2, 0));
+    assert_eq!(count(2, "*"), (1, 2), "some are too early");
+    assert_eq!(count(1, "a"), (1, 2));
+    assert_eq!(store.sources("p", 0, 9).len(), 1);
 }

@@ -57,6 +57,11 @@ fn check_histogram(store: &TestStore, asked: &Request, interval: &str, by: &str)
         .collect();
     assert_eq!(found, want, "{interval}");
     assert_eq!(answer.meta.count, events.len() as u64);
+    for _ in 0..2 {
+        // Without a field, and again when it is known which seconds have rows.
+        let alone = histogram(store, &over_time(asked, interval, None)).unwrap();
+        assert_eq!((alone.buckets, alone.meta.count), (answer.buckets.clone(), answer.meta.count));
+    }
     let shown = answer.series.unwrap();
     assert_eq!(shown.len(), series.len().min(3));
     let others: u64 = answer.other.as_ref().map_or(0, |other| other.counts.iter().sum());
