@@ -177,7 +177,7 @@ fn read(bencher: Bencher<'_, '_>, column: &str) {
             let view = kept.store.view(source).expect("just sealed");
             match column {
                 "@timestamp" => {
-                    seen += usize::from(view.head().expect("just sealed").time(0).is_some())
+                    seen += usize::from(view.head().expect("just sealed").time(0).is_some());
                 }
                 name => {
                     let column = view.column(name).expect("just sealed").expect("in all lines");
