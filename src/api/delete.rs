@@ -16,8 +16,10 @@ use super::input::Input;
 use super::problem::Problem;
 use super::request::{Ask, Syntax};
 use crate::audit::{Act, Who};
-use crate::gate::Scope;
+use crate::db::Trouble;
+use crate::gate::{GateError, Scope};
 use crate::query::{self, DeleteError, Deletion, Request};
+use crate::store;
 
 /// What may be deleted.
 #[derive(Debug, Deserialize)]
@@ -89,7 +91,9 @@ async fn run(
     let done = tokio::task::spawn_blocking(move || {
         let done = match recorded {
             None => query::count_deletion(&api.store, &request),
-            Some((who, act)) => api.audit.change(who, act, || query::delete(&api.store, &request)),
+            Some((who, act)) => delete_on_any_disk(&api, &request, |delete| {
+                api.audit.change(who.clone(), act.clone(), delete)
+            }),
         };
         drop(place);
         done
@@ -99,8 +103,27 @@ async fn run(
     done.map_err(|error| match error {
         DeleteError::Query(error) => error.into(),
         error @ DeleteError::Spent => Problem::conflict("too_much", error),
+        // Refused, as a change of the gate is that finds no room.
+        DeleteError::Store(store::Error::Db(error)) => GateError::Db(error).into(),
         error => Problem::internal(&error),
     })
+}
+
+/// Deletes, on a full disk too: the ballast makes way. Each try is `recorded`.
+fn delete_on_any_disk(
+    api: &Api,
+    request: &Request,
+    recorded: impl Fn(&dyn Fn() -> Result<Deletion, DeleteError>) -> Result<Deletion, DeleteError>,
+) -> Result<Deletion, DeleteError> {
+    let delete = || query::delete(&api.store, request);
+    api.store.make_way()?;
+    match recorded(&delete) {
+        Err(DeleteError::Store(error)) if error.trouble() != Trouble::Fatal => {
+            api.store.make_way()?;
+            recorded(&delete)
+        }
+        done => done,
+    }
 }
 
 /// Ends the search for what is to be deleted when nobody waits for the answer any longer.

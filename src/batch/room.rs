@@ -113,17 +113,7 @@ impl Room {
     ///
     /// When that was not enough.
     pub fn make_way(&self, store: &Store) -> Result<(), Error> {
-        let space = Space::of(store.db().path()).unwrap_or_default();
-        if store.db().latched().is_none() && space.free >= SMALL {
-            return Ok(());
-        }
-        if self.ballast.release() {
-            info!("the ballast is thrown overboard to make way for a commit");
-        }
-        match store.db().latched() {
-            None => Ok(()),
-            Some(_) => store.reopen(),
-        }
+        store.make_way()
     }
 
     /// Why nothing may be written now.
@@ -218,6 +208,3 @@ const RETRY_EVERY: Duration = Duration::from_secs(1);
 
 /// Files that the file system must still have room for.
 const MIN_FILES: u64 = 64;
-
-/// Room that something small takes, with the files that the engine makes when it is opened.
-const SMALL: u64 = 8 << 20;

@@ -46,6 +46,7 @@ mod marker;
 mod notes;
 mod options;
 mod recorder;
+mod refused;
 mod salvage;
 mod space;
 mod sst;
@@ -71,6 +72,7 @@ use parking_lot::{MappedRwLockReadGuard, Mutex, RwLock, RwLockReadGuard};
 use rocksdb::{Direction, IngestExternalFileOptions, IteratorMode};
 
 use self::engine::Engine;
+use self::refused::{Refused, put_back};
 
 /// A part of the store with options of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -104,6 +106,8 @@ pub struct Db {
     place: Mutex<Option<(u64, u64)>>,
     /// How often the engine was opened.
     opened: AtomicU64,
+    /// What is put back once it is opened again.
+    refused: Mutex<Refused>,
 }
 
 impl Db {
@@ -120,6 +124,8 @@ impl Db {
         if why.is_none() {
             marker::write(path)?;
         }
+        let mut refused = Refused::read(path);
+        let why = why.or_else(|| put_back(path, &engine, &mut refused).err());
         Ok(Self {
             inner: RwLock::new(Some(engine)),
             path: path.to_owned(),
@@ -128,6 +134,7 @@ impl Db {
             latched: Mutex::new(why.map(|error| error.trouble())),
             place: Mutex::new(marker::place(path)),
             opened: AtomicU64::new(1),
+            refused: Mutex::new(refused),
         })
     }
 
@@ -186,6 +193,11 @@ impl Db {
         }
     }
 
+    /// Throws the [`Ballast`] overboard. Says whether there was one.
+    pub fn release_ballast(&self) -> bool {
+        space::release_ballast(&self.path)
+    }
+
     /// Whether files can be made, written and synced in the data folder, by doing so.
     ///
     /// # Errors
@@ -198,7 +210,8 @@ impl Db {
     /// Closes the engine and opens it again, so that it writes again. Whoever reads meanwhile
     /// waits; where it cannot be opened for writing, they can read all the same.
     ///
-    /// What was refused before may be there now: see [`commit`](Self::commit).
+    /// What was refused before may be there now: see [`commit`](Self::commit). What was refused of
+    /// `meta` alone is not.
     ///
     /// # Errors
     ///
@@ -211,6 +224,7 @@ impl Db {
         }
         drop(inner.take());
         let (engine, why) = Engine::open(&self.path, &self.options, false)?;
+        let why = why.or_else(|| put_back(&self.path, &engine, &mut self.refused.lock()).err());
         *inner = Some(engine);
         self.opened.fetch_add(1, Ordering::Release);
         *self.place.lock() = marker::place(&self.path);
@@ -224,7 +238,8 @@ impl Db {
     /// # Errors
     ///
     /// When it could not be written; it may still turn up after a restart or a
-    /// [`reopen`](Self::reopen). Until then every other write is refused as well.
+    /// [`reopen`](Self::reopen), unless it changes `meta`. Until then every other write is refused
+    /// as well.
     pub fn commit(&self, write: &Write<'_>) -> Result<(), Error> {
         match recorder::take() {
             Some(recorder) => recorder.commit(self, write),
@@ -253,7 +268,15 @@ impl Db {
         if opened.is_some_and(|opened| opened != self.opened()) {
             return Err(Error::Reopened);
         }
-        engine.commit(writes).inspect_err(|error| self.latch(error.trouble()))
+        let done = engine.commit(writes);
+        match &done {
+            Ok(()) => self.done(writes),
+            Err(error) => {
+                self.latch(error.trouble());
+                self.refuse(&engine, writes, error);
+            }
+        }
+        done
     }
 
     /// The value under `key`.

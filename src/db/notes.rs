@@ -11,6 +11,11 @@ pub(super) fn read(folder: &Path, name: &str) -> Option<String> {
     fs::read_to_string(folder.join(name)).ok()
 }
 
+/// Removes `name` in `folder`, if it is there.
+pub(super) fn remove(folder: &Path, name: &str) {
+    let _gone = fs::remove_file(folder.join(name)).is_ok();
+}
+
 /// Makes `name` in `folder` say `text`, synced: all of it, or what it said before.
 pub(super) fn write(folder: &Path, name: &str, text: &str) -> Result<(), Error> {
     let (path, draft) = (folder.join(name), folder.join(format!("{name}.new")));

@@ -68,3 +68,60 @@ fn the_holder_of_a_store_is_named() {
     let error = open(folder.path()).unwrap_err().to_string();
     assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
 }
+
+fn no_room() -> Error {
+    Error::File { path: "x".into(), error: std::io::Error::from_raw_os_error(28) }
+}
+
+#[test]
+fn a_refused_change_of_meta_does_not_show_when_it_is_opened_again() {
+    // By the same process, and by the next.
+    for is_reopened in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut db = open(folder.path()).unwrap();
+        db.meta_put(b"changed", b"before").unwrap();
+        db.meta_put(b"deleted", b"before").unwrap();
+        let mut write = Write::default();
+        write.put(Family::Meta, b"changed".as_slice(), b"after".as_slice());
+        write.put(Family::Meta, b"new".as_slice(), b"after".as_slice());
+        write.put(Family::Audit, b"new".as_slice(), b"after".as_slice());
+        write.delete(Family::Meta, b"deleted".as_slice());
+        let mut staged = Write::default();
+        staged.put(Family::Stage, b"staged".as_slice(), b"after".as_slice());
+        // Refused, and yet they reached the log.
+        for write in [&write, &staged] {
+            db.refuse(&db.engine().unwrap(), &[write], &no_room());
+            db.engine().unwrap().commit(&[write]).unwrap();
+        }
+        db.latch(Trouble::Full);
+        if is_reopened {
+            db.reopen().unwrap();
+        } else {
+            drop(db);
+            db = open(folder.path()).unwrap();
+        }
+        assert_eq!(db.meta_get(b"changed").unwrap().as_deref(), Some(&b"before"[..]));
+        assert_eq!(db.meta_get(b"deleted").unwrap().as_deref(), Some(&b"before"[..]));
+        assert_eq!(db.meta_get(b"new").unwrap(), None);
+        assert_eq!(db.get(Family::Audit, b"new").unwrap(), None);
+        assert!(db.get(Family::Stage, b"staged").unwrap().is_some(), "of the store's care");
+        // What is done from then on stays.
+        db.meta_put(b"changed", b"later").unwrap();
+        drop(db);
+        let db = open(folder.path()).unwrap();
+        assert_eq!(db.meta_get(b"changed").unwrap().as_deref(), Some(&b"later"[..]));
+    }
+}
+
+#[test]
+fn a_change_that_was_done_after_a_refused_one_is_not_undone() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = open(folder.path()).unwrap();
+    let mut write = Write::default();
+    write.put(Family::Meta, b"a".as_slice(), b"refused".as_slice());
+    db.refuse(&db.engine().unwrap(), &[&write], &no_room());
+    db.meta_put(b"a", b"done").unwrap();
+    drop((db, write));
+    let db = open(folder.path()).unwrap();
+    assert_eq!(db.meta_get(b"a").unwrap().as_deref(), Some(&b"done"[..]));
+}

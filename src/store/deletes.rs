@@ -182,6 +182,12 @@ impl Deletes {
         Ok(Self(RwLock::new(found.collect())))
     }
 
+    /// Takes what another knows of the segments that it knows of: a deletion that was refused may
+    /// have been done.
+    pub(super) fn take_over(&self, other: Self) {
+        self.0.write().extend(other.0.into_inner());
+    }
+
     /// How many rows there are, in segments that `is_counted` says.
     pub(super) fn rows(&self, is_counted: impl Fn(u64) -> bool) -> u64 {
         let all = self.0.read();

@@ -22,7 +22,7 @@ use super::sealer::Sealer;
 use super::segment::Segment;
 use super::staged::Staged;
 use super::{Config, Error, State, Store, Writer};
-use crate::db::{Db, Family, Trouble, Write};
+use crate::db::{Db, Family, Space, Trouble, Write};
 
 /// See [`Store::open`].
 pub(super) fn open(db: Arc<Db>, config: Config) -> Result<Store, Error> {
@@ -101,6 +101,21 @@ impl Store {
         self.read_back(writer).inspect_err(|error| self.db.latch(error.trouble()))
     }
 
+    /// Makes way for something small on a disk that is full: throws the ballast overboard, and
+    /// opens the engine anew where it takes no more writes.
+    ///
+    /// # Errors
+    ///
+    /// When that was not enough.
+    pub fn make_way(&self) -> Result<(), Error> {
+        let free = Space::of(self.db.path()).unwrap_or_default().free;
+        let latched = self.db.latched();
+        if (latched.is_some() || free < SMALL) && self.db.release_ballast() {
+            info!("the ballast is thrown overboard to make way for a commit");
+        }
+        latched.map_or(Ok(()), |_| self.reopen())
+    }
+
     fn read_back(&self, writer: &mut Writer) -> Result<(), Error> {
         // Segments that no row names are left for the next start: somebody may be merging.
         let catalog = catalog::read(&self.db)?;
@@ -116,6 +131,8 @@ impl Store {
         if !turned_up.is_empty() {
             self.db.commit(&write)?;
         }
+        let deletes = Deletes::load(&self.db, &catalog.segments, &self.quarantine)?;
+        self.deletes.take_over(deletes);
         writer.turned_up.extend(turned_up.iter().map(|batch| batch.number));
         writer.next_batch = writer.next_batch.max(found.next_batch);
         writer.next_id = writer.next_id.max(found.next_id);
@@ -294,6 +311,9 @@ pub(super) const SEGMENT: &[u8] = b"segment/";
 
 /// More than any batch has rows.
 const IDS_OF_A_BATCH: u64 = 1 << 32;
+
+/// Room that something small takes, with the files that the engine makes when it is opened.
+const SMALL: u64 = 8 << 20;
 
 /// zstd's level while events arrive: higher ones cost far more than they save.
 pub(super) const LEVEL: i32 = 1;

@@ -474,5 +474,21 @@ fn st_04_a_seal_that_was_refused_and_done_is_not_done_again() {
     assert_eq!(store.usage().segments, 1);
 }
 
+#[test]
+fn st_06_a_deletion_that_was_refused_and_done_shows_when_it_is_opened_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    store.stage([&batch(&origin("p"), 0..10, 0)]).unwrap();
+    store.seal().unwrap();
+    let id = store.state.read().segments.keys().next().copied().unwrap();
+    store.delete(&[((id, 0), RowSet::from_iter([0]))].into()).unwrap();
+    // As it is remembered where the commit was refused.
+    store.deletes.forgotten(id);
+    assert_eq!(store.usage().segment_rows, 10);
+    store.db.latch(db::Trouble::Full);
+    store.reopen().unwrap();
+    assert_eq!(store.usage().segment_rows, 9);
+}
+
 /// A day that a clock may show.
 const FIRST: i64 = 20_000;

@@ -57,6 +57,41 @@ fn st_07_a_disk_that_became_read_only_is_waited_for() {
     refused_and_forgiven("write", EROFS, "the disk cannot be written to");
 }
 
+/// A key that could not be made, and a network that could not be listed, are not there: neither
+/// when the store goes on, nor after a restart, though they had reached the log before the sync
+/// failed.
+#[test]
+fn st_07_a_change_that_was_refused_is_absent() {
+    for is_killed in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let faults = Faults::new(folder.path());
+        let daemon = faults.start(folder.path(), "");
+        let key = |name: &str| serde_json::json!({"name": name, "scopes": ["write:logs"]});
+        assert_eq!(daemon.call("POST", "/v1/keys", None, Some(&key("there"))).0, 201);
+        faults.set("sync", ENOSPC, ".log");
+        let (status, said) = daemon.call("POST", "/v1/keys", None, Some(&key("absent")));
+        assert_eq!((status, &said["code"]), (503, &"no_room".into()), "{said}");
+        let names = |daemon: &Daemon| {
+            let (status, said) = daemon.call("GET", "/v1/keys", None, None);
+            assert_eq!(status, 200, "{said}");
+            (said.to_string().contains("there"), said.to_string().contains("absent"))
+        };
+        assert_eq!(names(&daemon), (true, false));
+        if is_killed {
+            daemon.kill();
+            faults.clear();
+        } else {
+            wait_until_held(&daemon);
+            faults.clear();
+            wait_until_free(&daemon);
+            assert_eq!(names(&daemon), (true, false));
+            daemon.kill();
+        }
+        let daemon = Daemon::start(folder.path(), "");
+        assert_eq!(names(&daemon), (true, false), "killed: {is_killed}");
+    }
+}
+
 #[test]
 fn st_08_a_failed_sync_ends_the_daemon_and_acknowledges_nothing() {
     let folder = tempfile::tempdir().unwrap();

@@ -192,3 +192,31 @@ fn st_06_a_stop_on_a_full_disk_stores_what_had_been_taken() {
     let daemon = Daemon::start(disk.path(), &config);
     assert_eq!(daemon.query("message:wire").len(), 1000);
 }
+
+#[test]
+fn st_06_what_is_deleted_goes_from_a_full_disk() {
+    let disk = SmallDisk::new(96);
+    let daemon = Daemon::start(disk.path(), CONFIG);
+    let ingest = |daemon: &Daemon, text: &str| {
+        let logs = serde_json::json!({"logs": [{"message": text}]});
+        assert_eq!(daemon.call("POST", "/v1/logs/ingest", None, Some(&logs)).0, 202);
+    };
+    ingest(&daemon, "wanted");
+    ingest(&daemon, "unwanted");
+    let filler = disk.fill(0);
+    wait_until_held(&daemon);
+    assert!(disk.path().join("data/BALLAST").exists());
+    // It is staged, too: it must be sealed to be deleted.
+    let which = serde_json::json!({"filter": "message:unwanted", "from": "-1h", "to": "now+1h"});
+    let (status, said) = daemon.call("POST", "/v1/logs/delete", None, Some(&which));
+    assert_eq!((status, &said["deleted"]), (200, &1.into()), "{said}");
+    assert!(!disk.path().join("data/BALLAST").exists(), "there was room all the same");
+    let is_right = |daemon: &Daemon| {
+        assert_eq!(daemon.query("message:wanted").len(), 1);
+        assert_eq!(daemon.query("message:unwanted").len(), 0);
+    };
+    is_right(&daemon);
+    daemon.kill();
+    drop(filler);
+    is_right(&Daemon::start(disk.path(), CONFIG));
+}
