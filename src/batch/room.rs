@@ -56,6 +56,8 @@ struct State {
 enum Why {
     /// Less is free than should be.
     Low,
+    /// No more files can be made, or soon none.
+    Files,
     /// A write was refused, or would be.
     Trouble(Trouble),
 }
@@ -137,7 +139,10 @@ impl Room {
             Some(_) if self.ballast.is_there() => floor / 8,
             Some(_) => floor / 8 + self.ballast.len(space.total),
         };
-        if space.free < floor + more || space.files < MIN_FILES {
+        if space.files < MIN_FILES {
+            return Some(Why::Files);
+        }
+        if space.free < floor + more {
             return Some(latched.map_or(Why::Low, Why::Trouble));
         }
         latched.and_then(|trouble| self.reopen(store, state, trouble))
@@ -180,6 +185,7 @@ impl State {
     fn enter(&mut self, why: Why) {
         let reason = match why {
             Why::Low => "the disk is nearly full",
+            Why::Files => "the disk has no room for more files",
             Why::Trouble(trouble) => trouble.as_str(),
         };
         let RoomStatus { space, floor, .. } = self.status;

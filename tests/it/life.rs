@@ -94,6 +94,8 @@ fn cf_05_ports_that_are_taken_are_all_named() {
     assert!(ports.iter().all(|port| said(&output).contains(port)), "{}", said(&output));
 }
 
+/// A folder on NFS is not tried: a server of it is not to be had without modules of the kernel that
+/// few machines for tests have. What is done there is a warning, from what statfs(2) says.
 #[test]
 fn st_18_a_second_daemon_is_refused_and_the_first_is_named() {
     let folder = tempfile::tempdir().unwrap();

@@ -14,9 +14,20 @@ impl SmallDisk {
     /// One of so many MiB. Mounting needs root.
     #[track_caller]
     pub(crate) fn new(mib: u64) -> Self {
+        Self::mounted(&format!("size={mib}m"))
+    }
+
+    /// One that has room for so many files.
+    #[track_caller]
+    pub(crate) fn with_files(mib: u64, files: u64) -> Self {
+        Self::mounted(&format!("size={mib}m,nr_inodes={files}"))
+    }
+
+    #[track_caller]
+    fn mounted(options: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={mib}m"), "logtrace-test"])
+            .args(["-t", "tmpfs", "-o", options, "logtrace-test"])
             .arg(folder.path())
             .status();
         assert!(mounted.unwrap().success(), "cannot mount: this test needs root");
@@ -32,6 +43,17 @@ impl SmallDisk {
     pub(crate) fn free(&self) -> u64 {
         let found = rustix::fs::statvfs(self.path()).unwrap();
         found.f_bavail * found.f_frsize
+    }
+
+    /// Makes files until there can be no more; removed when what it returns is dropped.
+    pub(crate) fn use_up_files(&self) -> Filler {
+        let path = self.path().join("files");
+        fs::create_dir(&path).unwrap();
+        let mut made = 0;
+        while File::create(path.join(made.to_string())).is_ok() {
+            made += 1;
+        }
+        Filler(path)
     }
 
     /// Fills it until so many bytes are free; removed when what it returns is dropped.
@@ -61,6 +83,6 @@ pub(crate) struct Filler(PathBuf);
 
 impl Drop for Filler {
     fn drop(&mut self) {
-        let _gone = fs::remove_file(&self.0).is_ok();
+        let _gone = fs::remove_file(&self.0).is_ok() || fs::remove_dir_all(&self.0).is_ok();
     }
 }

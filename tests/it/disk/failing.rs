@@ -1,6 +1,6 @@
 //! A disk that refuses: writes, syncs, new files.
 
-use super::faults::{EDQUOT, EIO, ENOSPC, EROFS, Faults};
+use super::faults::{EACCES, EDQUOT, EIO, ENOSPC, EROFS, Faults};
 use super::full::{wait_until_free, wait_until_held};
 use super::health;
 use super::sender::{Sender, assert_stored_once};
@@ -55,6 +55,12 @@ fn st_07_a_quota_that_is_used_up_is_waited_for() {
 #[test]
 fn st_07_a_disk_that_became_read_only_is_waited_for() {
     refused_and_forgiven("write", EROFS, "the disk cannot be written to");
+}
+
+/// As a server of files says it that lets nobody write any longer.
+#[test]
+fn st_07_a_permission_that_was_lost_is_waited_for() {
+    refused_and_forgiven("write", EACCES, "the disk cannot be written to");
 }
 
 /// A key that could not be made, and a network that could not be listed, are not there: neither

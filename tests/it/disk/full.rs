@@ -91,6 +91,32 @@ fn st_04_a_disk_below_its_floor_stops_acknowledging_and_goes_on_by_itself() {
 }
 
 #[test]
+fn st_07_a_disk_without_room_for_files_is_waited_for() {
+    let disk = SmallDisk::with_files(96, 1000);
+    // Logs are changed often, and each is a file.
+    let config = format!("{CONFIG}[store.engine]\nwrite_buffer = \"1 MiB\"\n");
+    let daemon = Daemon::start(disk.path(), &config);
+    let sender = Sender::start(&daemon, "a");
+    sender.more();
+    let files = disk.use_up_files();
+    wait_until_held(&daemon);
+    sender.more_refused();
+    let acknowledged = sender.acknowledged();
+    sender.more_refused();
+    assert_eq!(sender.acknowledged(), acknowledged, "acknowledged though nothing can be made");
+    let (status, said) = health(&daemon);
+    let held = "the disk has no room for more files";
+    assert_eq!((status, &said["disk"]["held"]), (503, &held.into()), "{said}");
+    assert_eq!(daemon.query("message:ac0n0").len(), 1, "searched meanwhile");
+    drop(files);
+    wait_until_free(&daemon);
+    sender.more();
+    let acknowledged = sender.end();
+    daemon.kill();
+    assert_stored_once(&Daemon::start(disk.path(), &config), &acknowledged);
+}
+
+#[test]
 fn st_05_a_disk_without_any_room_is_opened_and_goes_on_by_itself() {
     let disk = SmallDisk::new(96);
     let daemon = Daemon::start(disk.path(), CONFIG);

@@ -117,13 +117,24 @@ const LINES: u64 = 16_384;
 
 #[test]
 fn st_20_a_slow_disk_slows_senders_and_loses_nothing() {
+    slow_disk(Duration::from_secs(2));
+}
+
+#[test]
+#[ignore = "slow: make slow-tests"]
+fn st_20_slow_syncs_of_ten_seconds_slow_senders_and_lose_nothing() {
+    slow_disk(Duration::from_secs(10));
+}
+
+/// Every sync takes so long.
+#[track_caller]
+fn slow_disk(slow: Duration) {
     let folder = tempfile::tempdir().unwrap();
     let faults = Faults::new(folder.path());
     let daemon = faults.start(folder.path(), "");
     let sender = Sender::start(&daemon, "a");
     sender.more();
-    let slow = Duration::from_secs(2);
-    faults.set("sync", -2000, ".log");
+    faults.set("sync", -i32::try_from(slow.as_millis()).unwrap(), ".log");
     // Two calls, so that one began when it was slow already.
     let began = Instant::now();
     sender.more();
