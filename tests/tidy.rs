@@ -32,6 +32,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rustls::", &["net", "ship"]),
     ("tokio_rustls::", &["net", "ship"]),
     ("reqwest::", &["ship"]),
+    ("webpki::", &["net"]),
     ("quinn_udp::", &["net"]),
     ("socket2::", &["net"]),
     ("rustix::", &["db", "net", "app"]),

@@ -60,7 +60,7 @@ impl Api {
         let Caller { peer, key, masked, is_for_loopback } = caller;
         let (peer, key) = (*peer, key.clone());
         if let Some(key) = key {
-            self.gate.check(&key, scope, peer, now()).map_err(Problem::refused)?;
+            self.check(&key, scope, peer).map_err(Problem::refused)?;
             let (project, reader) = (key.project().into(), key.id().into());
             return Ok(Allowed { project, reader, key: Some(key), peer, scope });
         }
@@ -75,6 +75,14 @@ impl Api {
         let (project, reader) = (DEFAULT_PROJECT.into(), "".into());
         Ok(Allowed { project, reader, key: None, peer, scope })
     }
+
+    /// Whether a key may be used for this here, from there, now.
+    fn check(&self, key: &Key, scope: Scope, peer: IpAddr) -> Result<(), Refusal> {
+        match self.config.environment {
+            Some(environment) => self.gate.check_in(environment, key, scope, peer, now()),
+            None => self.gate.check(key, scope, peer, now()),
+        }
+    }
 }
 
 impl Allowed {
@@ -83,7 +91,7 @@ impl Allowed {
         let at = now();
         api.gate.admit_peer(self.peer, at)?;
         match &self.key {
-            Some(key) => api.gate.check(key, self.scope, self.peer, at),
+            Some(key) => api.check(key, self.scope, self.peer),
             None => Ok(()),
         }
     }

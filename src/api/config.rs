@@ -8,6 +8,8 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
+use crate::gate::Environment;
+
 /// REST, and logs over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -19,6 +21,9 @@ pub struct Config {
     /// Whether callers on other machines may read and write logs of project `default` without a
     /// key. Default: false.
     pub allow_anonymous: bool,
+    /// The environment of all keys that may be used here: `production`, `staging` or
+    /// `development`. Default: keys of any.
+    pub environment: Option<Environment>,
     /// The longest body of logs, as it comes and as it is after decompression. Default: 16 MiB.
     /// Range: 64 KiB to 64 MiB.
     pub max_body: ByteSize,
@@ -55,6 +60,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8514)),
             require_key: false,
             allow_anonymous: false,
+            environment: None,
             max_body: ByteSize::mib(16),
             max_events: 5000,
             max_connections: 4096,

@@ -13,6 +13,7 @@ use super::journals::{Journal, names};
 use super::problem::Problem;
 use super::query::run;
 use super::request::Ask;
+use super::wall::Wall;
 use crate::gate::Scope;
 use crate::query::{self, Context, ContextAnswer, QueryError};
 
@@ -45,7 +46,9 @@ pub(super) async fn context(
     let is_id =
         id.len() == 16 && id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     let number = u64::from_str_radix(&id, 16).ok().filter(|_| is_id);
-    let number = number.ok_or(QueryError::NoEvent(id))?;
+    let number = number.ok_or_else(|| QueryError::NoEvent(id.clone()))?;
+    let wall = Wall::of(&api, &allowed);
+    let fields = fields.filter(|_| matches!(wall, Wall::None));
     let ask = Ask { fields: fields.map(|fields| names(&fields)), ..Ask::default() };
     let mut asked = Context {
         request: ask.request(&api, &allowed, project)?,
@@ -57,7 +60,13 @@ pub(super) async fn context(
         asked.request.budget = budget;
         query::context(store, &asked)
     });
-    Ok(Json(answer.await?))
+    let mut answer = answer.await?;
+    if !wall.shows(&answer.event) {
+        return Err(QueryError::NoEvent(id).into());
+    }
+    answer.before.retain(|event| wall.shows(event));
+    answer.after.retain(|event| wall.shows(event));
+    Ok(Json(answer))
 }
 
 /// Events before and after, unless said otherwise.

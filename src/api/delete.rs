@@ -79,7 +79,7 @@ pub(super) async fn delete(
 
 /// Runs a deletion when its turn comes. Nobody who goes away leaves half of it: it is done whole,
 /// or was not begun.
-async fn run(
+pub(super) async fn run(
     api: &Arc<Api>,
     mut request: Request,
     recorded: Option<(Who, Act)>,

@@ -1,21 +1,24 @@
-//! `/v1/keys`: make, list, show, revoke.
+//! `/v1/keys`: make, list, show, rotate, revoke.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Api;
 use super::caller::{Allowed, Caller};
-use super::input::Input;
+use super::input::{Input, Params};
 use super::problem::Problem;
 use crate::audit::Act;
-use crate::gate::{GateError, Key, KeyInfo, NewKey, Scope};
+use crate::gate::{GateError, Key, KeyInfo, NewKey, Rotation, Scope, Scopes};
 use crate::ingest::now;
+use crate::kql;
+use crate::time::Timestamp;
 
 /// A new key, with the secret that is shown this once.
 #[derive(Debug, Serialize)]
@@ -23,6 +26,39 @@ pub(super) struct Created {
     #[serde(flatten)]
     info: KeyInfo,
     secret: String,
+}
+
+/// A key, and when it was used.
+#[derive(Debug, Serialize)]
+pub(super) struct Shown {
+    #[serde(flatten)]
+    info: KeyInfo,
+    first_used: Option<String>,
+    last_used: Option<String>,
+}
+
+/// A time to be asked about.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Span {
+    from: Option<String>,
+    to: Option<String>,
+}
+
+/// How a key is to be rotated.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rotate {
+    id: String,
+    /// How long the old secret works too. Default: 24h.
+    #[serde(default, with = "humantime_serde")]
+    grace: Option<Duration>,
+    /// How long the new one is good for. Default: as long as the old one was.
+    #[serde(default, with = "humantime_serde")]
+    lifetime: Option<Duration>,
+    /// Also while the grace of another rotation runs.
+    #[serde(default)]
+    force: bool,
 }
 
 /// Makes a key. It belongs to the caller's project, and has no right that the caller lacks.
@@ -33,9 +69,15 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<Created>), Problem> {
     let allowed = api.allow(&caller, Scope::AdminProjects)?;
     let new: NewKey = input.json(&api).await?;
-    let lacks = |scope| allowed.key.as_ref().is_some_and(|key| !key.info().scopes.contains(scope));
-    if !allowed.sees(&new.project, new.environment) || new.scopes.iter().any(lacks) {
+    if !allowed.sees(&new.project, new.environment) || !has_all(&allowed, new.scopes) {
         return Err(Problem::other_project());
+    }
+    if let Some(id) = &new.auto_rotate {
+        let webhook = api.webhooks.show(id).filter(|(webhook, _)| webhook.project == new.project);
+        if webhook.is_none_or(|(webhook, _)| !webhook.url.starts_with("https://")) {
+            let what = "expected a webhook of the key's project, with https, but found none";
+            return Err(Problem::invalid("invalid_parameter", what).at("auto_rotate"));
+        }
     }
     let act = Act::new("api_key.created", "");
     let (info, secret) =
@@ -52,6 +94,7 @@ pub(super) async fn list(
     let allowed = api.allow(&caller, Scope::AdminProjects)?;
     let mut keys = api.gate.keys();
     keys.retain(|key| allowed.sees(&key.project, key.environment));
+    let keys: Vec<_> = keys.into_iter().map(|key| Shown::new(&api, key)).collect();
     Ok(Json(json!({"keys": keys})))
 }
 
@@ -60,8 +103,51 @@ pub(super) async fn show(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
     id: Result<Path<String>, PathRejection>,
-) -> Result<Json<KeyInfo>, Problem> {
-    Ok(Json(find(&api, &caller, id)?.1))
+) -> Result<Json<Shown>, Problem> {
+    Ok(Json(Shown::new(&api, find(&api, &caller, id)?.1)))
+}
+
+/// Shows what a key was used for, by hour.
+pub(super) async fn usage(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    id: Result<Path<String>, PathRejection>,
+    Params(Span { from, to }): Params<Span>,
+) -> Result<Json<Value>, Problem> {
+    let id = find(&api, &caller, id)?.1.id;
+    let at = now();
+    let time = |name, text: &str| kql::parse_time(text, at).map_err(|e| Problem::from(e).at(name));
+    let from = time("from", from.as_deref().unwrap_or("-24h"))?;
+    let to = time("to", to.as_deref().unwrap_or("now"))?;
+    let read = Arc::clone(&api);
+    let of_key = id.clone();
+    let hours = move || read.gate.hours_of_use(&of_key, from, to);
+    let hours = tokio::task::spawn_blocking(hours).await;
+    let hours = hours.map_err(|error| Problem::internal(&error))??;
+    let used = api.gate.used(&id);
+    let (from, to) = (from.to_string(), to.to_string());
+    Ok(Json(json!({"id": id, "from": from, "to": to, "since_it_was_made": used, "hours": hours})))
+}
+
+/// Gives a key a new secret. The old one works too for a while.
+pub(super) async fn rotate(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    input: Input,
+) -> Result<Json<Created>, Problem> {
+    api.allow(&caller, Scope::AdminProjects)?;
+    let Rotate { id, grace, lifetime, force } = input.json(&api).await?;
+    let (allowed, old) = find(&api, &caller, Ok(Path(id)))?;
+    // Whoever gets a secret has all the rights of its key.
+    if !has_all(&allowed, old.scopes) {
+        return Err(Problem::other_project());
+    }
+    let rotation =
+        Rotation { replaces: Some(old.masked), grace, lifetime, force, hand_over: false };
+    let act = Act::new("api_key.rotated", format!("key/{}", old.id));
+    let rotate = move |api: &Api| api.gate.rotate_key(&old.id, &rotation, now());
+    let (info, secret) = api.change(&allowed, act, rotate).await?;
+    Ok(Json(Created { info, secret: secret.reveal().to_owned() }))
 }
 
 /// Takes a key back.
@@ -89,6 +175,20 @@ fn find(
     let unknown = || Problem::from(GateError::UnknownKey(id.chars().take(MAX_SHOWN).collect()));
     let info = key.map(|key| key.info().clone()).ok_or_else(unknown)?;
     Ok((allowed, info))
+}
+
+impl Shown {
+    fn new(api: &Api, info: KeyInfo) -> Self {
+        let used = api.gate.used(&info.id);
+        let text = |time: Option<Timestamp>| time.map(|time| time.to_string());
+        Self { info, first_used: text(used.first_used), last_used: text(used.last_used) }
+    }
+}
+
+/// Whether the caller has these rights itself.
+fn has_all(allowed: &Allowed, scopes: Scopes) -> bool {
+    let lacks = |scope| allowed.key.as_ref().is_some_and(|key| !key.info().scopes.contains(scope));
+    !scopes.iter().any(lacks)
 }
 
 /// Characters of an id that a problem repeats.

@@ -13,6 +13,7 @@
 //!   of the whole daemon (journals, lists, keys of other projects) is for project `default` alone.
 //! * *Every change is recorded* before it is answered: who changes something does so in
 //!   `Api::change`, and what is no change and yet to be known, such as an export, in `Api::record`.
+//! * *A key's environment is a wall within it*: a query finds what keys of its own wrote.
 //! * *Every failure is a problem* (RFC 9457) with a stable `code`, and is noted in a journal.
 //! * *Queries are bounded*: in number, in time, in the rows of an answer.
 //! * *A 500 says nothing but an id*: what happened is in the log under that id.
@@ -41,6 +42,7 @@ mod lists;
 mod parse;
 mod patterns;
 mod problem;
+mod projects;
 mod quarantine;
 mod query;
 mod rate;
@@ -52,6 +54,7 @@ mod stats;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod wall;
 mod watch;
 mod webhooks;
 

@@ -183,10 +183,15 @@ impl From<GateError> for Problem {
             GateError::Invalid { field, .. } => {
                 Self::invalid("invalid_parameter", error).with("field", field).at(field)
             }
-            GateError::UnknownKey(_) | GateError::NotListed(_) => Self::not_found(error),
+            GateError::UnknownPlace { .. } | GateError::UnknownKey(_) | GateError::NotListed(_) => {
+                Self::not_found(error)
+            }
             GateError::Configured(_) => {
                 Self::new(StatusCode::CONFLICT, "configured", error.to_string())
             }
+            GateError::Place { .. } => Self::conflict("in_use", error),
+            GateError::Rotation(_) => Self::conflict("not_rotated", error),
+            GateError::Taken { field, .. } => Self::conflict("taken", error).at(field),
             GateError::Full { .. } => Self::new(StatusCode::CONFLICT, "full", error.to_string()),
             GateError::Db(refused) => refused.into(),
             _ => Self::internal(&error),
@@ -204,7 +209,8 @@ impl From<WebhookError> for Problem {
                 Self::invalid("invalid_parameter", error).at(field)
             }
             WebhookError::Db(refused) => refused.into(),
-            WebhookError::Random(_) => Self::internal(&error),
+            WebhookError::NoTls => Self::invalid("invalid_url", error),
+            WebhookError::Random(_) | WebhookError::Refused(_) => Self::internal(&error),
         }
     }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Api;
 use super::caller::Allowed;
 use super::problem::Problem;
+use super::wall::Wall;
 use crate::ingest::now;
 use crate::kql::{self, Field, Literal, Node, Prepared, Query, RangeOp};
 use crate::query::{Order, Request};
@@ -61,6 +62,7 @@ impl Ask {
     ) -> Result<Request, Problem> {
         let now = now();
         let filter = kql::parse(&self.filter, self.syntax.into())?.query;
+        let filter = Wall::of(api, allowed).around(filter);
         let mut request = Request::new(project, filter, api.cursor_key, now);
         request.reader = Arc::clone(&allowed.reader);
         if let Some(from) = text("from", self.from)? {

@@ -95,7 +95,6 @@ impl Route {
     }
 
     /// A `PUT`.
-    #[expect(dead_code, reason = "no setting is put yet")]
     pub(super) fn put<H, T>(path: &'static str, needs: Needs, handler: H) -> Self
     where
         H: Handler<T, Arc<Api>>,

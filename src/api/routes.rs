@@ -16,6 +16,7 @@ use super::keys;
 use super::lists;
 use super::parse;
 use super::patterns;
+use super::projects;
 use super::quarantine;
 use super::query;
 use super::route::{Needs, Route};
@@ -30,6 +31,7 @@ pub(super) fn routes() -> Vec<Route> {
     routes.extend(of_logs());
     routes.extend(of_journals());
     routes.extend(of_keys());
+    routes.extend(of_projects());
     routes.extend(of_lists());
     routes.extend(of_webhooks());
     routes.extend(of_the_store());
@@ -64,8 +66,24 @@ fn of_keys() -> Vec<Route> {
     vec![
         Route::get("/v1/keys", ADMIN, keys::list),
         Route::post("/v1/keys", ADMIN, keys::create),
+        Route::post("/v1/keys/rotate", ADMIN, keys::rotate),
         Route::get("/v1/keys/{id}", ADMIN, keys::show),
         Route::delete("/v1/keys/{id}", ADMIN, keys::revoke),
+        Route::get("/v1/keys/{id}/usage", ADMIN, keys::usage),
+    ]
+}
+
+fn of_projects() -> Vec<Route> {
+    vec![
+        Route::get("/v1/projects", ADMIN, projects::list),
+        Route::post("/v1/projects", ADMIN, projects::create).of_the_daemon(),
+        Route::get("/v1/projects/{name}", ADMIN, projects::show),
+        Route::put("/v1/projects/{name}", ADMIN, projects::change).of_the_daemon(),
+        Route::delete("/v1/projects/{name}", ADMIN, projects::remove).of_the_daemon(),
+        Route::get("/v1/organizations", ADMIN, projects::list_organizations).of_the_daemon(),
+        Route::post("/v1/organizations", ADMIN, projects::create_organization).of_the_daemon(),
+        Route::delete("/v1/organizations/{name}", ADMIN, projects::remove_organization)
+            .of_the_daemon(),
     ]
 }
 

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use super::Api;
 use super::caller::Caller;
 use super::problem::{Noted, Problem};
+use crate::ingest::now;
 use crate::journal::{Call, Failed, shown};
 
 /// Lets a call pass to its route, and notes what became of it.
@@ -30,7 +31,7 @@ pub(super) async fn watch(
         Ok(connection) => connection,
         Err(refusal) => return Problem::refused(refusal).into_response(), // noted already
     };
-    let seen = Seen::new(&request);
+    let (seen, key) = (Seen::new(&request), caller.key.clone());
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(seen.clone());
     let mut response = next.run(request).await;
@@ -39,6 +40,13 @@ pub(super) async fn watch(
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Some(key) = key {
+        let refusal = response.extensions().get::<Noted>().and_then(|noted| noted.refusal.as_ref());
+        match refusal {
+            Some(refusal) => api.gate.note_refused(&key, refusal.reason, 1, now()),
+            None => api.gate.note_request(&key, now()),
+        }
+    }
     if let Some(noted) = response.extensions().get::<Noted>() {
         note(&api, call, noted.clone(), &seen, &response, began);
     }

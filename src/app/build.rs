@@ -64,6 +64,7 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
     let room = Arc::new(Room::new(&config.data_dir, &config.store.disk));
     let ingest =
         Ingest::new(Arc::clone(&gate), Arc::clone(&batcher), Arc::clone(&ledger), gauges.clone());
+    gate.name_projects(config.listener.iter().map(|listener| listener.project.as_str()), now());
     let (mut doors, mut drops, mut addresses) = (Vec::new(), Drops::default(), BTreeMap::new());
     let mut inherited = Inherited::take()?;
     let mut problems = Vec::new();
@@ -138,6 +139,7 @@ fn of_calls(config: &Config, ledger: &Ledger) -> Listener {
         protocol: "http/tcp".to_owned(),
         format: Format::Json,
         project: "default".into(),
+        environment: config.api.environment,
         require_key: config.api.requires_key(),
         key: None,
         zone_offset: 0,
@@ -162,6 +164,7 @@ fn described(config: &ListenerConfig, ledger: &Ledger) -> Listener {
         protocol: format!("{protocol}/{transport}"),
         format: config.format(),
         project: config.project.as_str().into(),
+        environment: config.environment,
         require_key: config.requires_key(),
         key: config.key.clone(),
         zone_offset: config.zone_offset().unwrap_or(0),

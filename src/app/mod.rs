@@ -13,6 +13,7 @@ mod build;
 mod disk;
 mod failure;
 mod http;
+mod keys;
 mod listening;
 mod logging;
 mod run;

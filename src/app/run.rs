@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::listening::Listening;
 use super::scrub::Scrubber;
 use super::signals::Signals;
-use super::{http, logging};
+use super::{http, keys, logging};
 use crate::admin::Readiness;
 use crate::audit::Audit;
 use crate::config::Config;
@@ -56,6 +56,7 @@ async fn daemon(config: &Config) -> Result<(), Failure> {
     tasks.spawn(keep_audit(Arc::clone(&parts.audit), stop.clone()));
     tasks.spawn(Arc::clone(&parts.webhooks).run(stop.clone()));
     tasks.spawn(Arc::clone(&parts.webhooks).follow(Arc::clone(&parts.audit), stop.clone()));
+    tasks.spawn(keys::Keeper::new(&parts).run(stop.clone()));
     tasks.spawn(keep_journals(Arc::clone(&parts.ingest), stop.clone()));
 
     let _listening = Listening::write(&config.data_dir, &parts.addresses)
@@ -86,6 +87,7 @@ async fn daemon(config: &Config) -> Result<(), Failure> {
             if timeout(JOURNAL, parts.ingest.flush_journal()).await.is_err() {
                 warn!("the last notes of the journals found no room and are lost");
             }
+            keys::flush(Arc::clone(parts.ingest.gate()), false).await;
             disk.stop(&parts).await;
             sign_last(Arc::clone(&parts.audit)).await;
             failed.try_recv().map_or(Ok(()), Err)

@@ -214,6 +214,31 @@ pub(super) enum KeysAction {
     Create(NewKeyArgs),
     /// List keys
     List,
+    /// Give a key a new secret, shown only now; the old one works too for a while
+    Rotate {
+        /// The key's public id, such as `key_0123456789ab`
+        id: String,
+        /// How long the old secret works too; 30d at most. Default: 24h
+        #[arg(long)]
+        grace: Option<String>,
+        /// How long the new one is good for. Default: as long as the old one was
+        #[arg(long)]
+        lifetime: Option<String>,
+        /// Also while the grace of another rotation runs, which then ends
+        #[arg(long)]
+        force: bool,
+    },
+    /// Show what a key was used for, by hour
+    Usage {
+        /// The key's public id, such as `key_0123456789ab`
+        id: String,
+        /// The first time, such as -7d or 2026-06-15. Default: -24h
+        #[arg(long, allow_hyphen_values = true)]
+        from: Option<String>,
+        /// The last time. Default: now
+        #[arg(long, allow_hyphen_values = true)]
+        to: Option<String>,
+    },
     /// Take a key back, at once
     Revoke {
         /// The key's public id, such as `key_0123456789ab`
@@ -242,6 +267,16 @@ pub(super) struct NewKeyArgs {
     /// How long it is good for, such as 30d; 365d at most. Default: 90d
     #[arg(long)]
     pub(super) lifetime: Option<String>,
+    /// A client certificate that stands for it: `sha256:` and its fingerprint, or `san:` and a name
+    /// that it is for. May be repeated
+    #[arg(long = "certificate")]
+    pub(super) certificates: Vec<String>,
+    /// The label in the server name of a TLS handshake that stands for it. Anyone can read it
+    #[arg(long)]
+    pub(super) label: Option<String>,
+    /// Rotate it 7 days before it expires, and hand the new secret to the webhook of this id
+    #[arg(long, value_name = "WEBHOOK")]
+    pub(super) auto_rotate: Option<String>,
 }
 
 /// The daemon is on this machine, and its data folder can be read. It goes on meanwhile.

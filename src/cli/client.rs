@@ -36,6 +36,12 @@ impl Client {
         self.json(self.with_key(self.agent.get(self.url(path))).call())
     }
 
+    /// The same with parameters.
+    pub(super) fn get_with(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, Failure> {
+        let request = self.with_key(self.agent.get(self.url(path)));
+        self.json(request.query_pairs(query.iter().copied()).call())
+    }
+
     pub(super) fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         self.json(self.with_key(self.agent.post(self.url(path))).send_json(body))
     }

@@ -1,6 +1,7 @@
 //! `logtrace keys`, on a running daemon or on a data folder.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -10,7 +11,7 @@ use super::failure::Failure;
 use super::folder;
 use super::table::{cell, table};
 use crate::audit::Act;
-use crate::gate::NewKey;
+use crate::gate::{KeyInfo, NewKey, Rotation, Secret};
 use crate::ingest::now;
 use crate::time::Timestamp;
 
@@ -29,13 +30,17 @@ fn on_daemon(action: &KeysAction, daemon: &Client) -> Result<Value, Failure> {
     match action {
         KeysAction::Create(new) => daemon.post("/v1/keys", &wanted(new)),
         KeysAction::List => daemon.get("/v1/keys"),
-        KeysAction::Revoke { id } => {
-            if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-                let text = format!("expected the id of a key, but found {id:?}");
-                return Err(Failure::Usage(text));
-            }
-            daemon.delete(&format!("/v1/keys/{id}"), &[])
+        KeysAction::Rotate { id, grace, lifetime, force } => daemon.post(
+            "/v1/keys/rotate",
+            &json!({"id": id, "grace": grace, "lifetime": lifetime, "force": force}),
+        ),
+        KeysAction::Usage { id, from, to } => {
+            let asked = [("from", from), ("to", to)];
+            let asked: Vec<_> =
+                asked.iter().filter_map(|(name, time)| Some((*name, time.as_deref()?))).collect();
+            daemon.get_with(&format!("{}/usage", path_of(id)?), &asked)
         }
+        KeysAction::Revoke { id } => daemon.delete(&path_of(id)?, &[]),
     }
 }
 
@@ -45,31 +50,56 @@ fn on_folder(action: &KeysAction, gate: &crate::gate::Gate) -> Result<Value, Fai
         KeysAction::Create(new) => {
             let new: NewKey = serde_json::from_value(wanted(new))
                 .map_err(|error| Failure::Usage(error.to_string()))?;
-            let (info, secret) = gate.create_key(new, now()).map_err(Failure::new)?;
-            let mut created = json!(info);
-            if let Some(created) = created.as_object_mut() {
-                created.insert("secret".to_owned(), secret.reveal().into());
-            }
-            Ok(created)
+            gate.create_key(new, now()).map(with_secret).map_err(Failure::new)
+        }
+        KeysAction::Rotate { id, grace, lifetime, force } => {
+            let (grace, lifetime) = (duration(grace.as_deref())?, duration(lifetime.as_deref())?);
+            let rotation = Rotation { grace, lifetime, force: *force, ..Rotation::default() };
+            gate.rotate_key(id, &rotation, now()).map(with_secret).map_err(Failure::new)
         }
         KeysAction::List => Ok(json!({"keys": gate.keys()})),
+        KeysAction::Usage { .. } => {
+            Err(Failure::Usage("the usage of a key is asked of a running daemon".to_owned()))
+        }
         KeysAction::Revoke { id } => {
             gate.revoke_key(id, now()).map(|info| json!(info)).map_err(Failure::new)
         }
     }
 }
 
+fn path_of(id: &str) -> Result<String, Failure> {
+    if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        return Err(Failure::Usage(format!("expected the id of a key, but found {id:?}")));
+    }
+    Ok(format!("/v1/keys/{id}"))
+}
+
 /// What is recorded of it.
 fn act(action: &KeysAction) -> Act {
     match action {
         KeysAction::Create(_) => Act::new("api_key.created", ""),
+        KeysAction::Rotate { .. } => Act::new("api_key.rotated", ""),
         KeysAction::Revoke { .. } => Act::new("api_key.revoked", ""),
-        KeysAction::List => Act::new("api_key.listed", ""),
+        KeysAction::List | KeysAction::Usage { .. } => Act::new("api_key.listed", ""),
     }
 }
 
+fn with_secret((info, secret): (KeyInfo, Secret)) -> Value {
+    let mut made = json!(info);
+    if let Some(made) = made.as_object_mut() {
+        made.insert("secret".to_owned(), secret.reveal().into());
+    }
+    made
+}
+
+fn duration(text: Option<&str>) -> Result<Option<Duration>, Failure> {
+    let read = |text| humantime::parse_duration(text);
+    let wrong = |error| Failure::Usage(format!("expected a time such as 24h, but found: {error}"));
+    text.map(read).transpose().map_err(wrong)
+}
+
 fn wanted(new: &NewKeyArgs) -> Value {
-    let NewKeyArgs { name, project, environment, scopes, allow, lifetime } = new;
+    let NewKeyArgs { name, project, environment, scopes, allow, lifetime, .. } = new;
     json!({
         "name": name,
         "project": project,
@@ -77,6 +107,9 @@ fn wanted(new: &NewKeyArgs) -> Value {
         "scopes": scopes,
         "allow": allow,
         "lifetime": lifetime,
+        "certificates": new.certificates,
+        "label": new.label,
+        "auto_rotate": new.auto_rotate,
     })
 }
 
@@ -86,17 +119,28 @@ fn show(args: &KeysArgs, done: &Value, output: &mut impl Write) -> Result<(), Fa
     }
     let text = |name: &str| done.get(name).map(cell).unwrap_or_default();
     match &args.action {
-        KeysAction::Create(_) => {
+        KeysAction::Create(_) | KeysAction::Rotate { .. } => {
             writeln!(output, "{}", text("secret"))?;
             output.flush()?;
             let note = format!("{}: kept nowhere and shown only now", text("id"));
             writeln!(io::stderr(), "logtrace: {note}")?;
+            if let Some(previous) = done.get("previous").filter(|previous| previous.is_object()) {
+                let part = |name| previous.get(name).map(cell).unwrap_or_default();
+                let (masked, until) = (part("masked"), part("until"));
+                writeln!(io::stderr(), "logtrace: {masked} works too until {until}")?;
+            }
         }
         KeysAction::List => {
             let keys = done.get("keys").and_then(Value::as_array);
             let keys = keys.into_iter().flatten().filter_map(Value::as_object).cloned();
             let rows: Vec<_> = keys.map(with_state).collect();
             writeln!(output, "{}", table(&COLUMNS, &rows))?;
+        }
+        KeysAction::Usage { .. } => {
+            let hours = done.get("hours").and_then(Value::as_array);
+            let rows: Vec<_> =
+                hours.into_iter().flatten().filter_map(Value::as_object).cloned().collect();
+            writeln!(output, "{}", table(&HOURS, &rows))?;
         }
         KeysAction::Revoke { .. } => {
             writeln!(output, "{} was revoked at {}", text("id"), text("revoked_at"))?;
@@ -118,13 +162,22 @@ fn with_state(mut key: Map<String, Value>) -> Map<String, Value> {
     key
 }
 
-const COLUMNS: [(&str, &str); 7] = [
+const HOURS: [(&str, &str); 5] = [
+    ("hour", "hour"),
+    ("events", "events"),
+    ("bytes", "bytes"),
+    ("requests", "requests"),
+    ("refused", "refused"),
+];
+
+const COLUMNS: [(&str, &str); 8] = [
     ("id", "id"),
     ("name", "name"),
     ("project", "project"),
     ("scopes", "scopes"),
     ("secret", "masked"),
     ("expires", "expires_at"),
+    ("used", "last_used"),
     ("state", "state"),
 ];
 
@@ -152,6 +205,9 @@ mod tests {
             scopes: vec!["read:logs".to_owned()],
             allow: vec!["10.0.0.0/8".to_owned()],
             lifetime: Some("1d".to_owned()),
+            certificates: vec!["san:web.example".to_owned()],
+            label: None,
+            auto_rotate: None,
         };
         let made = on_folder(&KeysAction::Create(new), &gate).unwrap();
         let secret = made["secret"].as_str().unwrap();
@@ -160,6 +216,16 @@ mod tests {
         assert_eq!(listed["keys"].as_array().unwrap().len(), 1);
         assert!(!listed.to_string().contains(secret));
         let id = made["id"].as_str().unwrap().to_owned();
+        let rotate = |grace: &str| KeysAction::Rotate {
+            id: id.clone(),
+            grace: Some(grace.to_owned()),
+            lifetime: None,
+            force: false,
+        };
+        assert_eq!(on_folder(&rotate("soon"), &gate).unwrap_err().code(), 2);
+        let rotated = on_folder(&rotate("1h"), &gate).unwrap();
+        assert_eq!(rotated["previous"]["masked"], made["masked"]);
+        assert!(ids::is_secret(rotated["secret"].as_str().unwrap().as_bytes()));
         let gone = on_folder(&KeysAction::Revoke { id }, &gate).unwrap();
         assert_eq!(with_state(gone.as_object().unwrap().clone())["state"], "revoked");
         let id = "nope".to_owned();

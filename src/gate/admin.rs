@@ -19,6 +19,7 @@ use super::range::Range;
 use super::records::KeyRecord;
 use super::scope::Scopes;
 use super::secret::{Secret, draw_id};
+use super::tenancy::Tenancy;
 use crate::time::Timestamp;
 
 impl Gate {
@@ -54,6 +55,13 @@ impl Gate {
         keys
     }
 
+    /// The public ids of some keys.
+    pub fn key_ids(&self, wanted: impl Fn(&KeyInfo) -> bool) -> Vec<String> {
+        let keys = self.keys.load();
+        let wanted = keys.iter().map(|key| key.info()).filter(|info| wanted(info));
+        wanted.map(|info| info.id.clone()).collect()
+    }
+
     /// Takes a key back, at once and on open connections too. Once revoked it stays as it is.
     ///
     /// # Errors
@@ -67,7 +75,8 @@ impl Gate {
             return Ok(key.info().clone());
         }
         let info = KeyInfo { revoked_at: Some(now), ..key.info().clone() };
-        self.records.put_key(&KeyRecord { hash: key.hash(), key: info.clone() })?;
+        let (hash, previous) = (key.hash(), key.previous());
+        self.records.put_key(&KeyRecord { hash, previous, key: info.clone() })?;
         self.put_key(&keys, key.revoked(info.clone()));
         Ok(info)
     }
@@ -184,14 +193,19 @@ impl Gate {
             id = draw_id()?;
         }
         let info = new.into_info(id, secret.masked(), now)?;
-        self.records.put_key(&KeyRecord { hash, key: info.clone() })?;
+        let mut tenancy = Tenancy::clone(&self.tenancy.load());
+        tenancy.check(&info.project, info.environment)?;
+        free(&keys, &info)?;
+        let record = KeyRecord { hash, previous: None, key: info.clone() };
+        self.records.put_key(&record)?;
+        tenancy.name_project(&info.project, now);
+        self.tenancy.store(Arc::new(tenancy));
         let project = self.projects.get(&info.project);
-        let key = Key::new(info.clone(), hash, &self.key_limits, self.policy, project);
-        self.put_key(&keys, key);
+        self.put_key(&keys, Key::new(record, &self.key_limits, self.policy, project));
         Ok((info, secret))
     }
 
-    fn put_key(&self, keys: &Keys, key: Key) {
+    pub(super) fn put_key(&self, keys: &Keys, key: Key) {
         let mut keys = keys.clone();
         keys.put(key);
         self.keys.store(Arc::new(keys));
@@ -206,6 +220,22 @@ impl Gate {
     fn block_until(&self, now: Timestamp) -> Timestamp {
         now.plus(i64::try_from(self.block_expiry.as_micros()).unwrap_or(i64::MAX))
     }
+}
+
+/// Sees that what stands for a key stands for no other that is good.
+fn free(keys: &Keys, info: &KeyInfo) -> Result<(), GateError> {
+    let of_certificate = info
+        .certificates
+        .iter()
+        .filter_map(|name| Some(("certificates", keys.by_certificate(name)?)));
+    let of_label = info.label.iter().filter_map(|label| Some(("label", keys.by_label(label)?)));
+    for (field, id) in of_certificate.chain(of_label) {
+        let is_good = |key: &&Arc<Key>| key.info().revoked_at.is_none();
+        if let Some(key) = keys.by_id(id).filter(is_good) {
+            return Err(GateError::Taken { field, id: key.id().to_owned() });
+        }
+    }
+    Ok(())
 }
 
 /// The most entries that one sweep forgets.

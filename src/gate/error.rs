@@ -28,6 +28,33 @@ pub enum GateError {
     /// There is no such key.
     #[error("expected the id of a key, but found {0:?}")]
     UnknownKey(String),
+    /// There is no such project or organization.
+    #[error("expected the name of {what}, but found {name:?}")]
+    UnknownPlace {
+        /// What it should name.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// The project or organization cannot be changed as it is.
+    #[error("expected {expected}, but found {name:?}")]
+    Place {
+        /// What it may be.
+        expected: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The key cannot be rotated as it is.
+    #[error("expected {0}")]
+    Rotation(&'static str),
+    /// Another key has what names this one.
+    #[error("{field}: expected what names no other key, but found that of {id}")]
+    Taken {
+        /// The field.
+        field: &'static str,
+        /// The other key.
+        id: String,
+    },
     /// The list has no such entry.
     #[error("expected a network that is on the list, but found {0}")]
     NotListed(ipnet::IpNet),

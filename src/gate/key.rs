@@ -12,6 +12,7 @@ use super::project::Project;
 use super::range::{Range, bits};
 use super::range_table::RangeTable;
 use super::reason::Reason;
+use super::records::KeyRecord;
 use super::refusal::Refusal;
 use super::scope::{Environment, Scope};
 use crate::time::{DAY, Timestamp};
@@ -24,12 +25,24 @@ use crate::time::{DAY, Timestamp};
 pub struct Key {
     info: KeyInfo,
     hash: blake3::Hash,
+    /// The hash of the secret before the last rotation.
+    previous: Option<blake3::Hash>,
     allow: RangeTable<()>,
     policy: Policy,
     rates: Rates,
     max_connections: Option<u32>,
     project: Arc<Project>,
+    end: Arc<End>,
     state: Arc<State>,
+}
+
+/// When a secret of a key ends.
+#[derive(Debug)]
+struct End {
+    at: Timestamp,
+    rule: &'static str,
+    /// The latest time at which it was seen to have ended, in microseconds.
+    seen: AtomicI64,
 }
 
 /// What every [`Key`] of one id shares.
@@ -38,22 +51,21 @@ struct State {
     levels: Levels,
     connections: AtomicU32,
     revoked: AtomicBool,
-    /// The latest time at which the key was seen to have expired, in microseconds.
-    seen_expired: AtomicI64,
 }
 
 impl Key {
     /// A key with limits and policy of its own, or else these.
     pub(super) fn new(
-        info: KeyInfo,
-        hash: blake3::Hash,
+        record: KeyRecord,
         limits: &Limits,
         policy: Policy,
         project: Arc<Project>,
     ) -> Self {
+        let KeyRecord { hash, previous, key: info } = record;
         let limits = info.limits.as_ref().unwrap_or(limits);
         Self {
             hash,
+            previous,
             allow: RangeTable::new(info.allow.iter().map(|net| (Range::of(*net), ()))),
             policy: info.policy.unwrap_or(policy),
             rates: Rates::new(limits),
@@ -63,8 +75,8 @@ impl Key {
                 levels: Levels::default(),
                 connections: AtomicU32::new(0),
                 revoked: AtomicBool::new(info.revoked_at.is_some()),
-                seen_expired: AtomicI64::new(i64::MIN),
             }),
+            end: Arc::new(End::of_key(&info)),
             info,
         }
     }
@@ -72,8 +84,34 @@ impl Key {
     /// This key, taken back; so is every other of the same id, at once.
     pub(super) fn revoked(&self, info: KeyInfo) -> Self {
         self.state.revoked.store(true, Ordering::Release);
+        self.with(info)
+    }
+
+    /// This key with a new secret.
+    pub(super) fn rotated(
+        &self,
+        info: KeyInfo,
+        hash: blake3::Hash,
+        previous: blake3::Hash,
+    ) -> Self {
+        let end = Arc::new(End::of_key(&info));
+        Self { hash, end, previous: Some(previous), ..self.with(info) }
+    }
+
+    /// This key as it is known by the secret that it had before, if it had one.
+    pub(super) fn before_rotation(&self) -> Option<Self> {
+        let (hash, previous) = (self.previous?, self.info.previous.as_ref()?);
+        let at = if previous.has_ended { Timestamp::MIN } else { previous.until };
+        let end = Arc::new(End { at, rule: "key:rotated", seen: AtomicI64::new(i64::MIN) });
+        Some(Self { hash, end, previous: None, ..self.with(self.info.clone()) })
+    }
+
+    /// This key, of which something else is known now.
+    pub(super) fn with(&self, info: KeyInfo) -> Self {
         Self {
             info,
+            previous: self.previous,
+            end: Arc::clone(&self.end),
             hash: self.hash,
             allow: self.allow.clone(),
             policy: self.policy,
@@ -126,7 +164,7 @@ impl Key {
             return Err(Refusal::fixed(Reason::ApiKeyRevoked, "key:revoked"));
         }
         if self.has_expired(now) {
-            return Err(Refusal::fixed(Reason::ApiKeyExpired, "key:expired"));
+            return Err(Refusal::fixed(Reason::ApiKeyExpired, self.end.rule));
         }
         if environment.is_some_and(|environment| environment != self.info.environment) {
             return Err(Refusal::environment_mismatch());
@@ -140,16 +178,21 @@ impl Key {
         Ok(())
     }
 
-    /// A key that was seen to have expired stays so when the clock is set back a little; when it is
-    /// set back by more than a day, what it showed before is taken to have been wrong.
-    fn has_expired(&self, now: Timestamp) -> bool {
-        let micros = now.as_micros();
-        if now >= self.info.expires_at {
-            self.state.seen_expired.fetch_max(micros, Ordering::Relaxed);
+    /// Whether the secret that it is known by has ended. One that was seen to have stays so when the
+    /// clock is set back a little; when it is set back by more than a day, what it showed before is
+    /// taken to have been wrong.
+    pub(super) fn has_expired(&self, now: Timestamp) -> bool {
+        let (micros, seen) = (now.as_micros(), &self.end.seen);
+        if now >= self.end.at {
+            seen.fetch_max(micros, Ordering::Relaxed);
             return true;
         }
-        let seen = self.state.seen_expired.load(Ordering::Relaxed);
+        let seen = seen.load(Ordering::Relaxed);
         seen > micros && seen.saturating_sub(micros) <= DAY
+    }
+
+    pub(super) fn previous(&self) -> Option<blake3::Hash> {
+        self.previous
     }
 
     pub(super) fn hash(&self) -> blake3::Hash {
@@ -183,6 +226,13 @@ impl Key {
     /// Counts down a connection that was counted.
     pub(super) fn leave(&self) {
         self.state.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl End {
+    fn of_key(info: &KeyInfo) -> Self {
+        let seen = info.lapsed_at.map_or(i64::MIN, Timestamp::as_micros);
+        Self { at: info.expires_at, rule: "key:expired", seen: AtomicI64::new(seen) }
     }
 }
 

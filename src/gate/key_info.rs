@@ -5,11 +5,14 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::carrier::{CertificateName, Label};
 use super::config::nets;
 use super::error::GateError;
 use super::limits::{Limits, Policy, duration_text};
 use super::rfc3339;
+use super::rotation::PreviousSecret;
 use super::scope::{Environment, Scopes};
+use super::tenancy::check_name;
 use crate::time::Timestamp;
 
 /// What a new key is asked to be.
@@ -35,6 +38,14 @@ pub struct NewKey {
     pub limits: Option<Limits>,
     /// What happens over its limits. Default: as configured.
     pub policy: Option<Policy>,
+    /// Client certificates that stand for it. At most 32.
+    pub certificates: Vec<CertificateName>,
+    /// The label in the server name of a TLS handshake that stands for it, on listeners with a
+    /// `key_domain`. Anyone can read it and send it. Default: none.
+    pub label: Option<Label>,
+    /// The webhook that gets its new secret when it is rotated by itself, 7 days before it expires.
+    /// Default: it is not.
+    pub auto_rotate: Option<String>,
 }
 
 /// What is known of a key, but for its secret.
@@ -68,6 +79,39 @@ pub struct KeyInfo {
     pub limits: Option<Limits>,
     /// What happens over its limits, where that is its own.
     pub policy: Option<Policy>,
+    /// Client certificates that stand for it.
+    #[serde(default)]
+    pub certificates: Vec<CertificateName>,
+    /// The label in the server name of a TLS handshake that stands for it.
+    #[serde(default)]
+    pub label: Option<Label>,
+    /// The webhook that gets its new secret when it is rotated by itself.
+    #[serde(default)]
+    pub auto_rotate: Option<String>,
+    /// When it got the secret that it has, where it had one before.
+    #[serde(default, with = "rfc3339::option")]
+    pub rotated_at: Option<Timestamp>,
+    /// The secret before that one.
+    #[serde(default)]
+    pub previous: Option<PreviousSecret>,
+    /// Whether its secret is still to be handed to the webhook that is to get it: until then nobody
+    /// has it.
+    #[serde(default)]
+    pub handing_over: bool,
+    /// When people were told that it is about to expire.
+    #[serde(default, with = "rfc3339::option")]
+    pub noticed_at: Option<Timestamp>,
+    /// When it was first seen to have expired: it then stays so, whatever the clock says.
+    #[serde(default, with = "rfc3339::option")]
+    pub lapsed_at: Option<Timestamp>,
+}
+
+impl KeyInfo {
+    /// How long its secret is good for, in microseconds.
+    pub(super) fn lifetime(&self) -> i64 {
+        let since = self.rotated_at.unwrap_or(self.created_at);
+        self.expires_at.as_micros().saturating_sub(since.as_micros()).max(crate::time::SECOND)
+    }
 }
 
 impl NewKey {
@@ -81,6 +125,7 @@ impl NewKey {
         self.check()?;
         let lifetime = self.lifetime.unwrap_or(DEFAULT_LIFETIME);
         let Self { name, project, environment, scopes, allow, limits, policy, .. } = self;
+        let (certificates, label, auto_rotate) = (self.certificates, self.label, self.auto_rotate);
         Ok(KeyInfo {
             id,
             name,
@@ -94,6 +139,14 @@ impl NewKey {
             revoked_at: None,
             limits,
             policy,
+            certificates,
+            label,
+            auto_rotate,
+            rotated_at: None,
+            previous: None,
+            handing_over: false,
+            noticed_at: None,
+            lapsed_at: None,
         })
     }
 
@@ -103,20 +156,21 @@ impl NewKey {
             let expected = format!("1 to {MAX_NAME} bytes without control characters");
             return Err(GateError::invalid("name", expected, format_args!("{name:?}")));
         }
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        let begins = project.starts_with(|c: char| c.is_ascii_alphanumeric());
-        if !begins || project.len() > MAX_PROJECT || !project.chars().all(plain) {
-            let expected = format!(
-                "1 to {MAX_PROJECT} letters, digits, `-`, `_` or `.`, first a letter or digit"
-            );
-            return Err(GateError::invalid("project", expected, format_args!("{project:?}")));
-        }
+        check_name("project", project)?;
         if scopes.is_empty() {
             return Err(GateError::invalid("scopes", "one scope at the least", "none"));
         }
         if allow.len() > MAX_ALLOWED {
             let expected = format!("at most {MAX_ALLOWED} networks");
             return Err(GateError::invalid("allow", expected, allow.len()));
+        }
+        if let Some(found) = self.auto_rotate.as_ref().filter(|id| id.len() > MAX_NAME) {
+            let expected = "the id of a webhook";
+            return Err(GateError::invalid("auto_rotate", expected, found.len()));
+        }
+        if self.certificates.len() > MAX_CERTIFICATES {
+            let expected = format!("at most {MAX_CERTIFICATES} certificates");
+            return Err(GateError::invalid("certificates", expected, self.certificates.len()));
         }
         if let Some(lifetime) = lifetime.filter(|life| !(SHORTEST..=LONGEST).contains(life)) {
             let found = duration_text(lifetime);
@@ -143,6 +197,9 @@ impl Default for NewKey {
             lifetime: None,
             limits: None,
             policy: None,
+            certificates: Vec::new(),
+            label: None,
+            auto_rotate: None,
         }
     }
 }
@@ -150,13 +207,14 @@ impl Default for NewKey {
 /// How long a key is good for (SPEC §3).
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(90 * 86_400);
 
-const SHORTEST: Duration = Duration::from_secs(1);
+pub(super) const SHORTEST: Duration = Duration::from_secs(1);
 
-const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+pub(super) const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
 const MAX_NAME: usize = 100;
 
-const MAX_PROJECT: usize = 64;
+/// The most certificates that stand for one key.
+const MAX_CERTIFICATES: usize = 32;
 
 /// The most networks on the allowlist of a key.
 const MAX_ALLOWED: usize = 256;
@@ -236,7 +294,15 @@ mod tests {
             "sample_one_in": 10,
             "shadow": false
           },
-          "policy": null
+          "policy": null,
+          "certificates": [],
+          "label": null,
+          "auto_rotate": null,
+          "rotated_at": null,
+          "previous": null,
+          "handing_over": false,
+          "noticed_at": null,
+          "lapsed_at": null
         }
         "#);
         assert_eq!(serde_json::from_str::<KeyInfo>(&text).unwrap(), info);

@@ -32,10 +32,12 @@
 mod addresses;
 mod admin;
 mod allowance;
+mod carrier;
 mod charge;
 mod config;
 mod connections;
 mod error;
+mod expiry;
 mod fingerprint;
 mod history;
 mod key;
@@ -52,14 +54,19 @@ mod reason;
 mod records;
 mod refusal;
 mod rfc3339;
+mod rotation;
 mod scope;
 mod secret;
+mod tenancy;
 #[cfg(test)]
 mod tests;
 mod threat;
+mod usage;
+mod use_of_keys;
 
 pub use self::admin::SWEEP;
 pub use self::allowance::{Allowance, Offer, Tally};
+pub use self::carrier::{CertificateName, Label};
 pub use self::charge::{Charge, LIMIT_RULES, Subject};
 pub use self::config::{Config, DefaultLimits, Network, Problem};
 pub use self::connections::Connection;
@@ -75,9 +82,12 @@ pub use self::project::Project;
 pub use self::range::parse_net;
 pub use self::reason::{Reason, Stage};
 pub use self::refusal::{Refusal, RuleId};
+pub use self::rotation::{PreviousSecret, Rotation};
 pub use self::scope::{Environment, Scope, Scopes};
 pub use self::secret::Secret;
+pub use self::tenancy::{NewPlace, OrganizationInfo, ProjectInfo};
 pub use self::threat::{History, threat_score};
+pub use self::usage::{HourOfUse, Spent, Used};
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -99,6 +109,8 @@ use self::range::{Range, bits, source};
 use self::range_table::RangeTable;
 use self::records::Records;
 use self::secret::Pepper;
+use self::tenancy::Tenancy;
+use self::usage::Usage;
 use crate::db::Db;
 use crate::time::Timestamp;
 
@@ -112,6 +124,8 @@ pub struct Gate {
     networks: RangeTable<String>,
     pepper: Pepper,
     records: Records,
+    usage: Usage,
+    tenancy: ArcSwap<Tenancy>,
     /// Held while keys or lists are changed.
     change: Mutex<()>,
     /// Where a key has none of its own.
@@ -139,12 +153,17 @@ impl Gate {
             return Err(problem.into());
         }
         let records = Records::new(db);
+        let usage = Usage::open(records.db())?;
+        let mut tenancy = Tenancy::new(records.organizations()?, records.projects()?, now);
         let projects = Projects::new(&config.limits.project, &config.limits.projects);
         let mut keys = Keys::default();
         for record in records.keys()? {
             let limits = &config.limits.key;
             let project = projects.get(&record.key.project);
-            keys.put(Key::new(record.key, record.hash, limits, config.policy, project));
+            if record.key.revoked_at.is_none() {
+                tenancy.name_project(&record.key.project, record.key.created_at);
+            }
+            keys.put(Key::new(record, limits, config.policy, project));
         }
         if let Some(net) = config.networks.iter().find(|net| keys.by_id(&net.key).is_none()) {
             return Err(GateError::NetworkKey(net.key.clone()));
@@ -169,6 +188,8 @@ impl Gate {
             networks: RangeTable::new(networks),
             pepper,
             records,
+            usage,
+            tenancy: ArcSwap::from_pointee(tenancy),
             change: Mutex::default(),
             key_limits: config.limits.key.clone(),
             policy: config.policy,
@@ -209,6 +230,18 @@ impl Gate {
     /// The key with this public id.
     pub fn key_by_id(&self, id: &str) -> Option<Arc<Key>> {
         self.keys.load().by_id(id).cloned()
+    }
+
+    /// The public id of the key that a client certificate stands for: the first of its names that
+    /// stands for one.
+    pub fn certificate_key(&self, names: &[CertificateName]) -> Option<Arc<str>> {
+        let keys = self.keys.load();
+        names.iter().find_map(|name| keys.by_certificate(name)).cloned()
+    }
+
+    /// The public id of the key that a label in a server name stands for.
+    pub fn label_key(&self, label: &Label) -> Option<Arc<str>> {
+        self.keys.load().by_label(label).cloned()
     }
 
     /// The key of the longest source network that holds this address.

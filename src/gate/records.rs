@@ -5,6 +5,9 @@
 //! | `gate/pepper`         | 32 bytes                                           |
 //! | `key/<id>`            | `{"version":1,"record":{"hash":"…","key":{…}}}`    |
 //! | `list/<kind>/<net>`   | `{"version":1,"record":{…}}`                       |
+//! | `project/<name>`      | `{"version":1,"record":{…}}`                       |
+//! | `organization/<name>` | `{"version":1,"record":{…}}`                       |
+//! | `used/…`, `usage/…`   | what keys were used for: see `usage`               |
 //!
 //! A record with a field that is not known here is refused, not read without it: it may be the
 //! one that keeps somebody out.
@@ -18,6 +21,7 @@ use super::error::GateError;
 use super::key_info::KeyInfo;
 use super::lists::{ListEntry, ListKind};
 use super::secret::Pepper;
+use super::tenancy::{OrganizationInfo, ProjectInfo};
 use crate::db::Db;
 
 /// The form in which records are written.
@@ -34,6 +38,10 @@ pub(super) struct Records {
 pub(super) struct KeyRecord {
     #[serde(with = "hex")]
     pub(super) hash: blake3::Hash,
+    /// The hash of the secret before the last rotation.
+    #[serde(rename = "previous_hash", with = "hex::option")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) previous: Option<blake3::Hash>,
     pub(super) key: KeyInfo,
 }
 
@@ -54,6 +62,11 @@ impl Records {
         Self { db }
     }
 
+    /// Where they are.
+    pub(super) fn db(&self) -> &Db {
+        &self.db
+    }
+
     /// The pepper, if it was ever made.
     pub(super) fn pepper(&self) -> Result<Option<Pepper>, GateError> {
         let Some(bytes) = self.db.meta_get(PEPPER)? else { return Ok(None) };
@@ -72,6 +85,30 @@ impl Records {
 
     pub(super) fn put_key(&self, key: &KeyRecord) -> Result<(), GateError> {
         self.put(&format!("{KEYS}{}", key.key.id), key)
+    }
+
+    pub(super) fn projects(&self) -> Result<Vec<ProjectInfo>, GateError> {
+        self.scan(PROJECTS)
+    }
+
+    pub(super) fn put_project(&self, project: &ProjectInfo) -> Result<(), GateError> {
+        self.put(&format!("{PROJECTS}{}", project.name), project)
+    }
+
+    pub(super) fn delete_project(&self, name: &str) -> Result<(), GateError> {
+        Ok(self.db.meta_delete(format!("{PROJECTS}{name}").as_bytes())?)
+    }
+
+    pub(super) fn organizations(&self) -> Result<Vec<OrganizationInfo>, GateError> {
+        self.scan(ORGANIZATIONS)
+    }
+
+    pub(super) fn put_organization(&self, made: &OrganizationInfo) -> Result<(), GateError> {
+        self.put(&format!("{ORGANIZATIONS}{}", made.name), made)
+    }
+
+    pub(super) fn delete_organization(&self, name: &str) -> Result<(), GateError> {
+        Ok(self.db.meta_delete(format!("{ORGANIZATIONS}{name}").as_bytes())?)
     }
 
     pub(super) fn entries(&self) -> Result<Vec<ListEntry>, GateError> {
@@ -142,10 +179,37 @@ mod hex {
     ) -> Result<blake3::Hash, D::Error> {
         blake3::Hash::from_hex(String::deserialize(from)?).map_err(D::Error::custom)
     }
+
+    /// The same for a hash that may be absent.
+    pub(super) mod option {
+        use serde::{Deserialize, Deserializer, Serializer};
+
+        pub(in crate::gate::records) fn serialize<S: Serializer>(
+            hash: &Option<blake3::Hash>,
+            to: S,
+        ) -> Result<S::Ok, S::Error> {
+            match hash {
+                Some(hash) => super::serialize(hash, to),
+                None => to.serialize_none(),
+            }
+        }
+
+        pub(in crate::gate::records) fn deserialize<'de, D: Deserializer<'de>>(
+            from: D,
+        ) -> Result<Option<blake3::Hash>, D::Error> {
+            #[derive(Deserialize)]
+            struct Hash(#[serde(with = "super")] blake3::Hash);
+            Ok(Option::<Hash>::deserialize(from)?.map(|Hash(hash)| hash))
+        }
+    }
 }
 
 const PEPPER: &[u8] = b"gate/pepper";
 
 const KEYS: &str = "key/";
+
+const PROJECTS: &str = "project/";
+
+const ORGANIZATIONS: &str = "organization/";
 
 const LISTS: &str = "list/";

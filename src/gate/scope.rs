@@ -30,7 +30,9 @@ pub enum Scope {
 pub struct Scopes(u8);
 
 /// The place of a key in its project.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Environment {
     /// Keys that begin with `lt_live_`.

@@ -167,6 +167,7 @@ impl<'a> Intake<'a> {
                     self.run = Some(Run { sender, allowance, has_rows: false });
                 }
                 Err(refusal) => {
+                    self.ingest.blame(session, event.credential.as_ref(), &refusal, self.at);
                     let key = self.ingest.named(session, event.credential.as_ref());
                     self.refuse(session, &refusal, Named::Stranger(key), 1, source.bytes);
                     return false;
@@ -247,6 +248,9 @@ impl<'a> Intake<'a> {
                 account.accept(tally.passed, tally.bytes);
             }
         }
+        if let Some(key) = sender.key.as_ref().filter(|_| tally.passed > 0) {
+            self.ingest.gate.note_events(key, tally.passed, tally.bytes, self.at);
+        }
         self.accepted += tally.passed;
         if let Some(rule) = charge.rule {
             self.count_over(rule, tally, &charge);
@@ -294,6 +298,9 @@ impl<'a> Intake<'a> {
             Named::Sender(sender) => {
                 if let Some(account) = &sender.account {
                     account.block(reason, count, bytes);
+                }
+                if let Some(key) = &sender.key {
+                    self.ingest.gate.note_refused(key, refusal.reason, count, self.at);
                 }
                 sender.masked().map(str::to_owned)
             }

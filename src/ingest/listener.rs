@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::gate::Environment;
 use crate::journal::Call;
 use crate::metrics::Account;
 
@@ -28,6 +29,8 @@ pub struct Listener {
     pub format: Format,
     /// The project of senders that have no key.
     pub project: Arc<str>,
+    /// The environment of all keys that may be used here.
+    pub environment: Option<Environment>,
     /// Whether a sender without a key is turned away.
     pub require_key: bool,
     /// The public id of its own key: that of every sender who names none.

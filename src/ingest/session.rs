@@ -7,7 +7,7 @@ use super::listener::Listener;
 use super::sender::Sender;
 use super::{Ingest, now};
 use crate::event::{AuthMethod, Credential, Event};
-use crate::gate::{Connection, Key, Reason, Refusal, Scope};
+use crate::gate::{Connection, Environment, Key, Reason, Refusal, Scope};
 use crate::ids;
 use crate::journal::Call;
 use crate::store::Origin;
@@ -147,14 +147,35 @@ impl Ingest {
         }
     }
 
+    /// Notes a refusal in the usage of the key that is refused, where there is such a key.
+    pub(super) fn blame(
+        &self,
+        session: &Session,
+        credential: Option<&Credential<'_>>,
+        refusal: &Refusal,
+        at: Timestamp,
+    ) {
+        if refusal.reason == Reason::InvalidApiKey {
+            return; // there is none, and its sender is not worth a second look
+        }
+        let key = match (&session.above, credential, &session.below, &session.listener.key) {
+            (Some((id, _)), ..) | (None, None, None, Some(id)) => self.gate.key_by_id(id),
+            (None, Some(named), ..) => self.gate.key_of(&named.secret),
+            (None, None, Some((secret, _)), _) => self.gate.key_of(secret),
+            (None, None, None, None) => self.gate.network_key(session.peer),
+        };
+        if let Some(key) = key {
+            self.gate.note_refused(&key, refusal.reason, 1, at);
+        }
+    }
+
     /// Forgets verdicts that keys and lists of now, or the time, may have made wrong. Called once
     /// for each read.
     pub(super) fn refresh(&self, session: &mut Session, at: Timestamp) {
         let generation = self.gate.generation();
+        let (environment, peer) = (session.listener.environment, session.peer);
         let stale = |verdict: &Verdict| match verdict {
-            Ok(Sender { key: Some(key), .. }) => {
-                self.gate.check(key, Scope::WriteLogs, session.peer, at).is_err()
-            }
+            Ok(Sender { key: Some(key), .. }) => self.check(environment, key, peer, at).is_err(),
             // A limit of connections may have room by now.
             Err(refusal) => refusal.reason == Reason::RateLimitExceeded,
             Ok(_) => false,
@@ -204,7 +225,7 @@ impl Ingest {
     ) -> Verdict {
         self.gate.admit_peer(session.peer, at)?;
         let key = key?;
-        self.gate.check(&key, Scope::WriteLogs, session.peer, at)?;
+        self.check(session.listener.environment, &key, session.peer, at)?;
         if let Some(connection) = &mut session.connection {
             connection.claim(&key)?;
             if let Some(rule) = connection.would_refuse() {
@@ -212,6 +233,21 @@ impl Ingest {
             }
         }
         Ok(self.sender(session, Some(key), method))
+    }
+
+    /// Whether a key may be used to write logs there, now.
+    fn check(
+        &self,
+        environment: Option<Environment>,
+        key: &Key,
+        peer: IpAddr,
+        at: Timestamp,
+    ) -> Result<(), Refusal> {
+        let scope = Scope::WriteLogs;
+        match environment {
+            Some(environment) => self.gate.check_in(environment, key, scope, peer, at),
+            None => self.gate.check(key, scope, peer, at),
+        }
     }
 
     fn sender(&self, session: &Session, key: Option<Arc<Key>>, method: AuthMethod) -> Sender {
@@ -240,6 +276,11 @@ impl Ingest {
         let at = now();
         self.refresh(session, at);
         let verdict = self.verdict(session, None, at).clone();
+        match &verdict {
+            Ok(Sender { key: Some(key), .. }) => self.gate.note_request(key, at),
+            Ok(_) => {}
+            Err(refusal) => self.blame(session, None, refusal, at),
+        }
         // A key may still come with each log; whoever brings none is then refused by log.
         match verdict {
             Err(refusal) if refusal.reason != Reason::InvalidApiKey || session.below.is_some() => {

@@ -46,6 +46,7 @@ impl Yard {
             protocol: "http/tcp".to_owned(),
             format: Format::Json,
             project: "default".into(),
+            environment: None,
             require_key,
             key: None,
             zone_offset: 0,

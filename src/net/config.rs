@@ -10,7 +10,7 @@ use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
 use crate::frame::Framing;
-use crate::gate::parse_net;
+use crate::gate::{Environment, Label, parse_net};
 use crate::ingest::Format;
 
 /// One socket that senders write to.
@@ -42,6 +42,9 @@ pub struct ListenerConfig {
     /// The project of senders without a key. Default: "default".
     #[serde(default = "default_project")]
     pub project: String,
+    /// The environment of all keys that may be used here: `production`, `staging` or
+    /// `development`. Default: keys of any.
+    pub environment: Option<Environment>,
     /// The zone of times that name none: `Z`, `+hh:mm` or `-hh:mm`. Default: "Z".
     #[serde(default = "default_timezone")]
     pub timezone: String,
@@ -84,6 +87,10 @@ pub struct TlsConfig {
     /// Whether a client without a certificate is refused. Default: false.
     #[serde(default)]
     pub require_client_cert: bool,
+    /// Where the names end that clients may ask for to show their key: of `web.logs.example` the
+    /// label `web` does, if this is `logs.example` and a key has it. Anyone can read and send it.
+    /// Default: no name shows a key.
+    pub key_domain: Option<String>,
 }
 
 /// Proxies that put a PROXY header, of version 1 or 2, in front of a stream. A header from any
@@ -147,6 +154,7 @@ impl ListenerConfig {
             allow_anonymous: false,
             key: None,
             project: default_project(),
+            environment: None,
             timezone: default_timezone(),
             keep_original: false,
             max_message: default_max_message(),
@@ -240,6 +248,12 @@ impl ListenerConfig {
         if let Some(TlsConfig { client_ca: None, require_client_cert: true, .. }) = &self.tls {
             let what = "expected client_ca beside require_client_cert = true, but found none";
             problems.push(("tls.client_ca", what.to_owned()));
+        }
+        let domain = self.tls.as_ref().and_then(|tls| tls.key_domain.as_ref());
+        let is_name = |domain: &&String| domain.split('.').all(|part| Label::parse(part).is_some());
+        if let Some(found) = domain.filter(|domain| !is_name(domain)) {
+            let what = format!("expected the name of a domain, but found {found:?}");
+            problems.push(("tls.key_domain", what));
         }
         problems.extend(self.proxy.iter().flat_map(|proxy| proxy.problems(self.transport)));
         if !self.requires_key() && !self.allow_anonymous && !self.listen.ip().is_loopback() {

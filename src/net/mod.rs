@@ -21,6 +21,7 @@ mod bind;
 mod config;
 mod drops;
 pub mod http;
+mod identity;
 mod inherit;
 mod proxy;
 mod stream;

@@ -8,6 +8,7 @@ use tokio::time::{sleep, timeout};
 
 use super::config::{Codec, ListenerConfig, Protocol};
 use super::tcp::Acceptor;
+use crate::event::AuthMethod;
 use crate::frame::{FrameErrors, Frames, Framing, JsonValues};
 use crate::ingest::{Decoder, Session};
 use crate::journal::Failed;
@@ -41,6 +42,11 @@ impl<'a> Stream<'a> {
             room: MIN_READ,
             published: FrameErrors::default(),
         }
+    }
+
+    /// Binds the connection to the key of that public id.
+    pub(super) fn bind(&mut self, id: &str, method: AuthMethod) {
+        self.session.bind_id(id, method);
     }
 
     /// Reads until the peer ends, the connection breaks, idles too long, or the stop.

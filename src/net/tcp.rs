@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::config::ListenerConfig;
+use super::identity;
 use super::proxy::{self, ProxyError};
 use super::stream::Stream;
 use super::tls;
@@ -113,7 +114,7 @@ impl Acceptor {
         connection: Connection,
     ) {
         let session = Session::new(Arc::clone(&self.listener), peer, Some(connection));
-        let stream = Stream::new(self, session);
+        let mut stream = Stream::new(self, session);
         let Some(tls) = &self.tls else {
             return stream.run(socket).await;
         };
@@ -123,7 +124,14 @@ impl Acceptor {
             () = self.stop.cancelled() => return,
         };
         let what = match handshake {
-            Ok(Ok(socket)) => return stream.run(socket).await,
+            Ok(Ok(socket)) => {
+                let key_domain = self.config.tls.as_ref().and_then(|tls| tls.key_domain.as_deref());
+                let shown = identity::key(self.ingest.gate(), socket.get_ref().1, key_domain);
+                if let Some((id, method)) = shown {
+                    stream.bind(&id, method);
+                }
+                return stream.run(socket).await;
+            }
             Ok(Err(error)) => tls::explain(&error),
             Err(_) => "expected a TLS handshake in time, but it did not end".to_owned(),
         };

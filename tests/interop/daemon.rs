@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::thread;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::event::Event;
@@ -25,7 +25,7 @@ pub(crate) struct Key {
 }
 
 impl Daemon {
-    /// Starts one with the listeners of all tests, and [`MTLS`].
+    /// Starts one with the listeners of all tests, and those of [`MTLS`].
     #[track_caller]
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -88,6 +88,30 @@ impl Daemon {
         Key { id, secret }
     }
 
+    /// The same with what else is asked of it.
+    #[track_caller]
+    pub(crate) fn key_with(&self, more: Value) -> Key {
+        let mut new = json!({"name": "interop", "scopes": ["write:logs"]});
+        for (name, value) in more.as_object().unwrap() {
+            new[name] = value.clone();
+        }
+        let (id, secret) = self.running().create_key(&new);
+        Key { id, secret }
+    }
+
+    /// Takes a key back.
+    #[track_caller]
+    pub(crate) fn revoke(&self, key: &Key) {
+        let path = format!("/v1/keys/{}", key.id);
+        assert_eq!(self.running().call("DELETE", &path, None, None).0, 200);
+    }
+
+    /// Waits for an entry of who was turned away.
+    #[track_caller]
+    pub(crate) fn refused(&self, filter: &str) {
+        self.running().find_in("blocked", filter);
+    }
+
     fn running(&self) -> &support::Daemon {
         self.running.as_ref().expect("it runs until it is dropped")
     }
@@ -107,8 +131,8 @@ impl Drop for Daemon {
     }
 }
 
-/// Beside the listeners of all tests, one that lets nobody in without a certificate. `FOLDER`
-/// stands for the folder of the test.
+/// Beside the listeners of all tests, one that lets nobody in without a certificate, and one where
+/// a key can be shown by a server name. `FOLDER` stands for the folder of the test.
 const MTLS: &str = r#"
 [[listener]]
 name = "mtls"
@@ -121,4 +145,15 @@ cert = "FOLDER/server.pem"
 key = "FOLDER/server.key"
 client_ca = "FOLDER/ca.pem"
 require_client_cert = true
+
+[[listener]]
+name = "named"
+protocol = "syslog"
+transport = "tcp"
+listen = "127.0.0.1:0"
+
+[listener.tls]
+cert = "FOLDER/server.pem"
+key = "FOLDER/server.key"
+key_domain = "logs.example"
 "#;

@@ -15,12 +15,14 @@
 //! | curl                                     | [`curl`]        |
 //! | openssl                                  | [`openssl`]     |
 //! | Prometheus                               | [`prometheus`]  |
+//! | openssl and curl, by every way of naming a key | [`carriers`] |
 
 #![cfg(test)]
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod carriers;
 mod curl;
 mod daemon;
 mod event;

@@ -10,6 +10,7 @@
 //! | a disk that forgets, and what is to be forgotten | [`damage`]   |
 //! | a disk that is full, slow, damaged or gone       | [`disk`]     |
 //! | who may pass, and what is said of who may not    | [`gate`]     |
+//! | keys while they change                           | [`keys`]     |
 //! | an address on the blocklist                      | [`blocked`]  |
 //! | limits of keys, addresses and projects           | [`limits`]   |
 //! | streams and datagrams that are odd               | [`intake`]   |
@@ -36,6 +37,7 @@ mod disk;
 mod failpoints;
 mod gate;
 mod intake;
+mod keys;
 mod ledger;
 mod life;
 mod limits;

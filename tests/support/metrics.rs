@@ -13,6 +13,11 @@ impl Metrics {
         Self(series.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
+    /// Every series.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// The value of a series, written as on the page: `logtrace_stored_total{listener="tcp"}`.
     #[track_caller]
     pub(crate) fn get(&self, series: &str) -> u64 {

@@ -65,3 +65,57 @@ async fn ht_11_fields_that_are_not_the_callers_are_refused() {
     let (status, problem) = house.send(post("/v1/keys", r#"{"name":""}"#)).await;
     assert_eq!((status, &problem["field"]), (StatusCode::BAD_REQUEST, &Value::from("name")));
 }
+
+#[tokio::test]
+async fn au_06_rotation_over_the_api() {
+    let house = House::open();
+    let (id, old) = house.key(r#""read:logs""#, "default");
+    let rotate = |body: &str| post("/v1/keys/rotate", body);
+    let body = json!({"id": id, "grace": "1h"}).to_string();
+    let (status, rotated) = house.send(rotate(&body)).await;
+    assert_eq!(status, StatusCode::OK, "{rotated}");
+    assert_eq!(
+        (&rotated["id"], &rotated["previous"]["masked"]),
+        (&json!(id), &json!(ids::mask(&old)))
+    );
+    let new = rotated["secret"].as_str().unwrap();
+    for secret in [&*old, new] {
+        assert_eq!(house.send(post("/v1/logs/query", "{}").key(secret)).await.0, StatusCode::OK);
+    }
+    let (status, problem) = house.send(rotate(&body)).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("not_rotated")));
+    house.send(delete(&format!("/v1/keys/{id}"))).await;
+    let forced = json!({"id": id, "force": true}).to_string();
+    assert_eq!(house.send(rotate(&forced)).await.0, StatusCode::CONFLICT);
+    let unknown = json!({"id": "key_none"}).to_string();
+    assert_eq!(house.send(rotate(&unknown)).await.0, StatusCode::NOT_FOUND);
+    let (_, listed) = house.send(get("/v1/keys")).await;
+    assert!(!listed.to_string().contains(new));
+}
+
+#[tokio::test]
+async fn au_09_nobody_rotates_themselves_into_rights() {
+    let house = House::open();
+    let (_, admin) = house.key(r#""admin:projects""#, "shop");
+    let (reader, _) = house.key(r#""read:logs""#, "shop");
+    let (other, _) = house.key(r#""admin:projects""#, "bank");
+    let (staging, _) =
+        house.key_in(r#""admin:projects""#, "shop", crate::gate::Environment::Staging);
+    for (id, want) in [(reader, 403), (other, 404), (staging, 404)] {
+        let body = json!({"id": id}).to_string();
+        let (status, _) = house.send(post("/v1/keys/rotate", &body).key(&admin)).await;
+        assert_eq!(status.as_u16(), want);
+    }
+}
+
+#[tokio::test]
+async fn au_05_a_key_of_another_environment_than_the_apis() {
+    let environment = Some(crate::gate::Environment::Production);
+    let house = House::new(crate::api::Config { environment, ..Default::default() }, "{}");
+    let (_, live) = house.key(r#""read:logs""#, "default");
+    let (_, test) =
+        house.key_in(r#""read:logs""#, "default", crate::gate::Environment::Development);
+    let ask = async |key: &str| house.send(post("/v1/logs/query", "{}").key(key)).await.0.as_u16();
+    assert_eq!((ask(&live).await, ask(&test).await), (200, 403));
+    assert_eq!(house.noted("blocked").await[0]["reason"], "ENVIRONMENT_MISMATCH");
+}

@@ -28,8 +28,18 @@ const MATRIX: &[&str] = &[
     "GET /v1/failed: read:audit, daemon, asks",
     "GET /v1/keys: admin:projects, project, asks",
     "POST /v1/keys: admin:projects, project, changes",
+    "POST /v1/keys/rotate: admin:projects, project, changes",
     "GET /v1/keys/{id}: admin:projects, project, asks",
     "DELETE /v1/keys/{id}: admin:projects, project, changes",
+    "GET /v1/keys/{id}/usage: admin:projects, project, asks",
+    "GET /v1/projects: admin:projects, project, asks",
+    "POST /v1/projects: admin:projects, daemon, changes",
+    "GET /v1/projects/{name}: admin:projects, project, asks",
+    "PUT /v1/projects/{name}: admin:projects, daemon, changes",
+    "DELETE /v1/projects/{name}: admin:projects, daemon, changes",
+    "GET /v1/organizations: admin:projects, daemon, asks",
+    "POST /v1/organizations: admin:projects, daemon, changes",
+    "DELETE /v1/organizations/{name}: admin:projects, daemon, changes",
     "GET /v1/allowlist: admin:projects, daemon, asks",
     "POST /v1/allowlist: admin:projects, daemon, changes",
     "DELETE /v1/allowlist: admin:projects, daemon, changes",
@@ -126,7 +136,11 @@ fn made() -> Vec<Made> {
 
 fn request(made: &Made, project: &str, environment: Environment) -> Call {
     let call = &made.call;
-    let mut path = call.path.replace("{id}", "0000000000000000").replace("{segment}", "1");
+    let mut path = call
+        .path
+        .replace("{id}", "0000000000000000")
+        .replace("{segment}", "1")
+        .replace("{name}", "none");
     let mut body = match (call.path, call.method.as_str()) {
         // A key is asked for where its maker is.
         ("/v1/keys", "POST") => json!({"project": project, "environment": environment}),

@@ -9,6 +9,7 @@ mod keys;
 mod lists;
 mod matrix;
 mod paths;
+mod projects;
 mod query;
 mod support;
 mod tail;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::support::{House, delete, get, post};
 use crate::api::Config;
-use crate::gate::ListKind;
+use crate::gate::{Environment, ListKind};
 use crate::ingest::now;
 
 #[tokio::test]
@@ -101,4 +101,41 @@ async fn ht_09_other_projects_are_not_there() {
     }
     let journal = query(r#"{"journal":"failed"}"#);
     assert_eq!(house.send(journal).await.0, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn ht_09_other_environments_of_the_project_are_not_there() {
+    let house = House::open();
+    let all = r#""read:logs","admin:projects","write:logs""#;
+    let places = [Environment::Production, Environment::Staging, Environment::Development];
+    let keys = places.map(|place| house.key_in(all, "shop", place).1);
+    for (place, key) in places.iter().zip(&keys) {
+        let log = format!(r#"[{{"message":"of {}"}}]"#, place.as_str());
+        house.store(Some(key), &log).await;
+    }
+    let (_, everything) = house.key(r#""read:logs""#, "shop");
+    for (place, key) in places.iter().zip(&keys) {
+        let ask = async |path: &str, body: &str| house.send(post(path, body).key(key)).await;
+        let (_, found) = ask("/v1/logs/query", "{}").await;
+        let own = format!("of {}", place.as_str());
+        assert_eq!(found["meta"]["count"], 1, "{found}");
+        assert_eq!(found["logs"][0]["message"], own);
+        for filter in ["not x", "key:*", "of"] {
+            let body = json!({"filter": filter}).to_string();
+            assert_eq!(ask("/v1/logs/query", &body).await.1["logs"], found["logs"], "{filter}");
+        }
+        let (_, counted) = ask("/v1/logs/stats", r#"{"aggregates":["count"]}"#).await;
+        assert!(counted.to_string().contains(":1"), "{counted}");
+        let (_, dry) = ask("/v1/logs/delete", r#"{"filter":"*","dry_run":true}"#).await;
+        assert_eq!(dry["matched"], 1);
+        // By its id, too.
+        let id = found["logs"][0]["_id"].as_str().unwrap();
+        for (other, key) in places.iter().zip(&keys) {
+            let path = format!("/v1/logs/{id}/context?fields=message");
+            let (status, around) = house.send(get(&path).key(key)).await;
+            assert_eq!(status == StatusCode::OK, place == other, "{around}");
+        }
+    }
+    let (_, found) = house.send(post("/v1/logs/query", "{}").key(&everything)).await;
+    assert_eq!(found["meta"]["count"], 1, "a key of production sees production: {found}");
 }

@@ -1,9 +1,12 @@
 //! Keys: what they are found by, what they may do, what outlives a restart.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::support::{NOW, after, create, gate, ip, key, open, test_db};
-use crate::gate::{Environment, GateError, Refusal, Scope, Scopes};
+use crate::gate::{
+    CertificateName, Environment, Gate, GateError, Label, Refusal, Rotation, Scope, Scopes, Secret,
+};
 use crate::time::Timestamp;
 
 const PEER: &str = "192.0.2.1";
@@ -158,7 +161,7 @@ fn source_networks_have_keys_the_longest_first() {
 #[test]
 fn a_store_that_makes_no_sense_is_refused() {
     let config = crate::gate::Config::default();
-    let opened = |db| crate::gate::Gate::open(&config, db, NOW).unwrap_err().to_string();
+    let opened = |db| Gate::open(&config, db, NOW).unwrap_err().to_string();
 
     let db = test_db();
     create(&open("{}", &db), "{}");
@@ -178,6 +181,193 @@ fn a_store_that_makes_no_sense_is_refused() {
 
     let config = r#"{"networks":[{"source":"10.0.0.0/8","key":"key_none"}]}"#;
     let config = serde_json::from_str(config).unwrap();
-    let error = crate::gate::Gate::open(&config, test_db(), NOW).unwrap_err();
+    let error = Gate::open(&config, test_db(), NOW).unwrap_err();
     assert!(matches!(error, GateError::NetworkKey(id) if id == "key_none"));
+}
+
+/// Rotates as the API does, with a grace of an hour.
+fn rotation() -> Rotation {
+    Rotation { grace: Some(Duration::from_secs(3600)), ..Rotation::default() }
+}
+
+#[test]
+fn au_06_both_secrets_work_within_the_grace_and_then_only_the_new() {
+    let db = test_db();
+    let gate = open("{}", &db);
+    let (info, old) = create(&gate, r#"{"lifetime":"10d"}"#);
+    let (rotated, new) = gate.rotate_key(&info.id, &rotation(), after(100)).unwrap();
+    assert_eq!((&rotated.id, rotated.expires_at), (&info.id, after(100 + 10 * 86_400)));
+    assert_ne!(old.reveal(), new.reveal());
+    let passes = |gate: &Gate, secret: &Secret, seconds| {
+        let key = gate.key_of(secret.reveal().as_bytes()).unwrap();
+        assert_eq!(key.id(), info.id);
+        rule(gate.check(&key, Scope::WriteLogs, ip(PEER), after(seconds)))
+    };
+    // The process that rotated it, and one that starts afterwards.
+    for gate in [&gate, &open("{}", &db)] {
+        for (secret, seconds, want) in [
+            (&old, 100, "passes"),
+            (&new, 100, "passes"),
+            (&old, 3699, "passes"),
+            (&old, 3700, "API_KEY_EXPIRED by key:rotated"),
+            // The clock steps back: what was over stays over.
+            (&old, 3600, "API_KEY_EXPIRED by key:rotated"),
+            (&new, 3700, "passes"),
+            (&new, 100 + 10 * 86_400, "API_KEY_EXPIRED by key:expired"),
+        ] {
+            assert_eq!(passes(gate, secret, seconds), want, "{seconds}");
+        }
+    }
+    // Revocation ends both.
+    gate.revoke_key(&info.id, after(200)).unwrap();
+    for secret in [&old, &new] {
+        assert_eq!(passes(&gate, secret, 200), "API_KEY_REVOKED by key:revoked");
+    }
+}
+
+#[test]
+fn au_06_of_two_rotations_one_wins() {
+    let gate = gate("{}");
+    let (info, old) = create(&gate, "{}");
+    let seen = Rotation { replaces: Some(info.masked.clone()), force: true, ..rotation() };
+    let (_, won) = gate.rotate_key(&info.id, &seen, NOW).unwrap();
+    let refused = |result: Result<_, GateError>| {
+        assert!(matches!(result.unwrap_err(), GateError::Rotation(_)));
+    };
+    refused(gate.rotate_key(&info.id, &seen, NOW).map(drop));
+    // A second one that saw the first has to wait for its grace, or to say that it will not.
+    refused(gate.rotate_key(&info.id, &rotation(), after(3599)).map(drop));
+    assert!(gate.key_of(won.reveal().as_bytes()).is_some());
+    let forced = Rotation { force: true, ..rotation() };
+    gate.rotate_key(&info.id, &forced, after(3599)).unwrap();
+    assert!(gate.key_of(old.reveal().as_bytes()).is_none(), "only one secret before the last");
+    let past = after(3599 + 3600);
+    gate.rotate_key(&info.id, &Rotation { grace: Some(Duration::ZERO), ..rotation() }, past)
+        .unwrap();
+    let key = gate.key_of(won.reveal().as_bytes());
+    assert!(key.is_none(), "two rotations ago");
+}
+
+#[test]
+fn au_06_what_is_over_is_not_rotated() {
+    let gate = gate("{}");
+    let (revoked, _) = create(&gate, "{}");
+    gate.revoke_key(&revoked.id, NOW).unwrap();
+    let (expired, _) = create(&gate, r#"{"lifetime":"1h"}"#);
+    for (id, now) in [(&revoked.id, NOW), (&expired.id, after(3600))] {
+        let error = gate.rotate_key(id, &rotation(), now).unwrap_err();
+        assert!(matches!(error, GateError::Rotation(_)), "{error}");
+    }
+    let (good, _) = create(&gate, "{}");
+    for bad in [
+        Rotation { grace: Some(Duration::from_secs(31 * 86_400)), ..rotation() },
+        Rotation { lifetime: Some(Duration::from_secs(366 * 86_400)), ..rotation() },
+        Rotation { lifetime: Some(Duration::ZERO), ..rotation() },
+    ] {
+        let error = gate.rotate_key(&good.id, &bad, NOW).unwrap_err();
+        assert!(matches!(error, GateError::Invalid { .. }), "{error}");
+    }
+    assert!(matches!(gate.rotate_key("key_none", &rotation(), NOW), Err(GateError::UnknownKey(_))));
+}
+
+#[test]
+fn a_certificate_or_label_stands_for_one_key() {
+    let db = test_db();
+    let gate = open("{}", &db);
+    let named = r#"{"certificates":["san:web.example"],"label":"web"}"#;
+    let (first, _) = create(&gate, named);
+    let name = CertificateName::parse("san:WEB.example").unwrap();
+    let label = Label::parse("web").unwrap();
+    let found = |gate: &Gate| {
+        let key = gate.certificate_key(&[CertificateName::san("other"), name.clone()]);
+        assert_eq!(key, gate.label_key(&label));
+        key.map(|id| id.to_string())
+    };
+    assert_eq!(found(&gate), Some(first.id.clone()));
+    let again = || {
+        let mut new: crate::gate::NewKey = serde_json::from_str(named).unwrap();
+        "again".clone_into(&mut new.name);
+        new.scopes = Scopes::all();
+        gate.create_key(new, NOW)
+    };
+    assert!(matches!(again().unwrap_err(), GateError::Taken { field: "certificates", .. }));
+    // Of a key that was revoked its holder is refused, until another key takes its place.
+    gate.revoke_key(&first.id, NOW).unwrap();
+    assert_eq!(found(&gate), Some(first.id.clone()));
+    assert_eq!(found(&open("{}", &db)), Some(first.id.clone()));
+    let second = again().unwrap().0.id;
+    assert_eq!(found(&gate), Some(second.clone()));
+    assert_eq!(found(&open("{}", &db)), Some(second));
+}
+
+#[test]
+fn au_04_what_has_expired_stays_so_over_a_restart_with_a_clock_set_back() {
+    let db = test_db();
+    let gate = open("{}", &db);
+    let (info, old) = create(&gate, r#"{"lifetime":"2h"}"#);
+    let (_, new) = gate.rotate_key(&info.id, &rotation(), NOW).unwrap();
+    assert_eq!(gate.lapse(after(60)).unwrap(), []);
+    let passes = |gate: &Gate, secret: &Secret, seconds| {
+        let key = gate.key_of(secret.reveal().as_bytes()).unwrap();
+        gate.check(&key, Scope::WriteLogs, ip(PEER), after(seconds)).is_ok()
+    };
+    // The grace is over, then the clock is set back by an hour and the daemon started again.
+    assert_eq!(gate.lapse(after(3600)).unwrap(), []);
+    let gate = open("{}", &db);
+    assert_eq!((passes(&gate, &old, 10), passes(&gate, &new, 10)), (false, true));
+    let lapsed = gate.lapse(after(7200)).unwrap();
+    assert_eq!(lapsed.iter().map(|key| &key.id).collect::<Vec<_>>(), [&info.id]);
+    assert_eq!(gate.lapse(after(7201)).unwrap(), [], "told once");
+    let gate = open("{}", &db);
+    assert!(!passes(&gate, &new, 3600));
+}
+
+#[test]
+fn of_each_end_people_are_told_once() {
+    let db = test_db();
+    let gate = open("{}", &db);
+    let day = 86_400;
+    let (long, _) = create(&gate, r#"{"lifetime":"30d"}"#);
+    let (short, _) = create(&gate, r#"{"lifetime":"2d"}"#);
+    let (gone, _) = create(&gate, r#"{"lifetime":"30d"}"#);
+    gate.revoke_key(&gone.id, NOW).unwrap();
+    let told = |gate: &Gate, seconds| {
+        let due = gate.expiring(after(seconds));
+        due.iter().for_each(|key| gate.noticed(&key.id, after(seconds)).unwrap());
+        due.into_iter().map(|key| key.id).collect::<Vec<_>>()
+    };
+    let none: [String; 0] = [];
+    assert_eq!(told(&gate, day - 1), none);
+    assert_eq!(told(&gate, day), [short.id]);
+    assert_eq!(told(&gate, 23 * day - 1), none);
+    assert_eq!(told(&gate, 23 * day), [long.id.clone()]);
+    assert_eq!(told(&gate, 23 * day), none);
+    assert_eq!(told(&open("{}", &db), 24 * day), none);
+    // A new secret has an end of its own.
+    gate.rotate_key(&long.id, &rotation(), after(24 * day)).unwrap();
+    assert_eq!(told(&gate, 46 * day), none);
+    assert_eq!(told(&gate, 47 * day), [long.id]);
+}
+
+#[test]
+fn a_secret_that_was_not_handed_over_takes_nothing_from_the_one_before() {
+    let db = test_db();
+    let gate = open("{}", &db);
+    let (info, first) = create(&gate, r#"{"auto_rotate":"wh_1"}"#);
+    let hand_over = Rotation { force: true, hand_over: true, ..rotation() };
+    let (_, lost) = gate.rotate_key(&info.id, &hand_over, NOW).unwrap();
+    let waiting = |gate: &Gate| gate.handing_over(after(1)).len();
+    assert_eq!(waiting(&gate), 1);
+    // The daemon ended before anybody had it.
+    let gate = open("{}", &db);
+    assert_eq!(waiting(&gate), 1);
+    let (rotated, taken) = gate.rotate_key(&info.id, &hand_over, after(60)).unwrap();
+    assert_eq!(rotated.previous.unwrap().masked, first.masked());
+    gate.handed_over(&info.id).unwrap();
+    assert_eq!(waiting(&gate), 0);
+    let found = |secret: &Secret| gate.key_of(secret.reveal().as_bytes()).is_some();
+    assert_eq!((found(&first), found(&lost), found(&taken)), (true, false, true));
+    let old = gate.key_of(first.reveal().as_bytes()).unwrap();
+    assert!(gate.check(&old, Scope::WriteLogs, ip(PEER), after(3599)).is_ok());
+    assert!(gate.check(&old, Scope::WriteLogs, ip(PEER), after(3600)).is_err());
 }

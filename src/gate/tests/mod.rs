@@ -5,3 +5,4 @@ mod keys;
 mod limits;
 mod lists;
 mod support;
+mod usage;

@@ -117,6 +117,12 @@ pub enum WebhookError {
         /// How many there were.
         found: usize,
     },
+    /// A secret goes over TLS alone.
+    #[error("expected the URL of a receiver with https, but found one without")]
+    NoTls,
+    /// The receiver did not take it.
+    #[error("expected a status of 200 to 299, but found {0}")]
+    Refused(u16),
     /// The disk did not take it.
     #[error(transparent)]
     Db(#[from] db::Error),
@@ -298,6 +304,34 @@ impl Webhooks {
         let record = self.record(id).ok_or_else(|| WebhookError::Unknown(id.to_owned()))?;
         let body = body("webhook.test", &now().to_string(), &json!({"webhook": id}));
         Ok(self.call(&record, &message_id()?, body).await?)
+    }
+
+    /// Hands a secret to the receiver of a webhook, now and once, over TLS alone: it is kept in no
+    /// queue and on no disk.
+    ///
+    /// # Errors
+    ///
+    /// There is no such webhook in `project`, its receiver is not called over TLS, could not be
+    /// called, or did not take it.
+    pub async fn hand_over(
+        &self,
+        id: &str,
+        project: &str,
+        event: &str,
+        data: &Value,
+    ) -> Result<(), WebhookError> {
+        let own = |record: &Arc<WebhookRecord>| record.webhook.project == project;
+        let record = self.record(id).filter(own);
+        let record = record.ok_or_else(|| WebhookError::Unknown(id.to_owned()))?;
+        if !record.webhook.url.starts_with("https://") {
+            return Err(WebhookError::NoTls);
+        }
+        let answer =
+            self.call(&record, &message_id()?, body(event, &now().to_string(), data)).await?;
+        match answer.status {
+            200..=299 => Ok(()),
+            status => Err(WebhookError::Refused(status)),
+        }
     }
 
     /// Makes a call, signed.
