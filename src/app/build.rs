@@ -15,7 +15,7 @@ use crate::ingest::{Format, Ingest, Listener, now};
 use crate::metrics::{Gauges, Ledger, Page};
 use crate::net::{self, Door, Drops, Inherited, ListenerConfig, Protocol, Transport};
 use crate::query::CursorKey;
-use crate::ship::{Outbound, Webhooks};
+use crate::ship::{ForwardConfig, Outbound, Target, Webhooks};
 use crate::store::Store;
 
 /// The parts, ready to run.
@@ -37,6 +37,8 @@ pub(super) struct Parts {
     /// What cursors of queries are signed with.
     pub(super) cursor_key: CursorKey,
     pub(super) webhooks: Arc<Webhooks>,
+    /// Where journals are forwarded to.
+    pub(super) targets: Vec<Target>,
 }
 
 /// Opens the store and the sockets of senders; must be called inside a tokio runtime.
@@ -54,12 +56,9 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
     print_bootstrap_key(&gate, &audit, &config.data_dir)?;
     let ledger = Arc::new(Ledger::new(&REASONS, config.metrics.max_keys));
     let (page, gauges) = Page::new(Arc::clone(&ledger))?;
-    for rule in LIMIT_RULES {
-        for action in ["drop", "pace", "queue", "sample", "would"] {
-            gauges.limited.with_label_values(&[rule, action]).reset();
-        }
-    }
+    start_limits(&gauges);
     let webhooks = webhooks(config, &store, &gauges)?;
+    let targets = targets(config, &store, &audit, &gauges)?;
     let batcher = Arc::new(Batcher::new(&config.batch));
     let room = Arc::new(Room::new(&config.data_dir, &config.store.disk));
     let ingest =
@@ -103,6 +102,7 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
         http,
         cursor_key,
         webhooks,
+        targets,
     })
 }
 
@@ -119,6 +119,29 @@ fn open(config: &Config) -> Result<Db, db::Error> {
         tracing::warn!("the data folder is on another machine: its locks and syncs may not hold");
     }
     Ok(db)
+}
+
+/// Limits that nobody was over yet begin at zero, as all series do.
+fn start_limits(gauges: &Gauges) {
+    for rule in LIMIT_RULES {
+        for action in ["drop", "pace", "queue", "sample", "would"] {
+            gauges.limited.with_label_values(&[rule, action]).reset();
+        }
+    }
+}
+
+/// Where journals are forwarded to.
+fn targets(
+    config: &Config,
+    store: &Arc<Store>,
+    audit: &Arc<Audit>,
+    gauges: &Gauges,
+) -> Result<Vec<Target>, String> {
+    let target = |forward: &ForwardConfig| {
+        let (store, audit) = (Arc::clone(store), Arc::clone(audit));
+        Target::new(forward.clone(), &config.ship, store, audit, gauges.ship.clone())
+    };
+    config.forward.iter().map(target).collect()
 }
 
 /// Receivers that are told of events.

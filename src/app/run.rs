@@ -54,6 +54,9 @@ async fn daemon(config: &Config) -> Result<(), Failure> {
     let drops = std::mem::take(&mut parts.drops);
     tasks.spawn(look_after(Arc::clone(&parts.ingest), drops, stop.clone()));
     tasks.spawn(keep_audit(Arc::clone(&parts.audit), stop.clone()));
+    for target in std::mem::take(&mut parts.targets) {
+        tasks.spawn(target.run(stop.clone()));
+    }
     tasks.spawn(Arc::clone(&parts.webhooks).run(stop.clone()));
     tasks.spawn(Arc::clone(&parts.webhooks).follow(Arc::clone(&parts.audit), stop.clone()));
     tasks.spawn(keys::Keeper::new(&parts).run(stop.clone()));

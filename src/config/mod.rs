@@ -51,6 +51,8 @@ pub struct Config {
     pub shutdown: Shutdown,
     /// What is shown of it.
     pub metrics: Metrics,
+    /// Where journals are forwarded to.
+    pub forward: Vec<ship::ForwardConfig>,
     /// The sockets that senders write to.
     pub listener: Vec<ListenerConfig>,
 }
@@ -114,6 +116,7 @@ impl Default for Config {
             log: Log::default(),
             shutdown: Shutdown::default(),
             metrics: Metrics::default(),
+            forward: Vec::new(),
             listener: vec![
                 listener("syslog-tcp", Protocol::Syslog, Transport::Tcp, 5514),
                 listener("syslog-udp", Protocol::Syslog, Transport::Udp, 5514),

@@ -33,6 +33,7 @@ impl Config {
         let ship = self.ship.problems().into_iter();
         problems.0.extend(ship.map(|(key, what)| (format!("ship.{key}"), what)));
         problems.of_listeners(&self.listener);
+        problems.of_forwards(self);
         problems.0
     }
 }
@@ -80,6 +81,20 @@ impl Problems {
                 let what =
                     format!("expected a name of its own, but found {:?} again", listener.name);
                 self.0.push((format!("listener.{number}.name"), what));
+            }
+        }
+    }
+
+    fn of_forwards(&mut self, config: &Config) {
+        let mut names = BTreeSet::new();
+        for (number, forward) in config.forward.iter().enumerate() {
+            for (key, what) in forward.problems(config.ship.allow_http) {
+                self.0.push((format!("forward.{number}.{key}"), what));
+            }
+            if !names.insert(&forward.name) {
+                let what =
+                    format!("expected a name of its own, but found {:?} again", forward.name);
+                self.0.push((format!("forward.{number}.name"), what));
             }
         }
     }

@@ -61,12 +61,17 @@ impl Tail {
         tail.request.budget.until = None;
         if after.is_none() {
             let sources = tail.sources(store);
-            for source in sources.iter().filter(|source| matches!(source, Source::Staged(_))) {
+            for source in &sources {
                 tail.after = tail.after.max(source.ids().1);
             }
             tail.remember(&sources);
         }
         Ok(tail)
+    }
+
+    /// The greatest id that was handed out or passed over: where another tail goes on.
+    pub fn position(&self) -> i64 {
+        self.after
     }
 
     /// What came since; `now` is the present of the times in the filter. Nothing, and nothing is
@@ -139,6 +144,9 @@ impl Tail {
     }
 
     fn has_read(&self, source: &Source) -> bool {
+        if source.ids().1 <= self.after {
+            return true;
+        }
         match source {
             Source::Staged(staged) => self.staged.contains_key(&Arc::as_ptr(staged).addr()),
             Source::Block(segment, _) => self.segment.is_some_and(|last| segment.id <= last),

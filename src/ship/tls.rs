@@ -24,6 +24,9 @@ pub enum TlsError {
     /// A file holds no certificate.
     #[error("{0}: expected a certificate in PEM form, but found none")]
     Empty(PathBuf),
+    /// Nobody can have a certificate for what is no name and no address.
+    #[error("expected a host that can have a certificate, but found {0:?}")]
+    Name(String),
     /// A certificate cannot be used, or its key does not fit.
     #[error("{path}: {error}")]
     Pair {

@@ -9,6 +9,7 @@
 //! |------------------------------------------|-----------------|
 //! | rsyslog                                  | [`rsyslog`]     |
 //! | syslog-ng                                | [`syslog_ng`]   |
+//! | rsyslog and syslog-ng, forwarded to      | [`siem`]        |
 //! | logger, of util-linux                    | [`logger`]      |
 //! | Python: `SysLogHandler`, logstash-async  | [`python`]      |
 //! | Node.js: winston-logstash, pino-socket   | [`node`]        |
@@ -34,4 +35,5 @@ mod prometheus;
 mod python;
 mod relay;
 mod rsyslog;
+mod siem;
 mod syslog_ng;

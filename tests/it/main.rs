@@ -16,6 +16,7 @@
 //! | streams and datagrams that are odd               | [`intake`]   |
 //! | who is behind a proxy                            | [`proxy`]    |
 //! | what is computed of events, and many who ask     | [`queries`]  |
+//! | webhooks, and journals forwarded to others       | [`ship`]     |
 //! | `logtrace tail`                                  | [`tail`]     |
 //! | store and queries, without a daemon              | [`store`]    |
 //! | clocks that are wrong                            | [`clock`]    |
@@ -45,5 +46,6 @@ mod power;
 mod proxy;
 mod queries;
 mod scale;
+mod ship;
 mod store;
 mod tail;

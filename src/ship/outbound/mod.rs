@@ -18,10 +18,12 @@ mod resolver;
 
 pub use self::error::OutboundError;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response, StatusCode, redirect};
 use tokio::time::timeout;
@@ -30,6 +32,7 @@ use url::{Host, Url};
 use self::networks::Networks;
 use self::resolver::{Lookup, Resolver};
 use super::config::Config;
+use super::forward::ForwardTls;
 use super::tls::{self, TlsError};
 
 /// Makes calls to others; cheap to clone.
@@ -75,14 +78,32 @@ impl Outbound {
     ///
     /// When the certificates that it names cannot be read.
     pub fn new(config: &Config) -> Result<Self, TlsError> {
-        Self::looking_up(config, Lookup::System)
+        Self::build(config, Lookup::System, None)
     }
 
+    /// Calls to wherever the configuration itself says, with the certificates that it names.
+    pub(super) fn anywhere(config: &Config, tls: &ForwardTls) -> Result<Self, TlsError> {
+        let own = tls.cert.as_deref().zip(tls.key.as_deref());
+        let ca = tls.ca.clone().or_else(|| config.ca.clone());
+        let allow_networks = vec![IpNet::from(Ipv4Net::default()), Ipv6Net::default().into()];
+        let config = Config { ca, allow_networks, ..config.clone() };
+        Self::build(&config, Lookup::System, own)
+    }
+
+    #[cfg(test)]
     fn looking_up(config: &Config, lookup: Lookup) -> Result<Self, TlsError> {
+        Self::build(config, lookup, None)
+    }
+
+    fn build(
+        config: &Config,
+        lookup: Lookup,
+        own: Option<(&Path, &Path)>,
+    ) -> Result<Self, TlsError> {
         let networks = Arc::new(Networks::new(&config.allow_networks));
         let roots = tls::roots(config.ca.as_deref())?;
         let client = Client::builder()
-            .tls_backend_preconfigured(tls::client(roots, None)?)
+            .tls_backend_preconfigured(tls::client(roots, own)?)
             .dns_resolver(Arc::new(Resolver::new(Arc::clone(&networks), lookup)))
             .redirect(redirect::Policy::none())
             .no_proxy()
