@@ -52,6 +52,13 @@
 //! be newer, and only then reads the other columns of the rows that are shown. What is counted is
 //! taken from the catalog alone where that tells it. Threads share the blocks among them.
 //!
+//! # What leaves the daemon
+//!
+//! All calls to others are made in [`ship`], to the internet or to networks that the configuration
+//! names. Webhooks are told of events by signed calls: of what other parts notify them of, and of
+//! every change in the record ([`audit`]). Journals are forwarded by reading on behind what a target
+//! has taken. Both write down on disk where they are, so that neither side's end loses anything.
+//!
 //! # What must not break
 //!
 //! * Acknowledged is durable: a `202`, and every acknowledgement to come, follows a synced log.
