@@ -118,7 +118,18 @@ impl Audit {
     ///
     /// It could not be written: what it tells of is not to be answered.
     pub fn record(&self, who: Who, act: Act) -> Result<u64, AuditError> {
+        let act = Act { old: act.old.map(safe), new: act.new.map(safe), ..act };
         Ok(self.append(vec![Draft { who, act }], None)?.start)
+    }
+
+    /// An entry of another time.
+    #[cfg(test)]
+    pub(super) fn record_at(&self, who: Who, act: Act, time: Timestamp) -> Result<(), AuditError> {
+        let state = &mut *self.state.lock();
+        self.load(state)?;
+        let mut write = Write::default();
+        state.add(&who, act, time, &mut write);
+        Ok(self.db.commit(&write)?)
     }
 
     /// Makes a change: what `change` commits on this thread and changes `meta`, or has something
@@ -226,6 +237,11 @@ impl Audit {
     /// The public key that checkpoints are signed with.
     pub fn public_key(&self) -> PublicKey {
         self.key.public()
+    }
+
+    /// The name of this log.
+    pub fn origin(&self) -> &str {
+        self.key.name()
     }
 
     pub(super) fn db(&self) -> &Db {
@@ -393,7 +409,6 @@ impl Audit {
 
 impl State {
     fn add(&mut self, who: &Who, act: Act, now: Timestamp, write: &mut Write<'_>) {
-        let act = Act { old: act.old.map(safe), new: act.new.map(safe), ..act };
         let index = self.log.size();
         let entry = Entry::new(index, self.previous, now, who, act);
         let bytes = entry.to_bytes();
@@ -419,7 +434,7 @@ impl Change {
         let mut draft = |act| drafts.push(Draft { who: self.who.clone(), act });
         if let Some(act) = self.act.as_ref().filter(|_| told.is_some() || !remarks.is_empty()) {
             let told = told.unwrap_or_default();
-            let named = |named: &Option<Value>, told| named.clone().or(told);
+            let named = |named: &Option<Value>, told| named.clone().map(safe).or(told);
             draft(Act {
                 event: act.event.clone(),
                 resource: if act.resource.is_empty() {

@@ -41,6 +41,7 @@
 //! * *Nothing that verifies needs the daemon*: [`verify`] reads files, and `tests/verify` has the
 //!   same in Python.
 
+mod bundle;
 mod config;
 mod details;
 mod entry;
@@ -53,7 +54,9 @@ mod search;
 #[cfg(test)]
 mod tests;
 mod tree;
+pub mod verify;
 
+pub use self::bundle::{BundleError, Extent};
 pub use self::config::Config;
 pub use self::entry::{Act, Entry, Who};
 pub use self::log::Audit;

@@ -16,7 +16,7 @@ use super::recover::segment_key;
 use super::row_set::RowSet;
 use super::segment::Segment;
 use super::view::Source;
-use super::{Error, Store};
+use super::{Error, Store, witness};
 use crate::db::{Db, Family, Write};
 use crate::failpoint;
 
@@ -99,6 +99,7 @@ impl Store {
                 empty.push(segment);
             }
         }
+        write.remark(witness::deleted(deleted.rows, after.keys().copied(), &empty));
         failpoint::reached("delete-begun");
         self.db.commit(&write)?;
         failpoint::reached("delete-committed");

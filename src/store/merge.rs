@@ -17,7 +17,7 @@ use super::recover::{LEVEL, catalog_row, segment_key};
 use super::sealer::{Part, Sealer};
 use super::segment::Segment;
 use super::view::Source;
-use super::{Error, Store};
+use super::{Error, Store, witness};
 use crate::db::{Family, Write};
 use crate::failpoint;
 
@@ -153,6 +153,7 @@ impl Store {
             write.delete(Family::Catalog, segment_key(segment.id));
             self.forget_marks(segment, &mut write);
         }
+        write.remark(witness::merged(old, &made));
         self.db.commit(&write)?;
         failpoint::reached("merge-committed");
         let mut state = self.state.write();

@@ -43,6 +43,7 @@ mod segment;
 mod staged;
 pub mod tokens;
 mod view;
+mod witness;
 
 pub use self::bytes::Damaged;
 pub use self::checkpoints::{CHECKPOINT_LEASE, Checkpoint};
@@ -59,6 +60,7 @@ pub use self::scrub::ScrubPlace;
 pub use self::segment::{Block, BlockColumn, BlockValue, Segment};
 pub use self::staged::Staged;
 pub use self::view::{Source, View};
+pub use self::witness::{segment_hash, segment_ids};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -290,6 +292,7 @@ impl Store {
         for segment in &segments {
             write.put(Family::Catalog, segment_key(segment.id), catalog_row(segment)?);
         }
+        write.remark(witness::sealed(&segments));
         for batch in &batches {
             write.delete(Family::Stage, batch.number.to_be_bytes().to_vec());
         }
@@ -314,6 +317,7 @@ impl Store {
         if !due.is_empty() {
             let mut write = Write::default();
             due.iter().for_each(|s| write.delete(Family::Catalog, segment_key(s.id)));
+            write.remark(witness::expired(&due));
             failpoint::reached("expire-begun");
             due.iter().for_each(|segment| self.forget_marks(segment, &mut write));
             self.db.commit(&write)?;

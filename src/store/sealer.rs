@@ -17,6 +17,7 @@ use super::row_set::RowSet;
 use super::rows::{Head, Rows};
 use super::segment::{Builder, Segment, Tools};
 use super::staged::Opened;
+use super::witness::Witness;
 use crate::db::Db;
 use crate::event::{Known, ValueRef};
 use crate::failpoint;
@@ -153,7 +154,12 @@ impl Sealer {
         self.origins.clear();
         let mut sealed: Vec<Segment> = Vec::new();
         for builder in self.segments.drain(..) {
-            let (segment, chunks) = builder.finish();
+            let (mut segment, chunks) = builder.finish();
+            let mut witness = Witness::default();
+            for (at, chunk) in &chunks {
+                witness.add(&Segment::key(segment.id, *at), chunk);
+            }
+            segment.hash = Some(witness.finish());
             let chunks = chunks.iter().map(|(at, chunk)| (Segment::key(segment.id, *at), chunk));
             if let Err(error) = db.ingest(&folder.join(format!("{:016x}.sst", segment.id)), chunks)
             {

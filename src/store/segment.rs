@@ -48,6 +48,9 @@ pub struct Segment {
     pub tokens: TokenMap,
     /// The level that zstd compressed it at.
     pub level: i32,
+    /// The hash over its chunks, where it was just made; it is kept by who records it.
+    #[serde(skip)]
+    pub(super) hash: Option<blake3::Hash>,
 }
 
 /// What is known of a block without reading it.
@@ -210,6 +213,7 @@ impl Builder {
             blocks: Vec::new(),
             tokens: TokenMap::default(),
             level,
+            hash: None,
         };
         Self { segment, names: FxHashMap::default(), chunks: Vec::new(), words: Vec::new() }
     }
