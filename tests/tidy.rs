@@ -48,6 +48,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("comfy_table::", &["cli"]),
     ("indicatif::", &["cli"]),
     ("ureq::", &["cli"]),
+    ("ed25519_dalek::", &["audit"]),
+    ("tar::", &["audit"]),
     ("sd_notify::", &["app"]),
     ("mimalloc::", &["main"]),
 ];

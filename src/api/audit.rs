@@ -8,13 +8,15 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tracing::error;
 
 use super::Api;
-use super::caller::Caller;
+use super::caller::{Allowed, Caller};
 use super::input::Params;
 use super::journals::names;
+use super::pipe::Pipe;
 use super::problem::Problem;
-use crate::audit::{AuditError, Filter};
+use crate::audit::{Act, AuditError, BundleError, Extent, Filter, Rows};
 use crate::gate::{Scope, parse_net};
 use crate::ingest::now;
 use crate::kql::parse_time;
@@ -34,6 +36,28 @@ pub(super) struct Search {
     to: Option<String>,
     limit: Option<usize>,
     cursor: Option<String>,
+    format: Format,
+}
+
+/// How entries are answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Format {
+    /// A page of them.
+    #[default]
+    Json,
+    /// All of them, for a spreadsheet.
+    Csv,
+}
+
+/// What of the log may be taken away.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Part {
+    from: Option<String>,
+    to: Option<String>,
+    /// The entries of a checkpoint that somebody kept.
+    anchor: Option<u64>,
 }
 
 /// Lists entries, the newest first.
@@ -41,8 +65,12 @@ pub(super) async fn list(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
     Params(search): Params<Search>,
-) -> Result<Json<Value>, Problem> {
-    api.allow(&caller, Scope::ReadAudit)?.of_the_daemon()?;
+) -> Result<Response, Problem> {
+    let allowed = api.allow(&caller, Scope::ReadAudit)?;
+    allowed.of_the_daemon()?;
+    if search.format == Format::Csv {
+        return export(&api, &allowed, &search).await;
+    }
     let limit = search.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         let what = format!("expected 1 to {MAX_LIMIT} entries, but found {limit}");
@@ -53,7 +81,78 @@ pub(super) async fn list(
     let page = read(&api, move |api| api.audit.page(&filter, before, limit)).await?;
     let next = page.next.map(|next| next.to_string());
     let count = page.entries.len();
-    Ok(Json(json!({"entries": page.entries, "meta": {"count": count, "next_cursor": next}})))
+    let page = json!({"entries": page.entries, "meta": {"count": count, "next_cursor": next}});
+    Ok(Json(page).into_response())
+}
+
+/// All entries that are looked for, the newest first, as they are found.
+async fn export(api: &Arc<Api>, allowed: &Allowed, search: &Search) -> Result<Response, Problem> {
+    if search.limit.is_some() || search.cursor.is_some() {
+        let what = "expected neither limit nor cursor with format csv, but found one";
+        return Err(Problem::invalid("invalid_parameter", what).at("limit"));
+    }
+    let (filter, asked) = (search.filter()?, search.to_json());
+    let act =
+        Act::new("audit.exported", "audit").new_value(json!({"format": "csv", "asked": asked}));
+    api.record(allowed, act).await?;
+    let (pipe, body) = Pipe::new();
+    let api = Arc::clone(api);
+    tokio::task::spawn_blocking(move || {
+        let Ok(mut rows) = Rows::new(pipe) else { return };
+        let mut before = None;
+        let read = loop {
+            let page = match api.audit.page(&filter, before, MAX_LIMIT) {
+                Ok(page) => page,
+                Err(error) => break Err(error),
+            };
+            if page.entries.iter().any(|entry| rows.add(entry).is_err()) {
+                return; // nobody reads it any longer
+            }
+            before = page.next;
+            if before.is_none() {
+                break Ok(());
+            }
+        };
+        if let (Ok(pipe), Err(error)) = (rows.finish(), read) {
+            error!(%error, "an export of the audit log ended early");
+            pipe.fail(&"the log cannot be read");
+        }
+    });
+    let name = "attachment; filename=\"audit.csv\"";
+    let head =
+        [(header::CONTENT_TYPE, "text/csv; charset=utf-8"), (header::CONTENT_DISPOSITION, name)];
+    Ok((head, body).into_response())
+}
+
+/// A part of the log that proves itself.
+pub(super) async fn bundle(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Params(part): Params<Part>,
+) -> Result<Response, Problem> {
+    let allowed = api.allow(&caller, Scope::ReadAudit)?;
+    allowed.of_the_daemon()?;
+    let time =
+        |text: &Option<String>| text.as_deref().map(|text| parse_time(text, now())).transpose();
+    let extent = Extent { from: time(&part.from)?, to: time(&part.to)?, anchor: part.anchor };
+    let size = read(&api, |api| api.audit.size()).await?;
+    if extent.anchor.is_some_and(|anchor| anchor > size) {
+        let what = format!("expected an anchor of at most {size} entries, but found more");
+        return Err(Problem::invalid("invalid_parameter", what).at("anchor"));
+    }
+    let asked = json!({"format": "bundle", "from": part.from, "to": part.to});
+    api.record(&allowed, Act::new("audit.exported", "audit").new_value(asked)).await?;
+    let (mut pipe, body) = Pipe::new();
+    tokio::task::spawn_blocking(move || match api.audit.bundle(&extent, &mut pipe, now()) {
+        Ok(()) | Err(BundleError::Io(_)) => {}
+        Err(error) => {
+            error!(%error, "a bundle of the audit log ended early");
+            pipe.fail(&"the log cannot be read");
+        }
+    });
+    let name = "attachment; filename=\"audit.tar\"";
+    let head = [(header::CONTENT_TYPE, "application/x-tar"), (header::CONTENT_DISPOSITION, name)];
+    Ok((head, body).into_response())
 }
 
 /// The public key of the log.
@@ -77,6 +176,15 @@ pub(super) async fn checkpoint(
 }
 
 impl Search {
+    /// What was asked, for the record.
+    fn to_json(&self) -> Value {
+        let Self { actor, event, resource, address, from, to, .. } = self;
+        json!({
+            "actor": actor, "event": event, "resource": resource, "address": address,
+            "from": from, "to": to,
+        })
+    }
+
     fn filter(&self) -> Result<Filter, Problem> {
         let at = now();
         let time = |text: &Option<String>| -> Result<Option<Timestamp>, Problem> {

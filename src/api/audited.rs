@@ -1,10 +1,17 @@
 //! Changes, and what else is to be known of, as they are recorded before they are answered.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::http::StatusCode;
+use parking_lot::Mutex;
+use serde_json::json;
+use tracing::warn;
 
 use super::Api;
 use super::caller::Allowed;
-use super::problem::Problem;
+use super::problem::{Noted, Problem};
+use super::route::Call;
 use crate::audit::{Act, AuditError};
 
 impl Api {
@@ -36,6 +43,57 @@ impl Api {
     }
 }
 
+impl Api {
+    /// Records that someone who has the scope for it tried a change that was refused: for what it
+    /// asked, or for whose it is. Not more than [`MAX_REFUSED`] a minute, as nothing is ever deleted
+    /// there; the journals have all of them.
+    pub(super) async fn record_refused(
+        self: &Arc<Self>,
+        allowed: &Allowed,
+        call: &Call,
+        status: StatusCode,
+        noted: Option<Noted>,
+    ) {
+        let is_refused = [
+            StatusCode::BAD_REQUEST,
+            StatusCode::FORBIDDEN,
+            StatusCode::CONFLICT,
+            StatusCode::PRECONDITION_FAILED,
+        ];
+        if !is_refused.contains(&status) || !self.refused.take() {
+            return;
+        }
+        let fields: Vec<_> = noted.iter().flat_map(|noted| &noted.fields).collect();
+        let fields: Vec<_> = fields.iter().take(MAX_FIELDS).map(|field| &*field.field).collect();
+        let what = json!({
+            "status": status.as_u16(),
+            "code": noted.as_ref().map(|noted| noted.code),
+            "fields": fields,
+        });
+        let resource = format!("{} {}", call.method, call.path);
+        let act = Act::new("change.refused", resource).new_value(what);
+        if self.record(allowed, act).await.is_err() {
+            warn!("a change that was refused could not be recorded");
+        }
+    }
+}
+
+/// How many refused changes are recorded.
+#[derive(Debug, Default)]
+pub(super) struct Refused(Mutex<Option<(Instant, u32)>>);
+
+impl Refused {
+    /// Whether there is room for another in this minute.
+    fn take(&self) -> bool {
+        let mut minute = self.0.lock();
+        let now = Instant::now();
+        let begun = minute.filter(|(since, _)| now.duration_since(*since) < MINUTE);
+        let (since, count) = begun.unwrap_or((now, 0));
+        *minute = Some((since, count.saturating_add(1)));
+        count < MAX_REFUSED
+    }
+}
+
 impl From<AuditError> for Problem {
     fn from(error: AuditError) -> Self {
         match error {
@@ -44,3 +102,11 @@ impl From<AuditError> for Problem {
         }
     }
 }
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Refused changes that are recorded in a minute.
+const MAX_REFUSED: u32 = 60;
+
+/// Wrong fields that are named of one.
+const MAX_FIELDS: usize = 20;

@@ -41,6 +41,7 @@ mod keys;
 mod lists;
 mod parse;
 mod patterns;
+mod pipe;
 mod problem;
 mod projects;
 mod quarantine;
@@ -93,6 +94,7 @@ pub struct Api {
     memory: Arc<Memory>,
     rate: Rate,
     webhooks: Arc<Webhooks>,
+    refused: audited::Refused,
 }
 
 /// What the API is over.
@@ -123,6 +125,7 @@ impl Api {
         let workers = Arc::new(Workers::new(config.query_helpers()));
         let memory = Arc::new(Memory::new(config.query_memory_bytes()));
         let rate = Rate::default();
+        let refused = audited::Refused::default();
         Self {
             ingest,
             store,
@@ -137,6 +140,7 @@ impl Api {
             memory,
             rate,
             webhooks,
+            refused,
         }
     }
 }

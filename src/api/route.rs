@@ -15,6 +15,7 @@ use axum::{Extension, Router};
 
 use super::Api;
 use super::caller::Caller;
+use super::problem::{Noted, Problem};
 use crate::gate::Scope;
 
 /// What a caller needs.
@@ -155,16 +156,21 @@ impl Guard {
                 allowed.or_else(|problem| api.allow(&caller, other).map_err(|_| problem))
             }
         };
-        let allowed = allowed.and_then(|allowed| match call.reach {
-            Reach::Project => Ok(allowed),
-            Reach::Daemon => allowed.of_the_daemon().map(|()| allowed),
-        });
-        match allowed {
-            Ok(allowed) => {
-                request.extensions_mut().insert(allowed);
+        let allowed = match allowed {
+            Ok(allowed) => allowed,
+            Err(problem) => return problem.into_response(),
+        };
+        let response = match call.reach {
+            Reach::Daemon if !allowed.governs() => Problem::other_project().into_response(),
+            Reach::Project | Reach::Daemon => {
+                request.extensions_mut().insert(allowed.clone());
                 next.run(request).await
             }
-            Err(problem) => problem.into_response(),
+        };
+        if call.changes {
+            let noted = response.extensions().get::<Noted>().cloned();
+            api.record_refused(&allowed, &call, response.status(), noted).await;
         }
+        response
     }
 }

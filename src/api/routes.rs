@@ -56,6 +56,7 @@ fn of_journals() -> Vec<Route> {
     vec![
         Route::get("/v1/audit", AUDIT, audit::list).of_the_daemon(),
         Route::get("/v1/audit/key", AUDIT, audit::key).of_the_daemon(),
+        Route::get("/v1/audit/bundle", AUDIT, audit::bundle).of_the_daemon(),
         Route::get("/v1/audit/checkpoint", AUDIT, audit::checkpoint).of_the_daemon(),
         Route::get("/v1/blocked", AUDIT, journals::blocked).of_the_daemon(),
         Route::get("/v1/failed", AUDIT, journals::failed).of_the_daemon(),

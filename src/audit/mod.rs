@@ -43,6 +43,7 @@
 
 mod bundle;
 mod config;
+mod csv;
 mod details;
 mod entry;
 mod keyfile;
@@ -58,6 +59,7 @@ pub mod verify;
 
 pub use self::bundle::{BundleError, Extent};
 pub use self::config::Config;
+pub use self::csv::Rows;
 pub use self::entry::{Act, Entry, Who};
 pub use self::log::Audit;
 pub use self::note::{Checkpoint, PublicKey, SignedNote};

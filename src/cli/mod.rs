@@ -5,7 +5,8 @@
 //! | `serve`, `check`                  | a configuration                                       |
 //! | `parse`, `kql`                    | standard input, line in and line out, in order        |
 //! | `query`, `tail`, `delete`, `quarantine`, `blocklist`, `allowlist`, `webhooks` | a running daemon, over its API |
-//! | `keys`, `backup`                  | the same, or a data folder that no daemon holds       |
+//! | `keys`, `backup`, `audit`         | the same, or a data folder that no daemon holds       |
+//! | `verify`                          | a bundle of the audit log, or such a data folder      |
 //! | `restore`                         | a folder of backups                                   |
 //! | `completions`                     | nothing                                               |
 //!
@@ -13,6 +14,7 @@
 //! plain. `--json` is for programs and exact.
 
 mod args;
+mod audit;
 mod backup;
 mod client;
 mod daemon;
@@ -32,6 +34,7 @@ mod table;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod visible;
 mod webhooks;
 
@@ -84,6 +87,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Webhooks(args)) => webhooks::run(&args),
         Some(Command::Backup(args)) => backup::run(&args),
         Some(Command::Restore(args)) => restore::run(&args),
+        Some(Command::Audit(args)) => audit::run(&args),
+        Some(Command::Verify(args)) => verify::run(&args),
         Some(Command::Completions { shell }) => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "logtrace", &mut text);

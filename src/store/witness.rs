@@ -93,7 +93,9 @@ fn remark(event: &'static str, old: Option<Vec<Value>>, new: Option<Vec<Value>>)
 
 fn new(segment: &Segment) -> Value {
     let mut new = told(segment);
-    new["hash"] = segment.hash.map(|hash| hash.to_hex().to_string()).into();
+    if let (Some(new), Some(hash)) = (new.as_object_mut(), segment.hash) {
+        new.insert("hash".to_owned(), hash.to_hex().to_string().into());
+    }
     new
 }
 

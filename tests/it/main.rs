@@ -29,6 +29,7 @@
 mod support;
 
 mod acknowledged;
+mod audit;
 mod backup;
 mod blocked;
 mod clock;

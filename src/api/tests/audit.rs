@@ -1,9 +1,11 @@
 //! What is recorded of changes.
 
 use axum::http::StatusCode;
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
 use super::support::{House, delete, get, post};
+use crate::audit::{SignedNote, verify};
 
 /// The entries that there are, the newest first.
 async fn entries(house: &House, query: &str) -> Vec<Value> {
@@ -65,4 +67,35 @@ async fn keys_and_lists_say_who_changed_what() {
     }
     let (status, shown) = house.send(get("/v1/audit/key")).await;
     assert_eq!((status, &shown["keys"][0]), (StatusCode::OK, &shown["key"]));
+}
+
+#[tokio::test]
+async fn what_is_taken_away_is_whole_and_is_recorded() {
+    let house = House::open();
+    for n in 0..3 {
+        let body = format!(r#"{{"net":"192.0.2.{n}","note":"=1+1"}}"#);
+        house.send(post("/v1/blocklist", &body)).await;
+    }
+    let bytes = async |path: &str| {
+        let answer = house.answer(get(path)).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        answer.into_body().collect().await.unwrap().to_bytes()
+    };
+    let csv = bytes("/v1/audit?format=csv&event=blocklist.*").await;
+    let csv = String::from_utf8(csv.to_vec()).unwrap();
+    let lines: Vec<_> = csv.lines().collect();
+    assert_eq!(lines.len(), 4, "{csv}");
+    assert!(lines[0].starts_with("index,time,actor") && lines[1].contains("192.0.2.2"), "{csv}");
+    assert_eq!(entries(&house, "").await[0]["event"], "audit.exported");
+    let (status, _) = house.send(get("/v1/audit?format=csv&limit=1")).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+
+    let anchor = bytes("/v1/audit/checkpoint").await;
+    let anchor = SignedNote::read(std::str::from_utf8(&anchor).unwrap());
+    let bundle = bytes("/v1/audit/bundle").await;
+    let trust = verify::Trust { keys: vec![house.api.audit.public_key()], anchor };
+    let done = verify::bundle(&*bundle, &trust, |_| {}).unwrap();
+    assert_eq!((done.from, done.to, done.signed), (0, 6, 6));
+    let (status, _) = house.send(get("/v1/audit/bundle?anchor=1000")).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
 }

@@ -23,6 +23,7 @@ const MATRIX: &[&str] = &[
     "POST /v1/logs/delete: admin:projects, project, changes",
     "GET /v1/audit: read:audit, daemon, asks",
     "GET /v1/audit/key: read:audit, daemon, asks",
+    "GET /v1/audit/bundle: read:audit, daemon, asks",
     "GET /v1/audit/checkpoint: read:audit, daemon, asks",
     "GET /v1/blocked: read:audit, daemon, asks",
     "GET /v1/failed: read:audit, daemon, asks",

@@ -11,6 +11,7 @@ mod matrix;
 mod paths;
 mod projects;
 mod query;
+mod recorded;
 mod support;
 mod tail;
 mod walls;

@@ -51,7 +51,7 @@ pub fn data(
     let origin = String::from_utf8_lossy(&origin).into_owned();
     let mut keys = Vec::new();
     db.scan(Family::Audit, rows::PUBLIC_KEY, |_, key| {
-        keys.push(String::from_utf8_lossy(key).into_owned())
+        keys.push(String::from_utf8_lossy(key).into_owned());
     })
     .map_err(unread)?;
     let start = Start { origin, log: Frontier::default(), previous: Hash::default() };
@@ -91,9 +91,12 @@ pub fn data(
     Ok(done)
 }
 
+/// An entry, and the hash that is kept of it.
+type Kept = (Vec<u8>, Option<Hash>);
+
 /// Some entries from number `first` on, with the hashes that are kept of them. One that was taken
 /// out of the store leaves the place of the next to whoever comes.
-fn entries(db: &Db, first: u64) -> Result<Vec<(Vec<u8>, Option<Hash>)>, db::Error> {
+fn entries(db: &Db, first: u64) -> Result<Vec<Kept>, db::Error> {
     let mut found = Vec::new();
     let end = rows::entry(u64::MAX);
     db.scan_range(Family::Audit, &rows::entry(first), &end, |_, bytes| {

@@ -159,31 +159,24 @@ fn st_25_the_first_entry_that_was_changed_dropped_or_moved_is_named() {
     };
     for k in [0, 5, 12, 22_usize] {
         let first = Err(Some(k as u64));
-        let changed = with(&|files| {
-            lines(files, |all| {
-                all[k] = String::from_utf8_lossy(&all[k])
-                    .replace("thing", "thong")
-                    .replace("audit.began", "audit.begun")
-                    .into_bytes()
-            })
-        });
-        assert_eq!(changed, first, "changed {k}");
-        assert_eq!(with(&|files| lines(files, |all| drop(all.remove(k)))), first, "dropped {k}");
-        assert_eq!(
-            with(&|files| lines(files, |all| all[k] = b"{}".to_vec())),
-            first,
-            "emptied {k}"
-        );
-        assert_eq!(
-            with(&|files| lines(files, |all| all.insert(k, all[3].clone()))),
-            Err(Some(if k == 3 { 4 } else { k as u64 })),
-            "put in {k}"
-        );
+        let other = |line: &[u8]| {
+            let line = String::from_utf8_lossy(line).replace("thing", "thong");
+            line.replace("audit.began", "audit.begun").into_bytes()
+        };
+        let edit = |change: &dyn Fn(&mut Vec<Vec<u8>>)| with(&|files| lines(files, change));
+        assert_eq!(edit(&|all| all[k] = other(&all[k])), first, "changed {k}");
+        assert_eq!(edit(&|all| drop(all.remove(k))), first, "dropped {k}");
+        assert_eq!(edit(&|all| all[k] = b"{}".to_vec()), first, "emptied {k}");
+        assert_eq!(edit(&|all| all.insert(k, all[3].clone())), first, "put in {k}");
         if k < 22 {
-            assert_eq!(with(&|files| lines(files, |all| all.swap(k, k + 1))), first, "moved {k}");
+            assert_eq!(edit(&|all| all.swap(k, k + 1)), first, "moved {k}");
         }
-        let hash = with(&|files| file(files, "hashes/")[k * 32 + 7] ^= 1);
-        assert_eq!(hash, first, "hash of {k}");
+        let flip = |files: &mut Files| {
+            if let Some(byte) = file(files, "hashes/").get_mut(k * 32 + 7) {
+                *byte ^= 1;
+            }
+        };
+        assert_eq!(with(&flip), first, "hash of {k}");
     }
     assert_eq!(with(&|files| lines(files, |all| all.truncate(20))), Err(Some(20)));
     assert_eq!(with(&|files| file(files, "hashes/").truncate(20 * 32)), Err(Some(20)));

@@ -1,0 +1,116 @@
+//! Every call that changes something says so in the audit log, before it is answered.
+
+use axum::http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::support::{Call, House, delete, get, post};
+use crate::api::routes::routes;
+
+/// Every call that changes something, and the event that tells of it; none where it changes nothing
+/// that lasts. A call that is not here fails the test.
+const EVENTS: &[(&str, Option<&str>)] = &[
+    ("POST /v1/logs/delete", Some("logs.deleted")),
+    ("POST /v1/keys", Some("api_key.created")),
+    ("DELETE /v1/keys/{id}", Some("api_key.revoked")),
+    ("POST /v1/allowlist", Some("allowlist.added")),
+    ("DELETE /v1/allowlist", Some("allowlist.removed")),
+    ("POST /v1/blocklist", Some("blocklist.added")),
+    ("DELETE /v1/blocklist", Some("blocklist.removed")),
+    // There is nothing to lift in a store that is whole; see `tests/it`.
+    ("DELETE /v1/quarantine/{segment}", None),
+    ("POST /v1/backup", Some("backup.begun")),
+    // That a backup is still being copied.
+    ("POST /v1/backup/{id}", None),
+    ("DELETE /v1/backup/{id}", Some("backup.ended")),
+];
+
+#[test]
+fn every_call_that_changes_something_has_its_event_here() {
+    let calls = routes().into_iter().map(|route| route.call).filter(|call| call.changes);
+    let mut found: Vec<_> = calls.map(|call| format!("{} {}", call.method, call.path)).collect();
+    let mut named: Vec<_> = EVENTS.iter().map(|(call, _)| (*call).to_owned()).collect();
+    found.sort();
+    named.sort();
+    assert_eq!(found, named, "a call that changes something, and what is recorded of it");
+}
+
+#[tokio::test]
+async fn every_change_is_recorded_before_it_is_answered() {
+    let house = House::open();
+    house.store(None, r#"[{"message":"a"},{"message":"b"}]"#).await;
+    house.api.store.seal().unwrap();
+    for (name, event) in EVENTS {
+        let Some(event) = event else { continue };
+        let before = newest(&house).await["index"].as_u64().unwrap();
+        let call = call(&house, name).await;
+        let (status, answer) = house.send(call).await;
+        assert!(status.is_success(), "{name}: {status} {answer}");
+        let entry = newest(&house).await;
+        assert!(entry["index"].as_u64().unwrap() > before, "{name} is not recorded");
+        assert_eq!((&entry["event"], &entry["actor"]), (&json!(event), &json!("local")), "{name}");
+        assert_eq!(entry["address"], "127.0.0.1", "{name}");
+    }
+}
+
+/// A call that is done, once what it needs is there.
+async fn call(house: &House, name: &str) -> Call {
+    let net = r#"{"net":"192.0.2.1"}"#;
+    match name {
+        "POST /v1/logs/delete" => post("/v1/logs/delete", r#"{"filter":"a","from":"-1h"}"#),
+        "POST /v1/keys" => post("/v1/keys", r#"{"name":"x","scopes":["write:logs"]}"#),
+        "DELETE /v1/keys/{id}" => {
+            delete(&format!("/v1/keys/{}", house.key(r#""write:logs""#, "shop").0))
+        }
+        "POST /v1/allowlist" => post("/v1/allowlist", net),
+        "POST /v1/blocklist" => post("/v1/blocklist", net),
+        "DELETE /v1/allowlist" => delete("/v1/allowlist?net=192.0.2.1"),
+        "DELETE /v1/blocklist" => delete("/v1/blocklist?net=192.0.2.1"),
+        "POST /v1/backup" => post("/v1/backup", "{}"),
+        "DELETE /v1/backup/{id}" => {
+            let begun = newest(house).await["resource"].as_str().unwrap().to_owned();
+            delete(&format!("/v1/{begun}"))
+        }
+        other => panic!("how is {other} called?"),
+    }
+}
+
+async fn newest(house: &House) -> Value {
+    let (status, answer) = house.send(get("/v1/audit?limit=1")).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    answer["entries"][0].clone()
+}
+
+#[tokio::test]
+async fn ht_11_co_17_changes_that_are_refused_are_recorded() {
+    let house = House::open();
+    let (_, admin) = house.key(r#""admin:projects""#, "shop");
+    let (_, writer) = house.key(r#""write:logs""#, "shop");
+    let make = |body: Value| post("/v1/keys", &body.to_string());
+    let calls = [
+        (make(json!({"name": "x", "scopes": [], "role": "owner"})), 400, "invalid_body"),
+        (
+            make(json!({"name": "x", "scopes": ["read:audit"], "project": "bank"})).key(&admin),
+            403,
+            "forbidden",
+        ),
+        (post("/v1/backup", "{}").key(&admin), 403, "forbidden"),
+    ];
+    for (call, status, code) in calls {
+        assert_eq!(house.send(call).await.0.as_u16(), status);
+        let entry = newest(&house).await;
+        assert_eq!(entry["event"], "change.refused");
+        assert_eq!(entry["details"]["new"]["code"], code);
+    }
+    assert_eq!(newest(&house).await["resource"], "POST /v1/backup");
+    // Who has not even the scope cannot write here, nor anybody without end.
+    let before = newest(&house).await;
+    house.send(make(json!({"name": "x"})).key(&writer)).await;
+    house.send(make(json!({"name": "x"})).peer("192.0.2.1")).await;
+    house.send(Call::new(Method::DELETE, "/v1/keys/key_x")).await;
+    assert_eq!(newest(&house).await, before);
+    for _ in 0..100 {
+        house.send(make(json!({"role": "owner"}))).await;
+    }
+    let (_, answer) = house.send(get("/v1/audit?event=change.refused&limit=1000")).await;
+    assert_eq!(answer["entries"].as_array().unwrap().len(), 60);
+}
