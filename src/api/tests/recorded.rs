@@ -16,6 +16,9 @@ const EVENTS: &[(&str, Option<&str>)] = &[
     ("DELETE /v1/allowlist", Some("allowlist.removed")),
     ("POST /v1/blocklist", Some("blocklist.added")),
     ("DELETE /v1/blocklist", Some("blocklist.removed")),
+    ("POST /v1/webhooks", Some("webhook.created")),
+    ("POST /v1/webhooks/{id}/retry", Some("webhook.retried")),
+    ("DELETE /v1/webhooks/{id}", Some("webhook.removed")),
     // There is nothing to lift in a store that is whole; see `tests/it`.
     ("DELETE /v1/quarantine/{segment}", None),
     ("POST /v1/backup", Some("backup.begun")),
@@ -65,6 +68,11 @@ async fn call(house: &House, name: &str) -> Call {
         "POST /v1/blocklist" => post("/v1/blocklist", net),
         "DELETE /v1/allowlist" => delete("/v1/allowlist?net=192.0.2.1"),
         "DELETE /v1/blocklist" => delete("/v1/blocklist?net=192.0.2.1"),
+        "POST /v1/webhooks" => {
+            post("/v1/webhooks", r#"{"url":"https://example.com/","events":["api_key.*"]}"#)
+        }
+        "POST /v1/webhooks/{id}/retry" => post(&format!("{}/retry", webhook(house).await), "{}"),
+        "DELETE /v1/webhooks/{id}" => delete(&webhook(house).await),
         "POST /v1/backup" => post("/v1/backup", "{}"),
         "DELETE /v1/backup/{id}" => {
             let begun = newest(house).await["resource"].as_str().unwrap().to_owned();
@@ -72,6 +80,12 @@ async fn call(house: &House, name: &str) -> Call {
         }
         other => panic!("how is {other} called?"),
     }
+}
+
+/// The path of the webhook that there is.
+async fn webhook(house: &House) -> String {
+    let (_, listed) = house.send(get("/v1/webhooks")).await;
+    format!("/v1/webhooks/{}", listed["webhooks"][0]["id"].as_str().unwrap())
 }
 
 async fn newest(house: &House) -> Value {
