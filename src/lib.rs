@@ -71,8 +71,7 @@
 //!
 //! # Not here yet
 //!
-//! One ceiling of memory over all connections, reload, journals of successful calls, people and
-//! their console, alerts.
+//! One ceiling of memory over all connections, reload, people and their console, alerts.
 
 pub mod admin;
 pub mod api;

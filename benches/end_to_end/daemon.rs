@@ -83,6 +83,18 @@ impl Daemon {
         Ok(serde_json::from_str(&text)?)
     }
 
+    /// Changes a setting.
+    pub(crate) fn put(&self, path: &str, body: &Value) -> Outcome<()> {
+        let url = format!("http://{}{path}", self.address("api")?);
+        let answer = self.agent.put(url).content_type("application/json").send(body.to_string());
+        let mut answer = answer?;
+        let text = answer.body_mut().read_to_string()?;
+        if !answer.status().is_success() {
+            return Err(format!("expected {path} to take {body}, but found {text}").into());
+        }
+        Ok(())
+    }
+
     /// The secret of a new key that may write.
     pub(crate) fn create_key(&self) -> Outcome<String> {
         let key = json!({"name": "bench", "scopes": ["write:logs"]});

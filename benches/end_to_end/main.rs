@@ -16,6 +16,7 @@
 
 mod daemon;
 mod flood;
+mod journals;
 mod latency;
 #[path = "../lines/mod.rs"]
 mod lines;
@@ -63,6 +64,9 @@ struct Args {
     /// Seconds of full load in which lines are looked for; 0: none.
     #[arg(long, default_value_t = 20)]
     latency: u64,
+    /// Only compares floods with all journals on and off, in so many rounds of both.
+    #[arg(long, value_name = "ROUNDS")]
+    journals: Option<u64>,
     /// Given by `cargo bench`.
     #[arg(long, hide = true)]
     bench: bool,
@@ -75,6 +79,9 @@ fn main() -> Outcome<()> {
     let key = args.key.then(|| daemon.create_key()).transpose()?;
     let lines = args.lines.min(args.messages) / args.connections;
     let mut pools = pools(args.connections, lines, args.format, key.as_deref());
+    if let Some(rounds) = args.journals {
+        return journals::compare(&args, &mut daemon, &mut pools, rounds);
+    }
     take(&args, &mut daemon, &mut pools)?;
     if args.settle > 0 {
         settle(&mut daemon, Duration::from_secs(args.settle))?;
@@ -97,10 +104,7 @@ fn take(args: &Args, daemon: &mut Daemon, pools: &mut [Pool]) -> Outcome<()> {
     let (stored, took) = wait_for_stored(daemon, sent, began)?;
     let cpu = daemon.cpu()? - before;
     let memory = daemon.peak_memory()?;
-    let until = Instant::now() + SEALING;
-    while daemon.metrics()?.sum("logtrace_staged_events") > 0 && Instant::now() < until {
-        thread::sleep(Duration::from_millis(100));
-    }
+    wait_for_sealed(daemon)?;
     let sealed = daemon.cpu()? - before;
     let micros = |cpu: Duration| format!("{:.3}", cpu.as_secs_f64() * 1e6 / stored.max(1) as f64);
     let mut table = Table::new(["flood", ""]);
@@ -139,6 +143,15 @@ fn wait_for_stored(daemon: &mut Daemon, sent: Sent, began: Instant) -> Outcome<(
         daemon.is_alive()?;
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Waits until nothing is staged any more, or for long enough.
+fn wait_for_sealed(daemon: &Daemon) -> Outcome<()> {
+    let until = Instant::now() + SEALING;
+    while daemon.metrics()?.sum("logtrace_staged_events") > 0 && Instant::now() < until {
+        thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
 }
 
 /// Waits until nothing has changed for a while, and says what merges have made of it.

@@ -36,7 +36,8 @@ impl House {
         let ledger = Arc::new(Ledger::new(&["IP_BLOCKLISTED"], 100));
         let (page, gauges) = Page::new(Arc::clone(&ledger)).unwrap();
         let batcher = Arc::new(Batcher::new(&batch::Config::default()));
-        let ingest = Arc::new(Ingest::new(gate, batcher, Arc::clone(&ledger), gauges));
+        let ingest =
+            Arc::new(Ingest::new(gate, batcher, Arc::clone(&ledger), Arc::default(), gauges));
         let readiness = Readiness::default();
         let room = Arc::new(Room::new(folder.path(), &db::DiskConfig::default()));
         let admin = Admin::new(ingest, store, room, page, readiness.clone(), Instant::now());

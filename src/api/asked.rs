@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::Api;
 use super::caller::{Allowed, Caller};
 use super::input::Input;
-use super::journals::Journal;
+use super::journals::{self, Journal};
 use super::problem::Problem;
 use super::request::{Ask, Syntax};
 use crate::gate::Scope;
@@ -74,7 +74,7 @@ impl Asked {
         }
         let project = match about.journal {
             None => Arc::clone(&allowed.project),
-            Some(journal) => journal.project(&allowed)?,
+            Some(journal) => journals::project(journal, &allowed)?,
         };
         Ok((Self { allowed, project, about }, wanted))
     }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::Api;
 use super::caller::Caller;
 use super::input::Params;
-use super::journals::{Journal, names};
+use super::journals::{self, Journal, names};
 use super::problem::Problem;
 use super::query::run;
 use super::request::Ask;
@@ -41,7 +41,7 @@ pub(super) async fn context(
     let allowed = api.allow(&caller, scope)?;
     let project = match journal {
         None => Arc::clone(&allowed.project),
-        Some(journal) => journal.project(&allowed)?,
+        Some(journal) => journals::project(journal, &allowed)?,
     };
     let is_id =
         id.len() == 16 && id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));

@@ -10,7 +10,8 @@
 //! * *Every call is in one table* (`routes`), which says what it needs; the guard that holds it
 //!   stands in front of each.
 //! * *A key's project is the wall*: every query is asked of it, whatever its body says. What is
-//!   of the whole daemon (journals, lists, keys of other projects) is for project `default` alone.
+//!   of the whole daemon (lists, settings, keys and journals of other projects) is for project
+//!   `default` alone.
 //! * *Every change is recorded* before it is answered: who changes something does so in
 //!   `Api::change`, and what is no change and yet to be known, such as an export, in `Api::record`.
 //! * *A key's environment is a wall within it*: a query finds what keys of its own wrote.
@@ -50,6 +51,7 @@ mod rate;
 mod request;
 mod route;
 mod routes;
+mod settings;
 mod slots;
 mod stats;
 mod tail;
@@ -95,6 +97,8 @@ pub struct Api {
     rate: Rate,
     webhooks: Arc<Webhooks>,
     refused: audited::Refused,
+    /// Held while settings are changed.
+    settings: tokio::sync::Mutex<()>,
 }
 
 /// What the API is over.
@@ -124,7 +128,6 @@ impl Api {
         let slots = Slots::new(&config);
         let workers = Arc::new(Workers::new(config.query_helpers()));
         let memory = Arc::new(Memory::new(config.query_memory_bytes()));
-        let rate = Rate::default();
         let refused = audited::Refused::default();
         Self {
             ingest,
@@ -138,7 +141,8 @@ impl Api {
             slots,
             workers,
             memory,
-            rate,
+            rate: Rate::default(),
+            settings: tokio::sync::Mutex::default(),
             webhooks,
             refused,
         }

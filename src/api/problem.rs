@@ -18,6 +18,7 @@ use crate::journal::FieldError;
 use crate::kql::{ParseError, TimeError};
 use crate::query::QueryError;
 use crate::ship::WebhookError;
+use crate::store;
 
 /// Why a call was not done.
 #[derive(Debug)]
@@ -173,6 +174,15 @@ impl From<QueryError> for Problem {
             QueryError::Interval(_) | QueryError::Buckets { .. } => {
                 Self::invalid("invalid_parameter", error).at("interval")
             }
+        }
+    }
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Db(error) => GateError::Db(error).into(),
+            other => Self::internal(&other),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::delete;
 use super::facets;
 use super::health;
 use super::histogram;
-use super::journals;
+use super::journals::{self, Journal};
 use super::keys;
 use super::lists;
 use super::parse;
@@ -20,6 +20,7 @@ use super::projects;
 use super::quarantine;
 use super::query;
 use super::route::{Needs, Route};
+use super::settings;
 use super::stats;
 use super::tail;
 use super::webhooks;
@@ -34,6 +35,7 @@ pub(super) fn routes() -> Vec<Route> {
     routes.extend(of_projects());
     routes.extend(of_lists());
     routes.extend(of_webhooks());
+    routes.extend(of_settings());
     routes.extend(of_the_store());
     routes
 }
@@ -58,9 +60,26 @@ fn of_journals() -> Vec<Route> {
         Route::get("/v1/audit/key", AUDIT, audit::key).of_the_daemon(),
         Route::get("/v1/audit/bundle", AUDIT, audit::bundle).of_the_daemon(),
         Route::get("/v1/audit/checkpoint", AUDIT, audit::checkpoint).of_the_daemon(),
-        Route::get("/v1/blocked", AUDIT, journals::blocked).of_the_daemon(),
-        Route::get("/v1/failed", AUDIT, journals::failed).of_the_daemon(),
+        journals::route("/v1/access", Journal::Access),
+        journals::route("/v1/advisory", Journal::Advisory),
+        journals::route("/v1/blocked", Journal::Blocked),
+        journals::route("/v1/failed", Journal::Failed),
     ]
+}
+
+fn of_settings() -> Vec<Route> {
+    let logging = |path| {
+        [
+            Route::get(path, ADMIN, settings::logging).of_the_daemon(),
+            Route::put(path, ADMIN, settings::set_logging).of_the_daemon(),
+        ]
+    };
+    let retention = "/v1/settings/retention";
+    let mut routes = Vec::from(logging("/v1/settings/logging"));
+    routes.extend(logging("/api/v1/settings/logging"));
+    routes.push(Route::get(retention, ADMIN, settings::retention).of_the_daemon());
+    routes.push(Route::put(retention, ADMIN, settings::set_retention).of_the_daemon());
+    routes
 }
 
 fn of_keys() -> Vec<Route> {

@@ -21,7 +21,7 @@ use tracing::error;
 use super::Api;
 use super::caller::{Allowed, Caller};
 use super::input::Params;
-use super::journals::{Journal, names};
+use super::journals::{self, Journal, names};
 use super::problem::Problem;
 use super::request::{Ask, Syntax};
 use crate::gate::Scope;
@@ -64,7 +64,7 @@ pub(super) async fn tail(
     let allowed = api.allow(&caller, scope)?;
     let project = match journal {
         None => Arc::clone(&allowed.project),
-        Some(journal) => journal.project(&allowed)?,
+        Some(journal) => journals::project(journal, &allowed)?,
     };
     let fields = fields.map(|fields| names(&fields));
     let ask = Ask { filter, syntax, fields, limit: Some(AT_ONCE), ..Ask::default() };

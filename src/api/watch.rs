@@ -1,10 +1,12 @@
 //! What is done of every call: its address is asked for, and what failed is noted.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
-use axum::body::HttpBody;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
@@ -14,8 +16,9 @@ use parking_lot::Mutex;
 use super::Api;
 use super::caller::Caller;
 use super::problem::{Noted, Problem};
+use crate::gate::Key;
 use crate::ingest::now;
-use crate::journal::{Call, Failed, shown};
+use crate::journal::{Access, Call, Failed, Status, shown};
 
 /// Lets a call pass to its route, and notes what became of it.
 pub(super) async fn watch(
@@ -31,7 +34,9 @@ pub(super) async fn watch(
         Ok(connection) => connection,
         Err(refusal) => return Problem::refused(refusal).into_response(), // noted already
     };
-    let (seen, key) = (Seen::new(&request), caller.key.clone());
+    let keeps = |key: &Arc<Key>| api.ingest.journal().keeps_bodies_of(key.id(), now());
+    let seen = Seen::new(&request, caller.key.as_ref().is_some_and(keeps));
+    let key = caller.key.clone();
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(seen.clone());
     let mut response = next.run(request).await;
@@ -49,8 +54,77 @@ pub(super) async fn watch(
     }
     if let Some(noted) = response.extensions().get::<Noted>() {
         note(&api, call, noted.clone(), &seen, &response, began);
+        return response;
     }
-    response
+    let status = Status::Code(response.status().as_u16());
+    let done = Done { api, call, status, seen, began };
+    match response.body().size_hint().exact() {
+        Some(bytes) => {
+            done.note(bytes);
+            response
+        }
+        // How long it gets, and takes, is known when it has been sent.
+        None => response.map(|body| Body::new(Counted { body, bytes: 0, done: Some(done) })),
+    }
+}
+
+/// A call that was done, but for the end of its answer.
+struct Done {
+    api: Arc<Api>,
+    call: Call,
+    status: Status,
+    seen: Seen,
+    began: Instant,
+}
+
+/// An answer that is sent as it is made. It is noted when it ends, or nobody wants more of it.
+struct Counted {
+    body: Body,
+    bytes: u64,
+    done: Option<Done>,
+}
+
+impl Done {
+    fn note(self, response_bytes: u64) {
+        let SeenSoFar { request_bytes, kept, .. } = self.seen.0.lock().clone();
+        self.api.ingest.note_access(Access {
+            call: self.call,
+            status: self.status,
+            duration: self.began.elapsed(),
+            request_bytes,
+            response_bytes,
+            events_accepted: 0,
+            body: kept,
+        });
+    }
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, axum::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some(done) = self.done.take() {
+            done.note(self.bytes);
+        }
+    }
 }
 
 fn describe(request: &Request, caller: &Caller) -> Call {
@@ -61,12 +135,13 @@ fn describe(request: &Request, caller: &Caller) -> Call {
         peer: Some(caller.peer),
         key: caller.masked.clone(),
         user_agent: agent.map(|agent| shown(agent.as_bytes(), MAX_AGENT)),
+        project: caller.key.as_ref().map(|key| key.project().into()),
     }
 }
 
 fn note(api: &Api, call: Call, noted: Noted, seen: &Seen, response: &Response, began: Instant) {
     let Noted { code, detail, fields, refusal } = noted;
-    let (request_bytes, sample) = seen.0.lock().clone();
+    let SeenSoFar { request_bytes, sample, kept, .. } = seen.0.lock().clone();
     if let Some(refusal) = refusal {
         return api.ingest.note_refusal(&refusal, 1, call);
     }
@@ -79,6 +154,7 @@ fn note(api: &Api, call: Call, noted: Noted, seen: &Seen, response: &Response, b
         request_bytes,
         fields,
         sample,
+        body: kept,
         response_bytes: response.body().size_hint().exact().unwrap_or_default(),
         ..Failed::default()
     };
@@ -88,17 +164,30 @@ fn note(api: &Api, call: Call, noted: Noted, seen: &Seen, response: &Response, b
 /// What came of a call beside its head, for the journal: how many bytes of a body, and the
 /// beginning of that body or of the parameters.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seen(Arc<Mutex<(u64, Option<String>)>>);
+pub(super) struct Seen(Arc<Mutex<SeenSoFar>>);
+
+#[derive(Clone, Debug, Default)]
+struct SeenSoFar {
+    request_bytes: u64,
+    sample: Option<String>,
+    /// Whether bodies of this caller are kept.
+    keeps_body: bool,
+    /// The body, then.
+    kept: Option<String>,
+}
 
 impl Seen {
-    fn new(request: &Request) -> Self {
-        let parameters = request.uri().query().map(|query| shown(query.as_bytes(), MAX_SAMPLE));
-        Self(Arc::new(Mutex::new((0, parameters))))
+    fn new(request: &Request, keeps_body: bool) -> Self {
+        let sample = request.uri().query().map(|query| shown(query.as_bytes(), MAX_SAMPLE));
+        Self(Arc::new(Mutex::new(SeenSoFar { sample, keeps_body, ..SeenSoFar::default() })))
     }
 
     /// Says what came.
     pub(super) fn body(&self, body: &[u8]) {
-        *self.0.lock() = (body.len() as u64, Some(shown(body, MAX_SAMPLE)));
+        let mut seen = self.0.lock();
+        seen.request_bytes = body.len() as u64;
+        seen.sample = Some(shown(body, MAX_SAMPLE));
+        seen.kept = seen.keeps_body.then(|| shown(body, MAX_KEPT));
     }
 }
 
@@ -110,3 +199,6 @@ const MAX_AGENT: usize = 256;
 
 /// Bytes of a body that its note in the journal shows.
 const MAX_SAMPLE: usize = 256;
+
+/// The same, where it is asked for.
+const MAX_KEPT: usize = 64 << 10;

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::db::{self, Db, Space};
 use crate::gate::{Gate, LIMIT_RULES, Reason};
 use crate::ingest::{Format, Ingest, Listener, now};
+use crate::journal::{Journal, Which};
 use crate::metrics::{Gauges, Ledger, Page};
 use crate::net::{self, Door, Drops, Inherited, ListenerConfig, Protocol, Transport};
 use crate::query::CursorKey;
@@ -52,6 +53,7 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
     let store = Arc::new(Store::open(Arc::clone(&db), config.store.clone())?);
     let cursor_key = cursor_key(&db)?;
     let audit = Audit::open(Arc::clone(&db), config.audit.clone(), now)?;
+    let journal = Arc::new(Journal::open(Arc::clone(&db))?);
     let gate = Arc::new(Gate::open(&config.gate, db, now())?);
     print_bootstrap_key(&gate, &audit, &config.data_dir)?;
     let ledger = Arc::new(Ledger::new(&REASONS, config.metrics.max_keys));
@@ -61,8 +63,13 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
     let targets = targets(config, &store, &audit, &gauges)?;
     let batcher = Arc::new(Batcher::new(&config.batch));
     let room = Arc::new(Room::new(&config.data_dir, &config.store.disk));
-    let ingest =
-        Ingest::new(Arc::clone(&gate), Arc::clone(&batcher), Arc::clone(&ledger), gauges.clone());
+    let ingest = Ingest::new(
+        Arc::clone(&gate),
+        Arc::clone(&batcher),
+        Arc::clone(&ledger),
+        journal,
+        gauges.clone(),
+    );
     gate.name_projects(config.listener.iter().map(|listener| listener.project.as_str()), now());
     let (mut doors, mut drops, mut addresses) = (Vec::new(), Drops::default(), BTreeMap::new());
     let mut inherited = Inherited::take()?;
@@ -84,6 +91,9 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
     inherited.warn_of_unused();
     if !problems.is_empty() {
         return Err(problems.join("\n").into()); // all of them at once
+    }
+    for journal in Which::ALL {
+        gauges.journal_noted.with_label_values(&[journal.as_str()]).reset();
     }
     let http = Arc::new(of_calls(config, &ledger));
     let ingest = Arc::new(ingest);

@@ -9,6 +9,7 @@
 //! Only doors look at the order to stop. What is behind them ends because its input has ended, so
 //! that no stage can stop before the one that feeds it.
 
+mod advise;
 mod build;
 mod disk;
 mod failure;

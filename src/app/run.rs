@@ -1,7 +1,7 @@
 //! Runs the daemon from a checked configuration to its end.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
+use super::advise::Watchman;
 use super::build::{Parts, build};
 use super::disk::Disk;
 use super::failure::Failure;
@@ -20,6 +21,7 @@ use super::signals::Signals;
 use super::{http, keys, logging};
 use crate::admin::Readiness;
 use crate::audit::Audit;
+use crate::batch::Room;
 use crate::config::Config;
 use crate::ingest::Ingest;
 use crate::net::{self, Drops};
@@ -52,13 +54,14 @@ async fn daemon(config: &Config) -> Result<(), Failure> {
     }
     http::serve_all(&parts, config, sockets, &readiness, &stop, &tasks);
     let drops = std::mem::take(&mut parts.drops);
-    tasks.spawn(look_after(Arc::clone(&parts.ingest), drops, stop.clone()));
     tasks.spawn(keep_audit(Arc::clone(&parts.audit), stop.clone()));
     for target in std::mem::take(&mut parts.targets) {
         tasks.spawn(target.run(stop.clone()));
     }
     tasks.spawn(Arc::clone(&parts.webhooks).run(stop.clone()));
     tasks.spawn(Arc::clone(&parts.webhooks).follow(Arc::clone(&parts.audit), stop.clone()));
+    let room = Arc::clone(&parts.room);
+    tasks.spawn(look_after(Arc::clone(&parts.ingest), room, drops, stop.clone()));
     tasks.spawn(keys::Keeper::new(&parts).run(stop.clone()));
     tasks.spawn(keep_journals(Arc::clone(&parts.ingest), stop.clone()));
 
@@ -120,7 +123,13 @@ async fn http_sockets(config: &Config, parts: &mut Parts) -> Result<[TcpListener
 }
 
 /// What is to be done every second.
-async fn look_after(ingest: Arc<Ingest>, mut drops: Drops, stop: CancellationToken) {
+async fn look_after(
+    ingest: Arc<Ingest>,
+    room: Arc<Room>,
+    mut drops: Drops,
+    stop: CancellationToken,
+) {
+    let (mut watchman, began) = (Watchman::default(), Instant::now());
     let mut second = interval(Duration::from_secs(1));
     loop {
         tokio::select! {
@@ -128,6 +137,9 @@ async fn look_after(ingest: Arc<Ingest>, mut drops: Drops, stop: CancellationTok
             () = stop.cancelled() => return,
         }
         drops.publish(&ingest.gauges().kernel_dropped);
+        let of_the_clock = watchman.clock(crate::ingest::now(), began.elapsed());
+        let advisories = [watchman.disk(room.status()), of_the_clock];
+        advisories.into_iter().flatten().for_each(|advisory| ingest.advise(advisory));
         if ingest.is_held() {
             continue; // nothing can be forgotten on a disk without room
         }

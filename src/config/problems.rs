@@ -57,7 +57,7 @@ impl Problems {
         let named = named.map(|(project, days)| (format!("projects.{project}"), days.0));
         for (key, kept) in named.chain([("default".to_owned(), store.retention.default)]) {
             let key = format!("store.retention.{key}");
-            self.time(&key, kept, "1d to 36500d", DAY..=36_500 * DAY);
+            self.time(&key, kept, "1d to 36500d", store::Retention::RANGE);
         }
         let disk = &store.disk;
         let free = ByteSize::mib(1)..=ByteSize::tib(1);
@@ -120,5 +120,3 @@ impl Problems {
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
-
-const DAY: Duration = Duration::from_secs(86_400);

@@ -7,13 +7,13 @@ use super::decoder::Decoder;
 use super::listener::{Format, Listener};
 use super::scrub::{scrub, taken};
 use super::sender::Sender;
-use super::session::Session;
+use super::session::{NamedKey, Session};
 use super::{Ingest, skew};
-use crate::event::{Event, Known, Tag, Value};
+use crate::event::{Credential, Event, Known, Tag, Value};
 use crate::frame::{Frames, Framing, JsonValues, Step, datagram};
 use crate::gate::{Allowance, Charge, Offer, Reason, Refusal, Tally, Who};
 use crate::ids;
-use crate::journal::{Failed, shown};
+use crate::journal::{Call, Failed, shown};
 use crate::metrics::Failure;
 use crate::parse::{self, Context};
 use crate::store::Rows;
@@ -25,11 +25,14 @@ pub(super) struct Intake<'a> {
     rows: &'a mut Rows,
     at: Timestamp,
     run: Option<Run>,
+    refusing: Option<Refusing>,
     pub(super) wait: Duration,
     /// Messages accepted so far.
     pub(super) accepted: u64,
     /// Why messages were refused, and how many.
     pub(super) refused: Vec<(Refusal, u64)>,
+    /// Whether it was told that the clock of a sender is off.
+    has_told: bool,
     /// The places of those that were over a limit.
     pub(super) over: Vec<usize>,
 }
@@ -43,12 +46,22 @@ struct Run {
     has_rows: bool,
 }
 
+/// Messages in a row that were refused alike, and are booked and noted together.
+struct Refusing {
+    refusal: Refusal,
+    /// The key that they came with.
+    secret: Option<Vec<u8>>,
+    named: Option<NamedKey>,
+    count: u64,
+    bytes: u64,
+}
+
 /// Whose messages were refused.
 enum Named<'a> {
     /// One who may pass, but for this.
     Sender(&'a Sender),
-    /// One who may not, with the key that was shown, masked.
-    Stranger(Option<String>),
+    /// One who may not, with the key that was shown, masked, and its project.
+    Stranger(Option<NamedKey>),
 }
 
 /// What an event was parsed from.
@@ -74,9 +87,11 @@ impl<'a> Intake<'a> {
             rows,
             at,
             run: None,
+            refusing: None,
             wait: Duration::ZERO,
             accepted: 0,
             refused: Vec::new(),
+            has_told: false,
             over: Vec::new(),
         }
     }
@@ -167,9 +182,7 @@ impl<'a> Intake<'a> {
                     self.run = Some(Run { sender, allowance, has_rows: false });
                 }
                 Err(refusal) => {
-                    self.ingest.blame(session, event.credential.as_ref(), &refusal, self.at);
-                    let key = self.ingest.named(session, event.credential.as_ref());
-                    self.refuse(session, &refusal, Named::Stranger(key), 1, source.bytes);
+                    self.turn_away(session, refusal, event.credential.as_ref(), source.bytes);
                     return false;
                 }
             }
@@ -214,8 +227,9 @@ impl<'a> Intake<'a> {
 
     /// Charges and books what is left. Returns how long the sender is to wait, and what was
     /// refused.
-    pub(super) fn finish(&mut self, session: &Session) -> (Duration, u64) {
+    pub(super) fn finish(&mut self, session: &mut Session) -> (Duration, u64) {
         self.end_run(session);
+        self.end_refusing(session);
         (self.wait, self.accepted)
     }
 
@@ -233,7 +247,7 @@ impl<'a> Intake<'a> {
     }
 
     /// Charges the run to its sender, and books it.
-    fn end_run(&mut self, session: &Session) {
+    fn end_run(&mut self, session: &mut Session) {
         let Some(Run { sender, allowance, .. }) = self.run.take() else { return };
         let tally = allowance.tally();
         if tally.passed + tally.shed == 0 {
@@ -247,6 +261,7 @@ impl<'a> Intake<'a> {
             if let Some(account) = &sender.account {
                 account.accept(tally.passed, tally.bytes);
             }
+            session.usage.add(&sender, tally.passed, tally.bytes, at);
         }
         if let Some(key) = sender.key.as_ref().filter(|_| tally.passed > 0) {
             self.ingest.gate.note_events(key, tally.passed, tally.bytes, self.at);
@@ -283,6 +298,39 @@ impl<'a> Intake<'a> {
         }
     }
 
+    /// Turns away a message of one who may not pass. In a flood the next one is most often alike.
+    fn turn_away(
+        &mut self,
+        session: &Session,
+        refusal: Refusal,
+        credential: Option<&Credential<'_>>,
+        bytes: u64,
+    ) {
+        let secret = credential.map(|credential| &*credential.secret);
+        if let Some(same) = &mut self.refusing
+            && same.refusal == refusal
+            && same.secret.as_deref() == secret
+        {
+            same.count += 1;
+            same.bytes += bytes;
+            return;
+        }
+        self.end_refusing(session);
+        let is_known = refusal.reason != Reason::InvalidApiKey;
+        let named = self.ingest.named(session, credential, is_known);
+        let secret = secret.map(<[u8]>::to_vec);
+        self.refusing = Some(Refusing { refusal, secret, named, count: 1, bytes });
+    }
+
+    /// Books and notes the messages that were turned away.
+    fn end_refusing(&mut self, session: &Session) {
+        let Some(Refusing { refusal, secret, named, count, bytes }) = self.refusing.take() else {
+            return;
+        };
+        self.ingest.blame(session, secret.as_deref(), &refusal, count, self.at);
+        self.refuse(session, &refusal, Named::Stranger(named), count, bytes);
+    }
+
     fn refuse(
         &mut self,
         session: &Session,
@@ -294,7 +342,7 @@ impl<'a> Intake<'a> {
         let reason = Reason::ALL.iter().position(|reason| *reason == refusal.reason);
         let reason = reason.unwrap_or_default();
         session.listener.account.block(reason, count, bytes);
-        let key = match named {
+        let (key, project) = match named {
             Named::Sender(sender) => {
                 if let Some(account) = &sender.account {
                     account.block(reason, count, bytes);
@@ -302,28 +350,36 @@ impl<'a> Intake<'a> {
                 if let Some(key) = &sender.key {
                     self.ingest.gate.note_refused(key, refusal.reason, count, self.at);
                 }
-                sender.masked().map(str::to_owned)
+                let project = Some(Arc::clone(&sender.origin.project));
+                (sender.masked().map(str::to_owned), project)
             }
-            Named::Stranger(key) => key,
+            Named::Stranger(Some((key, project))) => (Some(key), project),
+            Named::Stranger(None) => (None, None),
         };
         match self.refused.iter_mut().find(|(other, _)| other == refusal) {
             Some((_, sum)) => *sum += count,
             None => self.refused.push((refusal.clone(), count)),
         }
-        let call = session.call(key);
+        let call = Call { project, ..session.call(key) };
         self.ingest.note_refusal(refusal, count, call);
     }
 
     /// Counts and notes what the parser found wrong. The event is stored all the same.
-    fn note_tags(&self, session: &Session, event: &Event<'_>, raw: &[u8]) {
+    fn note_tags(&mut self, session: &Session, event: &Event<'_>, raw: &[u8]) {
         for tag in &event.tags {
             let labels = [&*session.listener.name, tag.as_str()];
             self.ingest.gauges.parse_failures.with_label_values(&labels).inc();
         }
+        if event.tags.contains(&Tag::ClockSkew) && !std::mem::replace(&mut self.has_told, true) {
+            let sender = self.run.as_ref().map(|run| &run.sender);
+            skew::tell(self.ingest, session, sender);
+        }
         let Some(tag) = event.tags.iter().find(|tag| is_failure(**tag)) else { return };
-        let key = self.run.as_ref().and_then(|run| run.sender.masked());
+        let sender = self.run.as_ref().map(|run| &run.sender);
+        let key = sender.and_then(Sender::masked).map(str::to_owned);
+        let project = sender.map(|sender| Arc::clone(&sender.origin.project));
         let failed = Failed {
-            call: session.call(key.map(str::to_owned)),
+            call: Call { project, ..session.call(key) },
             code: tag.as_str(),
             message: format!("stored with {}", tag.as_str()),
             request_bytes: raw.len() as u64,

@@ -53,7 +53,7 @@ impl Listener {
             method: self.protocol.clone(),
             peer: Some(peer),
             key: key.map(str::to_owned),
-            user_agent: None,
+            ..Call::default()
         }
     }
 }

@@ -28,15 +28,17 @@ mod session;
 mod skew;
 #[cfg(test)]
 pub(crate) mod testing;
+mod usage;
 
 pub use self::call::{CallOutcome, Rejected};
 pub use self::clock::now;
 pub use self::decoder::Decoder;
 pub use self::listener::{Format, Listener};
-pub use self::reads::Taken;
+pub use self::reads::{Peers, Taken};
 pub use self::sender::Sender;
 pub use self::session::Session;
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,7 +47,7 @@ use parking_lot::Mutex;
 
 use crate::batch::Batcher;
 use crate::gate::{Connection, Gate, Histories, Refusal};
-use crate::journal::{Call, Journal};
+use crate::journal::{Call, Journal, Note};
 use crate::metrics::{Gauges, Ledger};
 
 /// Everything that messages go through, shared by all doors.
@@ -54,7 +56,9 @@ pub struct Ingest {
     gate: Arc<Gate>,
     batcher: Arc<Batcher>,
     ledger: Arc<Ledger>,
-    journal: Journal,
+    journal: Arc<Journal>,
+    /// Notes that are to be stored.
+    notes: Mutex<VecDeque<Note>>,
     /// What was refused before.
     histories: Mutex<Histories>,
     gauges: Gauges,
@@ -68,10 +72,11 @@ impl Ingest {
         gate: Arc<Gate>,
         batcher: Arc<Batcher>,
         ledger: Arc<Ledger>,
+        journal: Arc<Journal>,
         gauges: Gauges,
     ) -> Self {
-        let (journal, histories) = (Journal::default(), Mutex::default());
-        Self { gate, batcher, ledger, journal, histories, gauges, opened: Instant::now() }
+        let (notes, histories) = (Mutex::default(), Mutex::default());
+        Self { gate, batcher, ledger, journal, notes, histories, gauges, opened: Instant::now() }
     }
 
     /// The gate that it asks.
@@ -82,6 +87,11 @@ impl Ingest {
     /// The ledger that it keeps.
     pub fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
+    }
+
+    /// The journals that it writes.
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.journal
     }
 
     /// What is shown of its state.

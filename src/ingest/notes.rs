@@ -1,6 +1,7 @@
 //! Takes the journals' notes, and stores them as events.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::{info, warn};
 
@@ -8,7 +9,7 @@ use super::{Ingest, now};
 use crate::gate::{
     Histories, History, LimitNotice, Reason, Refusal, Refused, Traits, fingerprint, threat_score,
 };
-use crate::journal::{Blocked, Call, Failed, Note, Which};
+use crate::journal::{Advisory, Blocked, Call, Failed, Note, Which};
 use crate::store::{Origin, Rows};
 use crate::time::Timestamp;
 
@@ -42,14 +43,19 @@ impl Ingest {
             call,
             dry_run,
         };
-        self.gauges.journal_noted.with_label_values(&["blocked"]).inc_by(count);
+        if self.journal.keeps(Which::Blocked) {
+            self.gauges.journal_noted.with_label_values(&["blocked"]).inc_by(count);
+        }
+        // Noted even where it is not kept: the history of refusals does not depend on a switch.
         self.journal.blocked(count, now(), entry);
     }
 
     /// Notes a failure in the journal.
     pub fn note_failure(&self, count: u64, entry: Failed) {
-        self.gauges.journal_noted.with_label_values(&["failed"]).inc_by(count);
-        self.journal.failed(count, now(), entry);
+        if self.journal.keeps(Which::Failed) {
+            self.gauges.journal_noted.with_label_values(&["failed"]).inc_by(count);
+            self.journal.failed(count, now(), entry);
+        }
     }
 
     /// Says who came over a limit, and who no longer is, since the last call.
@@ -58,6 +64,19 @@ impl Ingest {
         for notice in notices {
             let LimitNotice { subject, rule, policy, is_shadow, has_begun, lasted, over } = notice;
             let (events, policy) = (over.sum(), policy.as_str());
+            let what = if is_shadow { "would be" } else { "is" };
+            self.advise(Advisory {
+                kind: if has_begun { "limit_entered" } else { "limit_left" },
+                subject: format!("{subject} {rule}"),
+                advice: match has_begun {
+                    true => format!("what is over it {what} treated by policy {policy}"),
+                    false => {
+                        format!("within it again after {lasted:.0?}; {events} events were over it")
+                    }
+                },
+                is_over: !has_begun,
+                ..Advisory::default()
+            });
             match has_begun {
                 true => info!(%subject, rule, policy, dry_run = is_shadow, "over a limit"),
                 false => {
@@ -70,17 +89,24 @@ impl Ingest {
         }
     }
 
-    /// Stores what was noted since the last call. Called once a second, and at the end.
+    /// Notes what someone should look at.
+    pub fn advise(&self, advisory: Advisory) {
+        self.gauges.journal_noted.with_label_values(&["advisory"]).inc();
+        self.journal.advise(now(), advisory);
+    }
+
+    /// As [`advise`](Self::advise), unless the same kind was told of the same subject within
+    /// `every`.
+    pub fn advise_once(&self, every: Duration, advisory: Advisory) {
+        if self.journal.advise_once(now(), every, advisory) {
+            self.gauges.journal_noted.with_label_values(&["advisory"]).inc();
+        }
+    }
+
+    /// Stores what was noted since the last call. Called once a second, and at the end. Whoever does
+    /// not wait for the end of it loses nothing: the rest is stored by the next call.
     pub async fn flush_journal(&self) {
         self.tell_limits();
-        let at = now();
-        let notes = {
-            let mut histories = self.histories.lock();
-            self.journal.drain(|blocked, count| score(&mut histories, blocked, count, at))
-        };
-        if notes.is_empty() {
-            return;
-        }
         let origins = Which::ALL.map(|which| {
             let origin = Origin {
                 project: which.project().into(),
@@ -91,16 +117,33 @@ impl Ingest {
             };
             (which, Arc::new(origin))
         });
-        let fill = |rows: &mut Rows| {
-            for Note { journal, event, .. } in &notes {
-                if let Some((_, origin)) = origins.iter().find(|(which, _)| which == journal) {
-                    rows.begin(origin, at.as_micros());
-                    rows.push(event);
+        while self.has_notes() {
+            let fill = |rows: &mut Rows| {
+                let at = now().as_micros();
+                let mut notes = self.notes.lock();
+                let count = notes.len().min(AT_ONCE);
+                for Note { journal, event, .. } in notes.drain(..count) {
+                    if let Some((_, origin)) = origins.iter().find(|(which, _)| *which == journal) {
+                        rows.begin(origin, at);
+                        rows.push(&event);
+                    }
                 }
-            }
-        };
-        // Nobody waits for a journal: it is durable when the next commit is.
-        let ((), _ticket) = self.batcher.append(fill).await;
+            };
+            // Nobody waits for a journal: it is durable when the next commit is.
+            let ((), _ticket) = self.batcher.append(fill).await;
+        }
+    }
+
+    /// Whether there are notes to store. Only where there are none left are the latest looked at, so
+    /// that they stay few however long the disk has no room.
+    fn has_notes(&self) -> bool {
+        let mut notes = self.notes.lock();
+        if notes.is_empty() {
+            let (at, mut histories) = (now(), self.histories.lock());
+            let score = |blocked: &Blocked, count| score(&mut histories, blocked, count, at);
+            notes.extend(self.journal.drain(score));
+        }
+        !notes.is_empty()
     }
 }
 
@@ -117,3 +160,6 @@ fn score(histories: &mut Histories, blocked: &Blocked, count: u64, at: Timestamp
     let refused = Refused { reason, source: *peer, key: key.as_deref(), fingerprint };
     threat_score(reason, histories.observe(refused, count, at))
 }
+
+/// Entries that are put into a batch in one go, which is to take not much more than it has room for.
+const AT_ONCE: usize = 512;

@@ -31,6 +31,14 @@ pub struct Taken {
     pub ticket: Ticket,
 }
 
+/// The senders of datagrams that a listener remembers.
+#[derive(Debug, Default)]
+pub struct Peers {
+    pub(super) sessions: FxHashMap<IpAddr, Session>,
+    /// When it was last noted what they had brought.
+    pub(super) noted: Duration,
+}
+
 impl Ingest {
     /// Takes what a stream brought: `buffer` begins where the last call's `consumed` ended. `eof`
     /// says that no more will come.
@@ -73,17 +81,20 @@ impl Ingest {
         Taken { consumed, drained, wait, ticket }
     }
 
-    /// Takes datagrams that were received together. `sessions` remembers their senders.
+    /// Takes datagrams that were received together. `peers` remembers their senders.
     pub async fn datagrams<'d>(
         &self,
-        sessions: &mut FxHashMap<IpAddr, Session>,
+        peers: &mut Peers,
         listener: &Arc<Listener>,
         datagrams: impl Iterator<Item = (IpAddr, &'d [u8])>,
         max_len: usize,
     ) -> Ticket {
-        if sessions.len() > MAX_PEERS {
-            sessions.clear(); // forgets no more than who they were
+        if peers.sessions.len() > MAX_PEERS {
+            self.note_all_datagrams(peers);
+            peers.sessions.clear(); // forgets no more than who they were
         }
+        self.note_datagrams(peers);
+        let sessions = &mut peers.sessions;
         let mut datagrams = datagrams.peekable();
         let fill = |rows: &mut Rows| {
             let at = now();

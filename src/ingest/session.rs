@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::listener::Listener;
 use super::sender::Sender;
+use super::usage::Usage;
 use super::{Ingest, now};
 use crate::event::{AuthMethod, Credential, Event};
 use crate::gate::{Connection, Environment, Key, Reason, Refusal, Scope};
@@ -32,6 +33,8 @@ pub struct Session {
     plain: Option<Verdict>,
     /// The last key that a message named, and who that is.
     last: Option<(Vec<u8>, AuthMethod, Verdict)>,
+    /// What it has brought.
+    pub(super) usage: Usage,
     /// Whether a first line may still name the key of all that follows.
     pub(super) may_greet: bool,
     /// An empty event, kept for its memory.
@@ -40,6 +43,9 @@ pub struct Session {
 
 /// Whether a sender may pass.
 pub(super) type Verdict = Result<Sender, Refusal>;
+
+/// A key that somebody showed, masked; and its project, where there is such a key.
+pub(super) type NamedKey = (String, Option<Arc<str>>);
 
 impl Session {
     /// A session of someone at `peer`. `connection` is what [`Ingest::admit`] gave.
@@ -55,6 +61,7 @@ impl Session {
             described: None,
             plain: None,
             last: None,
+            usage: Usage::default(),
             may_greet,
             spare: Event::default(),
         }
@@ -128,15 +135,20 @@ impl Ingest {
         }
     }
 
-    /// The key that a message with this credential is judged by, masked; whether there is such a key
-    /// or not.
+    /// The key that a message with this credential is judged by, masked, whether there is such a key
+    /// or not; and its project, if there is and it `is_known` that there is.
     pub(super) fn named(
         &self,
         session: &Session,
         credential: Option<&Credential<'_>>,
-    ) -> Option<String> {
-        let mask = |secret: &[u8]| ids::mask(&String::from_utf8_lossy(secret));
-        let known = |key: Arc<Key>| key.info().masked.clone();
+        is_known: bool,
+    ) -> Option<NamedKey> {
+        let known = |key: Arc<Key>| (key.info().masked.clone(), Some(key.project().into()));
+        let mask = |secret: &[u8]| {
+            let unknown = || (ids::mask(&String::from_utf8_lossy(secret)), None);
+            let key = is_known.then(|| self.gate.key_of(secret)).flatten();
+            key.map_or_else(unknown, known)
+        };
         match (&session.above, credential, &session.below, &session.listener.key) {
             (Some((id, _)), ..) | (None, None, None, Some(id)) => {
                 self.gate.key_by_id(id).map(known)
@@ -151,21 +163,22 @@ impl Ingest {
     pub(super) fn blame(
         &self,
         session: &Session,
-        credential: Option<&Credential<'_>>,
+        secret: Option<&[u8]>,
         refusal: &Refusal,
+        count: u64,
         at: Timestamp,
     ) {
         if refusal.reason == Reason::InvalidApiKey {
             return; // there is none, and its sender is not worth a second look
         }
-        let key = match (&session.above, credential, &session.below, &session.listener.key) {
+        let key = match (&session.above, secret, &session.below, &session.listener.key) {
             (Some((id, _)), ..) | (None, None, None, Some(id)) => self.gate.key_by_id(id),
-            (None, Some(named), ..) => self.gate.key_of(&named.secret),
+            (None, Some(named), ..) => self.gate.key_of(named),
             (None, None, Some((secret, _)), _) => self.gate.key_of(secret),
             (None, None, None, None) => self.gate.network_key(session.peer),
         };
         if let Some(key) = key {
-            self.gate.note_refused(&key, refusal.reason, 1, at);
+            self.gate.note_refused(&key, refusal.reason, count, at);
         }
     }
 
@@ -279,7 +292,7 @@ impl Ingest {
         match &verdict {
             Ok(Sender { key: Some(key), .. }) => self.gate.note_request(key, at),
             Ok(_) => {}
-            Err(refusal) => self.blame(session, None, refusal, at),
+            Err(refusal) => self.blame(session, None, refusal, 1, at),
         }
         // A key may still come with each log; whoever brings none is then refused by log.
         match verdict {

@@ -1,6 +1,13 @@
 //! Times that are far from ours.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Ingest;
+use super::sender::Sender;
+use super::session::Session;
 use crate::event::{Event, Tag, Value};
+use crate::journal::Advisory;
 use crate::time::{DAY, Timestamp};
 
 /// Shows it of an event whose time is far from that of its receipt. One that no clock of today can
@@ -19,6 +26,26 @@ pub(super) fn show(event: &mut Event<'_>, received_at: Timestamp) {
         event.put("event.created".into(), Value::Text(time.to_string().into()));
     }
 }
+
+/// Tells, once in a while, that times of a sender are far from ours.
+pub(super) fn tell(ingest: &Ingest, session: &Session, sender: Option<&Sender>) {
+    let key = sender.and_then(Sender::masked).map(|key| format!(" with key {key}"));
+    let (name, peer) = (&session.listener.name, session.peer);
+    let subject = format!("{peer} at {name}{}", key.unwrap_or_default());
+    let advice = "events come with times far from those at which they came: see to the sender's \
+                  clock and time zone, or to what it kept for so long";
+    let advisory = Advisory {
+        kind: "clock_off",
+        subject,
+        advice: advice.to_owned(),
+        project: sender.map(|sender| Arc::clone(&sender.origin.project)),
+        ..Advisory::default()
+    };
+    ingest.advise_once(TELL_EVERY, advisory);
+}
+
+/// How often it is told that the clock of one sender is off.
+const TELL_EVERY: Duration = Duration::from_secs(3600);
 
 /// How far ahead of ours a clock may be, in microseconds: a zone that is wrong is no more.
 const MAX_EARLY: i64 = DAY;

@@ -11,6 +11,7 @@ use crate::audit::{self, Audit};
 use crate::batch::{self, Batcher, Commit, Room, Writing, run_writer};
 use crate::db::{self, Db};
 use crate::gate::{self, Gate, KeyInfo, NewKey, Reason, Secret};
+use crate::journal::Journal;
 use crate::metrics::{Ledger, Page};
 use crate::store::{self, Store};
 
@@ -37,6 +38,7 @@ impl Yard {
         let store = Arc::new(Store::open(Arc::clone(&db), store::Config::default()).unwrap());
         let audit = Audit::open(Arc::clone(&db), audit::Config::default(), now).unwrap();
         let gate: gate::Config = serde_json::from_str(gate).unwrap();
+        let journal = Arc::new(Journal::open(Arc::clone(&db)).unwrap());
         let gate = Arc::new(Gate::open(&gate, db, now()).unwrap());
         let ledger = Arc::new(Ledger::new(&REASONS, 10));
         let (_, gauges) = Page::new(Arc::clone(&ledger)).unwrap();
@@ -54,7 +56,7 @@ impl Yard {
             datagrams: false,
             account: ledger.listener("http"),
         });
-        let ingest = Ingest::new(Arc::clone(&gate), Arc::clone(&batcher), ledger, gauges);
+        let ingest = Ingest::new(Arc::clone(&gate), Arc::clone(&batcher), ledger, journal, gauges);
         let ingest = Arc::new(ingest);
         Self { ingest, store, gate, audit, listener, batcher, writer: None, _folder: folder }
     }

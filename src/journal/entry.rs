@@ -1,21 +1,13 @@
 //! The entries of the journals (SPEC §4).
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::event::{Event, Value};
 use crate::ids;
-
-/// A journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Which {
-    /// Whom the gate turned away.
-    Blocked,
-    /// Calls that failed, and messages that did not parse.
-    Failed,
-}
 
 /// Where a call or connection came in, and from whom.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -30,6 +22,8 @@ pub struct Call {
     pub key: Option<String>,
     /// The client software, where it says.
     pub user_agent: Option<String>,
+    /// The project of the key or, without one, of the place; `None` where it is of no project.
+    pub project: Option<Arc<str>>,
 }
 
 /// An entry of `blocked`.
@@ -72,6 +66,8 @@ pub struct Failed {
     pub fields: Vec<FieldError>,
     /// The beginning of what came, without secrets.
     pub sample: Option<String>,
+    /// All of it, without secrets, where it was asked for.
+    pub body: Option<String>,
 }
 
 /// A field of a call that was wrong.
@@ -83,27 +79,6 @@ pub struct FieldError {
     pub error: String,
 }
 
-impl Which {
-    /// Every journal.
-    pub const ALL: [Self; 2] = [Self::Blocked, Self::Failed];
-
-    /// Its name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Blocked => "blocked",
-            Self::Failed => "failed",
-        }
-    }
-
-    /// The project that its entries are kept in.
-    pub const fn project(self) -> &'static str {
-        match self {
-            Self::Blocked => "_blocked",
-            Self::Failed => "_failed",
-        }
-    }
-}
-
 impl FieldError {
     /// Says of `field` what was wrong, without secrets and no longer than a journal has room for.
     pub fn new(field: &str, error: &str) -> Self {
@@ -113,12 +88,13 @@ impl FieldError {
 }
 
 impl Call {
-    fn fill(self, event: &mut Event<'static>) {
+    pub(super) fn fill(self, event: &mut Event<'static>) {
         put(event, "endpoint", Some(self.target));
         put(event, "method", Some(self.method));
         put(event, "source.ip", self.peer.map(|peer| peer.to_canonical().to_string()));
         put(event, "api_key", self.key);
         put(event, "user_agent.original", self.user_agent);
+        put(event, "project", self.project.map(|project| project.to_string()));
     }
 }
 
@@ -149,6 +125,7 @@ impl Failed {
         put(&mut event, "error.code", Some(self.code.to_owned()));
         put(&mut event, "level", Some("ERROR".to_owned()));
         put(&mut event, "sample", self.sample);
+        put(&mut event, "body", self.body);
         if !self.fields.is_empty() {
             let fields: Vec<_> = self.fields.iter().take(MAX_FIELD_ERRORS).collect();
             let fields = serde_json::to_string(&fields).expect("text makes JSON");

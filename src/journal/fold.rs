@@ -1,11 +1,21 @@
 //! Equal notes become one with a count.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-use super::entry::{Blocked, Call, Failed, Which, number, put};
+use super::access::{Access, Status};
+use super::advisory::Advisory;
+use super::entry::{Blocked, Call, Failed, number, put};
+use super::settings::Settings;
+use super::single::Singles;
+use super::told::Told;
+use super::which::Which;
+use crate::db::{self, Db};
 use crate::event::Event;
 use crate::time::Timestamp;
 
@@ -13,6 +23,11 @@ use crate::time::Timestamp;
 #[derive(Debug, Default)]
 pub struct Journal {
     open: Mutex<HashMap<Fold, Entry>>,
+    singles: Mutex<Singles>,
+    told: Mutex<Told>,
+    settings: ArcSwap<Settings>,
+    /// Where the settings are kept; nowhere in tests.
+    db: Option<Arc<Db>>,
 }
 
 /// One entry of a journal, as it is to be stored.
@@ -31,6 +46,11 @@ pub struct Note {
 struct Fold {
     journal: Which,
     code: &'static str,
+    /// Of a call that was done: how it ended.
+    status: Status,
+    /// Of a refusal: whether it is one that would have been.
+    dry_run: bool,
+    /// Of an advisory: its subject.
     rule: String,
     peer: Option<IpAddr>,
     key: Option<String>,
@@ -38,25 +58,124 @@ struct Fold {
 }
 
 #[derive(Debug)]
-struct Entry {
-    what: What,
-    count: u64,
-    first: Timestamp,
-    last: Timestamp,
+pub(super) struct Entry {
+    pub(super) what: What,
+    pub(super) count: u64,
+    pub(super) first: Timestamp,
+    pub(super) last: Timestamp,
 }
 
 #[derive(Debug)]
-enum What {
+pub(super) enum What {
+    Access(Access, Option<f64>),
+    Advisory(Advisory),
     Blocked(Blocked),
     Failed(Failed),
 }
 
 impl Journal {
+    /// A journal with the settings that are kept in `db`.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub fn open(db: Arc<Db>) -> Result<Self, db::Error> {
+        let settings = Settings::read(&db)?.unwrap_or_default();
+        Ok(Self { settings: ArcSwap::from_pointee(settings), db: Some(db), ..Self::default() })
+    }
+
+    /// What is noted.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
+    /// Changes what is noted; that is on disk when this returns. What was noted before and is not
+    /// stored yet is kept or not by the new settings.
+    ///
+    /// # Errors
+    ///
+    /// It could not be kept; nothing is changed then.
+    pub fn set(&self, settings: Settings) -> Result<(), db::Error> {
+        if let Some(db) = &self.db {
+            settings.write(db)?;
+        }
+        self.settings.store(Arc::new(settings));
+        Ok(())
+    }
+
+    /// Whether the bodies of calls with the key of that public id are kept.
+    pub fn keeps_bodies_of(&self, key: &str, now: Timestamp) -> bool {
+        self.settings.load().keeps_bodies_of(key, now)
+    }
+
+    /// Whether entries of a journal are kept.
+    pub fn keeps(&self, journal: Which) -> bool {
+        self.settings.load().keeps(journal)
+    }
+
+    /// Notes that a call was done, or what a connection brought: most often as an entry of its own,
+    /// but folded where there are very many. Says whether it was noted, and not left out by the
+    /// switch or the sampling.
+    pub fn accessed(&self, now: Timestamp, access: Access) -> bool {
+        let settings = self.settings.load();
+        if !settings.log_api_calls {
+            return false;
+        }
+        let rate = settings.sample_rate;
+        let mut singles = self.singles.lock();
+        // Whose bodies are asked for is looked at closely: nothing is left out.
+        if access.body.is_none() && !singles.draws(rate) {
+            return false;
+        }
+        let rate = (rate < 1.0 && access.body.is_none()).then_some(rate);
+        let Some(access) = singles.add(now, access, rate) else { return true };
+        drop(singles);
+        let fold = Fold {
+            journal: Which::Access,
+            code: "",
+            status: access.status,
+            dry_run: false,
+            rule: String::new(),
+            peer: access.call.peer,
+            key: access.call.key.clone(),
+            target: access.call.target.clone(),
+        };
+        self.note(fold, 1, now, What::Access(access, rate));
+        true
+    }
+
+    /// Notes what someone should look at.
+    pub fn advise(&self, now: Timestamp, advisory: Advisory) {
+        let fold = Fold {
+            journal: Which::Advisory,
+            code: advisory.kind,
+            status: Status::Closed,
+            dry_run: false,
+            rule: advisory.subject.clone(),
+            peer: None,
+            key: None,
+            target: String::new(),
+        };
+        self.note(fold, 1, now, What::Advisory(advisory));
+    }
+
+    /// As [`advise`](Self::advise), unless the same kind was told of the same subject within
+    /// `every`. Says whether it was noted.
+    pub fn advise_once(&self, now: Timestamp, every: Duration, advisory: Advisory) -> bool {
+        let is_new = self.told.lock().tell(advisory.kind, &advisory.subject, now, every);
+        if is_new {
+            self.advise(now, advisory);
+        }
+        is_new
+    }
+
     /// Notes that the gate turned something away, `count` times.
     pub fn blocked(&self, count: u64, now: Timestamp, entry: Blocked) {
         let fold = Fold {
             journal: Which::Blocked,
             code: entry.reason,
+            status: Status::Closed,
+            dry_run: entry.dry_run,
             rule: entry.rule.clone(),
             peer: entry.call.peer,
             key: entry.call.key.clone(),
@@ -70,6 +189,8 @@ impl Journal {
         let fold = Fold {
             journal: Which::Failed,
             code: entry.code,
+            status: Status::Closed,
+            dry_run: false,
             rule: String::new(),
             peer: entry.call.peer,
             key: entry.call.key.clone(),
@@ -79,18 +200,25 @@ impl Journal {
     }
 
     /// The notes since the last call, as events, the earliest first. `score` gives the threat score
-    /// of what was blocked so many times.
+    /// of what was blocked so many times; it is asked even where that is not kept.
     pub fn drain(&self, mut score: impl FnMut(&Blocked, u64) -> u8) -> Vec<Note> {
+        let singles = self.singles.lock().take();
         let entries = std::mem::take(&mut *self.open.lock());
-        let mut entries: Vec<_> = entries.into_iter().collect();
+        let single = |entry| (Which::Access, entry);
+        let mut entries: Vec<_> = singles
+            .into_iter()
+            .map(single)
+            .chain(entries.into_iter().map(|(fold, entry)| (fold.journal, entry)))
+            .collect();
         entries.sort_by_key(|(_, entry)| entry.first);
-        let note = |(fold, mut entry): (Fold, Entry)| {
+        let settings = self.settings.load();
+        let note = |(journal, mut entry): (Which, Entry)| {
             if let What::Blocked(blocked) = &mut entry.what {
                 blocked.threat_score = score(blocked, entry.count);
             }
-            entry.note(&fold)
+            settings.keeps(journal).then(|| entry.note(journal))
         };
-        entries.into_iter().map(note).collect()
+        entries.into_iter().filter_map(note).collect()
     }
 
     fn note(&self, mut fold: Fold, count: u64, now: Timestamp, mut what: What) {
@@ -103,33 +231,51 @@ impl Journal {
             fold.rule = String::new();
             fold.target = String::new();
         }
-        let new = Entry { what, count: 0, first: now, last: now };
-        let entry = open.entry(fold).or_insert(new);
-        entry.count += count;
-        entry.last = now;
+        match open.entry(fold) {
+            hash_map::Entry::Occupied(mut known) => known.get_mut().add(count, now, &what),
+            hash_map::Entry::Vacant(vacant) => {
+                vacant.insert(Entry { what, count, first: now, last: now });
+            }
+        }
     }
 }
 
 impl Entry {
-    fn note(self, fold: &Fold) -> Note {
+    fn add(&mut self, count: u64, now: Timestamp, what: &What) {
+        self.count += count;
+        self.last = now;
+        if let (What::Access(all, _), What::Access(one, _)) = (&mut self.what, what) {
+            all.add(one);
+        }
+    }
+
+    fn note(self, journal: Which) -> Note {
+        let is_failed = matches!(self.what, What::Failed(_));
         let mut event = match self.what {
+            What::Access(entry, rate) => entry.into_event(rate),
+            What::Advisory(entry) => entry.into_event(),
             What::Blocked(entry) => entry.into_event(),
             What::Failed(entry) => entry.into_event(),
         };
         event.timestamp = Some(self.first);
         number(&mut event, "count", Some(self.count));
-        if fold.journal == Which::Failed {
+        if is_failed {
             // The same call from the same source, again within the second.
             number(&mut event, "retry_count", Some(self.count.saturating_sub(1)));
         }
         put(&mut event, "last_seen", Some(self.last.to_string()));
-        Note { journal: fold.journal, event, count: self.count }
+        Note { journal, event, count: self.count }
     }
 }
 
 impl What {
     fn forget_source(&mut self) {
-        let (Self::Blocked(Blocked { call, .. }) | Self::Failed(Failed { call, .. })) = self;
+        let call = match self {
+            Self::Access(access, _) => &mut access.call,
+            Self::Blocked(blocked) => &mut blocked.call,
+            Self::Failed(failed) => &mut failed.call,
+            Self::Advisory(_) => return,
+        };
         *call = Call {
             target: std::mem::take(&mut call.target),
             method: std::mem::take(&mut call.method),

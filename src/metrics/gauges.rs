@@ -53,7 +53,7 @@ pub struct Gauges {
     pub commits: IntCounter,
     /// Seconds that commits took, all together.
     pub commit_seconds: Counter,
-    /// Refusals and failures that were noted, by journal; folded ones are counted each.
+    /// What was noted, by journal; folded ones are counted each.
     pub journal_noted: IntCounterVec,
     /// Events that were over a limit, by limit and by what became of them: `drop`, `pace`,
     /// `queue`, `sample`; `would` of limits that only say what they would do.
@@ -153,4 +153,4 @@ const MISSING: &str = "Batches that were acknowledged and are not there.";
 const REOPENED: &str = "How often the store was opened anew since the start.";
 const COMMIT: &str = "Time spent in synced commits.";
 const LIMITED: &str = "Events over a limit, by what became of them.";
-const NOTED: &str = "Refusals and failures noted in a journal, folded ones counted each.";
+const NOTED: &str = "What was noted in a journal, folded ones counted each.";

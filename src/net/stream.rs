@@ -51,15 +51,20 @@ impl<'a> Stream<'a> {
 
     /// Reads until the peer ends, the connection breaks, idles too long, or the stop.
     pub(super) async fn run(mut self, mut socket: impl AsyncRead + Unpin) {
+        self.read_all(&mut socket).await;
+        self.acceptor.ingest.note_end(&mut self.session);
+    }
+
+    async fn read_all(&mut self, socket: &mut (impl AsyncRead + Unpin)) {
         let mut first = true;
         loop {
-            let read = self.read(&mut socket).await;
+            let read = self.read(socket).await;
             if std::mem::take(&mut first) && self.is_foreign() {
                 return;
             }
             let end = matches!(read, Read::End | Read::Idle | Read::Stop);
             if matches!(read, Read::Stop) {
-                self.drain(&mut socket).await;
+                self.drain(socket).await;
             }
             let wait = self.take(end).await;
             self.publish_errors();
@@ -84,11 +89,20 @@ impl<'a> Stream<'a> {
         if self.acceptor.stop.is_cancelled() {
             return Read::Stop; // a sender that never pauses would otherwise never be stopped
         }
-        let idle = self.acceptor.config.idle_timeout.unwrap_or(FOREVER);
-        let read = tokio::select! {
-            biased; // what has arrived comes before the order to stop
-            read = timeout(idle, socket.read_buf(&mut self.buffer)) => read,
-            () = self.acceptor.stop.cancelled() => return Read::Stop,
+        let mut idle = self.acceptor.config.idle_timeout.unwrap_or(FOREVER);
+        let read = loop {
+            // What an idle connection has brought before is noted in time all the same.
+            let due = self.acceptor.ingest.note_minute(&mut self.session);
+            let patience = due.map_or(idle, |due| due.min(idle));
+            let read = tokio::select! {
+                biased; // what has arrived comes before the order to stop
+                read = timeout(patience, socket.read_buf(&mut self.buffer)) => read,
+                () = self.acceptor.stop.cancelled() => return Read::Stop,
+            };
+            idle = idle.saturating_sub(patience);
+            if read.is_ok() || idle.is_zero() {
+                break read;
+            }
         };
         match read {
             Ok(Ok(0)) => Read::End,

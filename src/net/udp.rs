@@ -11,15 +11,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
-use rustc_hash::FxHashMap;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
-use tokio::time::sleep;
+use tokio::time::{interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::config::ListenerConfig;
-use crate::ingest::{Ingest, Listener, Session};
+use crate::ingest::{Ingest, Listener, Peers};
 
 /// A listener of datagrams.
 pub(super) struct Receiver {
@@ -49,7 +48,13 @@ struct Datagrams<'d> {
 impl Receiver {
     /// Receives until the stop, and then what the kernel holds.
     pub(super) async fn run(self, socket: UdpSocket, state: UdpSocketState) {
-        let mut sessions = FxHashMap::default();
+        let mut peers = Peers::default();
+        self.receive(socket, state, &mut peers).await;
+        self.ingest.note_all_datagrams(&mut peers);
+    }
+
+    async fn receive(&self, socket: UdpSocket, state: UdpSocketState, peers: &mut Peers) {
+        let mut look = interval(LOOK_EVERY);
         let mut buffers = vec![0_u8; BATCH_SIZE * DATAGRAM];
         let mut metas = [RecvMeta::default(); BATCH_SIZE];
         let mut pace = Pace::new();
@@ -61,6 +66,10 @@ impl Receiver {
                     Err(error) => self.pause(&error).await,
                 },
                 () = self.stop.cancelled() => return,
+                _ = look.tick() => {
+                    self.ingest.note_datagrams(peers);
+                    continue;
+                }
             }
             let received = {
                 let mut room = buffers.chunks_exact_mut(DATAGRAM);
@@ -71,7 +80,7 @@ impl Receiver {
             };
             match received {
                 Ok(count) => {
-                    self.take(&mut sessions, &buffers, metas.get(..count)).await;
+                    self.take(peers, &buffers, metas.get(..count)).await;
                     pace.received(count, Instant::now());
                     if count < BATCH_SIZE && pace.is_busy {
                         tokio::select! {
@@ -86,16 +95,11 @@ impl Receiver {
         }
     }
 
-    async fn take(
-        &self,
-        sessions: &mut FxHashMap<IpAddr, Session>,
-        buffers: &[u8],
-        metas: Option<&[RecvMeta]>,
-    ) {
+    async fn take(&self, peers: &mut Peers, buffers: &[u8], metas: Option<&[RecvMeta]>) {
         let datagrams = Datagrams::new(metas.unwrap_or_default(), buffers);
         let max_len = self.config.max_len();
         // Nobody waits for datagrams to be durable: there is no one to tell.
-        let _ticket = self.ingest.datagrams(sessions, &self.listener, datagrams, max_len).await;
+        let _ticket = self.ingest.datagrams(peers, &self.listener, datagrams, max_len).await;
     }
 
     /// Waits out an error of the system; a socket goes on after every one of them.
@@ -151,6 +155,9 @@ const DATAGRAM: usize = 64 << 10;
 
 /// How long datagrams are left to gather on a busy socket: far less than fill its buffer.
 const GATHER: Duration = Duration::from_millis(1);
+
+/// How often it is looked whether it is time to note what has come, where nothing comes.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// So many datagrams…
 const BUSY: usize = 64;

@@ -204,7 +204,7 @@ fn first_key(order: Order, source: &Source) -> (i64, i64) {
 fn continued(store: &Store, request: &Request) -> Result<Option<(i64, i64)>, CursorError> {
     let Some(text) = &request.cursor else { return Ok(None) };
     let cursor = Cursor::parse(text, request)?;
-    let kept = store.config().retention.of(&request.project).as_micros();
+    let kept = store.kept(&request.project).as_micros();
     let kept = i64::try_from(kept).unwrap_or(i64::MAX);
     let issued = Timestamp::from_micros(cursor.issued);
     if issued.plus(kept) < request.now {

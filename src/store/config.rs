@@ -1,6 +1,7 @@
 //! Section `[store]` of the configuration.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -77,6 +78,10 @@ impl Default for Retention {
 }
 
 impl Retention {
+    /// What a length of time may be.
+    pub const RANGE: RangeInclusive<Duration> =
+        Duration::from_secs(86_400)..=Duration::from_secs(36_500 * 86_400);
+
     /// How long the events of `project` are kept.
     pub fn of(&self, project: &str) -> Duration {
         self.projects.get(project).map_or(self.default, |days| days.0)

@@ -35,6 +35,7 @@ mod missing;
 mod origin;
 mod quarantine;
 mod recover;
+mod retention;
 mod row_set;
 mod rows;
 mod scrub;
@@ -54,6 +55,7 @@ pub use self::head::{RowHead, Seconds};
 pub use self::merge::Merge;
 pub use self::origin::{Origin, Run};
 pub use self::quarantine::Quarantined;
+pub use self::retention::RetentionSet;
 pub use self::row_set::RowSet;
 pub use self::rows::Rows;
 pub use self::scrub::ScrubPlace;
@@ -78,6 +80,7 @@ use self::merge::Merger;
 use self::missing::Missing;
 use self::quarantine::Quarantine;
 use self::recover::{CLOCK, NEXT, catalog_row, next_value, segment_key};
+use self::retention::Kept;
 use self::sealer::Sealer;
 use crate::db::{self, Db, Family, Write};
 use crate::failpoint;
@@ -88,6 +91,7 @@ use crate::time::{DAY, Timestamp};
 pub struct Store {
     db: Arc<Db>,
     config: Config,
+    retention: Kept,
     /// What readers see. Held for writing only while a commit becomes visible.
     state: RwLock<State>,
     writer: Mutex<Writer>,
@@ -421,7 +425,7 @@ impl Store {
     /// The segments that are past their retention at this time.
     fn past_retention(&self, now: Timestamp) -> Vec<Arc<Segment>> {
         let is_past = |segment: &Segment, day: i64| {
-            let kept = self.config.retention.of(&segment.project).as_micros();
+            let kept = self.retention.of(&segment.project).as_micros();
             let kept = i64::try_from(kept).unwrap_or(i64::MAX);
             (day + 1).saturating_mul(DAY) < now.plus(-kept).as_micros()
         };

@@ -18,6 +18,7 @@ use super::mends::Mends;
 use super::merge::Merger;
 use super::missing::{self, Missing};
 use super::quarantine::Quarantine;
+use super::retention::Kept;
 use super::sealer::Sealer;
 use super::segment::Segment;
 use super::staged::Staged;
@@ -59,9 +60,11 @@ pub(super) fn open(db: Arc<Db>, config: Config) -> Result<Store, Error> {
         marked: 0,
     };
     let cached_bytes = config.column_cache.as_u64();
+    let retention = Kept::open(config.retention.clone(), &db)?;
     let store = Store {
         db,
         config,
+        retention,
         state: RwLock::new(state),
         writer: Mutex::new(writer),
         sealing: Mutex::new(Sealer::new(LEVEL, Arc::clone(&next_segment))),

@@ -13,6 +13,7 @@
 //! | keys while they change                           | [`keys`]     |
 //! | an address on the blocklist                      | [`blocked`]  |
 //! | limits of keys, addresses and projects           | [`limits`]   |
+//! | what the daemon notes about itself               | [`journals`] |
 //! | streams and datagrams that are odd               | [`intake`]   |
 //! | who is behind a proxy                            | [`proxy`]    |
 //! | what is computed of events, and many who ask     | [`queries`]  |
@@ -39,6 +40,7 @@ mod disk;
 mod failpoints;
 mod gate;
 mod intake;
+mod journals;
 mod keys;
 mod ledger;
 mod life;

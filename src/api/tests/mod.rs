@@ -12,6 +12,8 @@ mod paths;
 mod projects;
 mod query;
 mod recorded;
+mod search;
+mod settings;
 mod support;
 mod tail;
 mod walls;

@@ -28,7 +28,7 @@ pub(super) struct House {
 }
 
 /// A call, from this machine unless said otherwise.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Call {
     method: Method,
     path: String,
@@ -126,6 +126,21 @@ impl House {
     /// Entries of a journal, once it has some.
     pub(super) async fn noted(&self, journal: &str) -> Vec<Value> {
         self.noted_at_least(1, journal).await
+    }
+
+    /// The newest entry of a journal that a filter finds, once there is one.
+    pub(super) async fn noted_where(&self, journal: &str, filter: &str) -> Value {
+        self.api.ingest.flush_journal().await;
+        let filter: String = filter.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            let (_, answer) = self.send(get(&format!("/v1/{journal}?filter={filter}"))).await;
+            if let Some(entry) = answer["entries"].get(0) {
+                return entry.clone();
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("expected an entry of {journal}, but found none");
     }
 
     /// Entries of a journal, the newest first, once it has so many.

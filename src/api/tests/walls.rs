@@ -96,7 +96,7 @@ async fn ht_09_other_projects_are_not_there() {
     assert_eq!(keys["keys"].as_array().unwrap().len(), 1);
 
     // What is of the whole daemon is not of one project.
-    for path in ["/v1/blocked", "/v1/failed", "/v1/blocklist", "/v1/logs/tail?journal=failed"] {
+    for path in ["/v1/settings/logging", "/v1/blocklist", "/v1/logs/tail?journal=failed"] {
         assert_eq!(house.answer(get(path).key(&own)).await.status().as_u16(), 403, "{path}");
     }
     let journal = query(r#"{"journal":"failed"}"#);

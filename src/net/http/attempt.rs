@@ -1,6 +1,7 @@
 //! A call on its way to an answer, and what is booked and noted of one that fails.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::HttpBody;
@@ -10,8 +11,8 @@ use axum::response::Response;
 use super::problem::{Blame, INVALID_LOGS, Problem};
 use super::{Door, PATH};
 use crate::gate::{Reason, Refusal};
-use crate::ingest::Rejected;
-use crate::journal::{Call, Failed, FieldError, shown};
+use crate::ingest::{Rejected, Sender, now};
+use crate::journal::{Access, Call, Failed, FieldError, Status, shown};
 use crate::metrics::Failure;
 
 /// What is known of a call so far.
@@ -24,6 +25,10 @@ pub(super) struct Attempt {
     pub(super) request_bytes: u64,
     /// The beginning of the body, made fit to be shown.
     sample: Option<String>,
+    /// Whether bodies of this sender are kept.
+    keeps_body: bool,
+    /// The body, then.
+    kept: Option<String>,
 }
 
 impl Attempt {
@@ -35,8 +40,18 @@ impl Attempt {
             peer: Some(peer),
             key: None,
             user_agent: agent.map(|agent| shown(agent.as_bytes(), MAX_AGENT)),
+            project: None,
         };
-        Self { began: Instant::now(), call, peer, request_bytes: 0, sample: None }
+        let (sample, kept) = (None, None);
+        Self {
+            began: Instant::now(),
+            call,
+            peer,
+            request_bytes: 0,
+            sample,
+            keeps_body: false,
+            kept,
+        }
     }
 
     /// Says whose call it is, once that is known.
@@ -44,9 +59,19 @@ impl Attempt {
         self.call.key = masked.map(str::to_owned);
     }
 
+    /// Says who may do it, and whether that is one whose bodies are kept.
+    pub(super) fn sender(&mut self, door: &Door, sender: &Sender) {
+        self.key(sender.masked());
+        self.call.project = Some(Arc::clone(&sender.origin.project));
+        let key = sender.key.as_ref();
+        self.keeps_body =
+            key.is_some_and(|key| door.ingest.journal().keeps_bodies_of(key.id(), now()));
+    }
+
     /// Says what came.
     pub(super) fn body(&mut self, body: &[u8]) {
         self.sample = Some(shown(body, MAX_SAMPLE));
+        self.kept = self.keeps_body.then(|| shown(body, MAX_KEPT));
     }
 
     /// Books and notes a problem, and makes an answer of it.
@@ -75,6 +100,19 @@ impl Attempt {
         response
     }
 
+    /// Notes that the call was done.
+    pub(super) fn note_done(&self, door: &Door, response: &Response, accepted: u64) {
+        door.ingest.note_access(Access {
+            call: self.call.clone(),
+            status: Status::Code(response.status().as_u16()),
+            duration: self.began.elapsed(),
+            request_bytes: self.request_bytes,
+            response_bytes: response.body().size_hint().exact().unwrap_or_default(),
+            events_accepted: accepted,
+            body: self.kept.clone(),
+        });
+    }
+
     /// Notes the logs of the call that were no events, where there are any.
     pub(super) fn note_malformed(
         &self,
@@ -101,6 +139,7 @@ impl Attempt {
             request_bytes: self.request_bytes,
             response_bytes: response.body().size_hint().exact().unwrap_or_default(),
             sample: self.sample.clone(),
+            body: self.kept.clone(),
             ..what
         };
         door.ingest.note_failure(count, failed);
@@ -130,6 +169,9 @@ const MAX_AGENT: usize = 256;
 
 /// Bytes of a body that its note in the journal shows.
 const MAX_SAMPLE: usize = 256;
+
+/// The same, where it is asked for.
+const MAX_KEPT: usize = 64 << 10;
 
 /// Logs that the note of a call names; there may be thousands.
 const MAX_FIELDS: usize = 20;

@@ -62,10 +62,14 @@ fn admit(door: &Door, attempt: &mut Attempt, secret: Option<&[u8]>) -> Result<Se
         attempt.key(Some(&ids::mask(&String::from_utf8_lossy(secret))));
     }
     match door.ingest.admit_call(&mut session) {
-        Ok(sender) => attempt.key(sender.masked()),
+        Ok(sender) => attempt.sender(door, &sender),
         // The logs themselves may name a key; those that do not are refused one by one.
         Err(refusal) if refusal.reason == Reason::InvalidApiKey && secret.is_none() => {}
-        Err(refusal) => return Err(Problem::refused(&refusal)),
+        Err(refusal) => {
+            let key = secret.and_then(|secret| door.ingest.gate().key_of(secret));
+            attempt.call.project = key.map(|key| key.project().into());
+            return Err(Problem::refused(&refusal));
+        }
     }
     Ok(session)
 }
@@ -98,6 +102,7 @@ async fn answer(
     }
     let body = json!({"accepted": accepted, "rejected": list(&rejected)});
     let response = (StatusCode::ACCEPTED, Json(body)).into_response();
+    attempt.note_done(door, &response, accepted);
     attempt.note_malformed(door, &response, &rejected, accepted);
     if !wait.is_zero() {
         tokio::time::sleep(wait.min(MAX_HOLD)).await;

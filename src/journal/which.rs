@@ -1,0 +1,42 @@
+//! Which journals there are.
+
+use serde::{Deserialize, Serialize};
+
+/// A journal whose entries are kept as events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Which {
+    /// Calls that were done, and what connections brought.
+    Access,
+    /// What someone should look at.
+    Advisory,
+    /// Whom the gate turned away.
+    Blocked,
+    /// Calls that failed, and messages that did not parse.
+    Failed,
+}
+
+impl Which {
+    /// Every journal.
+    pub const ALL: [Self; 4] = [Self::Access, Self::Advisory, Self::Blocked, Self::Failed];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Advisory => "advisory",
+            Self::Blocked => "blocked",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The project that its entries are kept in.
+    pub const fn project(self) -> &'static str {
+        match self {
+            Self::Access => "_access",
+            Self::Advisory => "_advisory",
+            Self::Blocked => "_blocked",
+            Self::Failed => "_failed",
+        }
+    }
+}
