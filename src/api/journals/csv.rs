@@ -47,7 +47,7 @@ pub(super) async fn entries(
         wanted: limit.unwrap_or(usize::MAX),
         is_partial: true, // what the first page lacks is said in the head
     };
-    let head = written(std::iter::once(left.columns.iter().map(|name| safe(name)).collect()));
+    let head = written(std::iter::once(left.columns.iter().map(|name| heading(name)).collect()));
     let (first, is_partial, left) = {
         let page = left.page().await?;
         left.is_partial = page.meta.partial;
@@ -76,7 +76,7 @@ pub(super) async fn entries(
 /// Groups of entries.
 pub(super) fn groups(journal: Journal, answered: &StatsAnswer) -> Response {
     let (columns, rows) = rows(answered);
-    let head = columns.iter().map(|name| safe(name)).collect();
+    let head = columns.iter().map(|name| heading(name)).collect();
     let rows = rows.into_iter().map(|row| row.into_iter().map(cell).collect());
     let text = written(std::iter::once(head).chain(rows));
     answer(journal.as_str(), answered.meta.partial, Body::from(text))
@@ -136,6 +136,12 @@ fn cell(value: &Value) -> String {
         Value::Number(number) => number.to_string(),
         other => safe(&other.to_string()),
     }
+}
+
+/// The heading of a column: the name of its field, and of `@timestamp` without what makes a formula
+/// of it.
+fn heading(name: &str) -> String {
+    safe(name.strip_prefix('@').unwrap_or(name))
 }
 
 /// Text that no program for tables takes for a formula.
@@ -234,6 +240,13 @@ mod tests {
         ];
         for (value, want) in table {
             assert_eq!(cell(&value), want);
+        }
+    }
+
+    #[test]
+    fn no_heading_is_a_formula() {
+        for (name, want) in [("@timestamp", "timestamp"), ("=1", "'=1"), ("@=1", "'=1")] {
+            assert_eq!(heading(name), want);
         }
     }
 

@@ -172,7 +172,7 @@ async fn what_is_found_is_exported_as_comma_separated_values() {
     // All of it, whatever it is; and no secret in any of it.
     for journal in ["access", "failed", "blocked", "advisory"] {
         let (_, all) = text(get(&format!("/v1/{journal}?format=csv"))).await;
-        assert!(all.contains("@timestamp,"), "{all}");
+        assert!(all.starts_with("timestamp,"), "{all}");
         assert!(!all.contains(key.strip_prefix("lt_live_").unwrap()), "{all}");
     }
 }
