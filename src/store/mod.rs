@@ -41,6 +41,7 @@ mod rows;
 mod scrub;
 mod sealer;
 mod segment;
+mod services;
 mod staged;
 pub mod tokens;
 mod view;

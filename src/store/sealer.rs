@@ -11,15 +11,15 @@ use tracing::warn;
 use super::Error;
 use super::bytes::Damaged;
 use super::chunk::Unpacker;
-use super::column::{Column, Spot, Taking};
+use super::column::{Column, Layout, Taking};
 use super::origin::Origin;
 use super::row_set::RowSet;
 use super::rows::{Head, Rows};
 use super::segment::{Builder, Segment, Tools};
+use super::services::{Service, Services};
 use super::staged::Opened;
 use super::witness::Witness;
 use crate::db::Db;
-use crate::event::{Known, ValueRef};
 use crate::failpoint;
 use crate::time::DAY;
 
@@ -35,6 +35,7 @@ pub(super) struct Sealer {
     /// The number that the next segment will have, whoever makes it.
     next_segment: Arc<AtomicU64>,
     level: i32,
+    taking: Taking,
 }
 
 /// Rows that are to be taken in, with all their columns.
@@ -59,29 +60,12 @@ struct Group {
     used: bool,
 }
 
-/// The group of each row of a batch, and its number in that group.
+/// Rows of a part that go into one group, and the number that the first of them has there; the
+/// others follow it.
 struct Placed {
-    groups: Vec<u32>,
+    group: usize,
+    first: u32,
     rows: Vec<u32>,
-}
-
-/// Where the values of one column go in one group: the column is made for the first of them.
-struct Target<'g> {
-    rows: Option<&'g mut Rows>,
-    column: Option<&'g mut Column>,
-    taking: Taking,
-    grew: usize,
-}
-
-impl Target<'_> {
-    fn take(&mut self, name: &str, row: u32, from: &Column, spot: Spot) {
-        if self.column.is_none() {
-            self.column = self.rows.take().map(|rows| rows.column_mut(name));
-        }
-        if let Some(column) = &mut self.column {
-            self.grew += column.take(row, from, spot, &mut self.taking) + 1;
-        }
-    }
 }
 
 impl Sealer {
@@ -95,6 +79,7 @@ impl Sealer {
             segments: Vec::new(),
             next_segment,
             level,
+            taking: Taking::default(),
         }
     }
 
@@ -130,7 +115,7 @@ impl Sealer {
         let Part { columns, .. } = part;
         let placed = self.place(part);
         for (name, column) in columns {
-            self.copy(name, column, &placed);
+            self.copy(name, column, part.head.times.len(), &placed);
         }
         self.close_groups(|group| group.rows.bytes() >= BLOCK_BYTES || group.rows.is_full());
         while self.groups.iter().map(|group| group.rows.bytes()).sum::<usize>() > OPEN_BYTES {
@@ -173,64 +158,75 @@ impl Sealer {
     }
 
     /// Finds or makes the group of each row of `part`, and gives the row its place there.
-    fn place(&mut self, part: &Part) -> Placed {
-        let named = |name: Known| {
-            let column = part.columns.iter().find(|(other, _)| **other == *name.as_str());
-            column.map(|(_, column)| column)
-        };
-        let (service, app) = (named(Known::Service), named(Known::AppName));
+    fn place(&mut self, part: &Part) -> Vec<Placed> {
+        let services = Services::of(part);
         let origins: Vec<Arc<Origin>> =
             part.head.origins.iter().map(|origin| self.intern(origin)).collect();
-        let mut numbers: FxHashMap<(usize, i64, &[u8]), u32> = FxHashMap::default();
-        let mut placed = Placed { groups: Vec::new(), rows: Vec::new() };
+        let mut numbers: FxHashMap<(usize, i64, Service<'_>), usize> = FxHashMap::default();
+        // Of the project and day of the row before.
+        let mut last = (0, i64::MIN);
+        let mut by_code = [None; Services::CODES];
+        let mut placed: Vec<Placed> = Vec::new();
         let mut row = 0_u32;
         for run in &part.head.runs {
             let Some(origin) = origins.get(run.origin as usize) else { continue };
             let project = origin.project.as_ptr().addr();
             let received_day = run.received_at.div_euclid(DAY);
-            for _ in 0..run.rows {
+            for row in row..row.saturating_add(run.rows) {
                 if part.deleted.as_ref().is_some_and(|deleted| deleted.contains(row)) {
-                    placed.groups.push(NOWHERE);
-                    placed.rows.push(NOWHERE);
-                    row += 1;
                     continue;
                 }
                 let time = part.head.times.get(row as usize).copied().unwrap_or(run.received_at);
                 let day = day_kept_by(time.div_euclid(DAY), received_day);
-                let own = service.and_then(|column| column.at(row));
-                let own = own.or_else(|| app.and_then(|column| column.at(row)));
-                let service = own.map_or(&b""[..], |value: ValueRef<'_>| value.bytes);
-                let number = *numbers
-                    .entry((project, day, service))
-                    .or_insert_with(|| self.group(&origin.project, day, service));
-                let group = self.groups.get_mut(number as usize).expect("made or found");
-                group.used = true;
+                if last != (project, day) {
+                    (last, by_code) = ((project, day), [None; Services::CODES]);
+                }
+                let service = services.at(row);
+                let known = service.code().and_then(|code| by_code.get(code).copied().flatten());
+                let number = known.unwrap_or_else(|| {
+                    *numbers.entry((project, day, service)).or_insert_with(|| {
+                        let group = self.group(&origin.project, day, services.name(service));
+                        // Services may share a group.
+                        let known = placed.iter().position(|placed| placed.group == group);
+                        known.unwrap_or_else(|| {
+                            placed.push(self.begin_group(group));
+                            placed.len() - 1
+                        })
+                    })
+                });
+                if let Some(known) = service.code().and_then(|code| by_code.get_mut(code)) {
+                    *known = Some(number);
+                }
+                let to = placed.get_mut(number).expect("made or found");
+                to.rows.push(row);
+                let group = self.groups.get_mut(to.group).expect("made or found");
                 group.rows.begin(origin, run.received_at);
-                placed.groups.push(number);
-                placed.rows.push(group.rows.add_row(time));
+                group.rows.add_row(time);
                 group.ids.push(part.ids.get(row as usize).copied().unwrap_or_default());
-                row += 1;
             }
+            row = row.saturating_add(run.rows);
         }
         placed
     }
 
+    /// Where the next rows go in a group.
+    fn begin_group(&mut self, number: usize) -> Placed {
+        let group = self.groups.get_mut(number).expect("made or found");
+        group.used = true;
+        let first = u32::try_from(group.rows.len()).expect("a block is closed long before");
+        Placed { group: number, first, rows: Vec::new() }
+    }
+
     /// Copies a column's values to where their rows went. Only groups that get one have the column.
-    fn copy(&mut self, name: &str, column: &Column, placed: &Placed) {
-        let target =
-            |group| Target { rows: Some(group), column: None, taking: Taking::default(), grew: 0 };
-        let groups = self.groups.iter_mut().map(|group| &mut group.rows);
-        let mut targets: Vec<Target<'_>> = groups.map(target).collect();
-        column.spots(|row, spot| {
-            let place = placed.groups.get(row as usize).zip(placed.rows.get(row as usize));
-            let Some((group, row)) = place else { return };
-            if let Some(target) = targets.get_mut(*group as usize) {
-                target.take(name, *row, column, spot);
+    fn copy(&mut self, name: &str, column: &Column, rows: usize, placed: &[Placed]) {
+        let layout = Layout::of(column, rows);
+        for Placed { group, first, rows } in placed {
+            let group = self.groups.get_mut(*group).expect("made or found");
+            if layout.has_any(rows) {
+                let own = group.rows.column_mut(name);
+                let bytes = own.take(*first, &layout, rows, &mut self.taking);
+                group.rows.grew(bytes + rows.len());
             }
-        });
-        let grew: Vec<usize> = targets.into_iter().map(|target| target.grew).collect();
-        for (group, bytes) in self.groups.iter_mut().zip(grew) {
-            group.rows.grew(bytes);
         }
     }
 
@@ -247,7 +243,7 @@ impl Sealer {
     }
 
     /// The number of a group; services past the bound share one.
-    fn group(&mut self, project: &Arc<str>, day: i64, service: &[u8]) -> u32 {
+    fn group(&mut self, project: &Arc<str>, day: i64, service: &[u8]) -> usize {
         let same = |group: &Group, service: &[u8]| {
             group.day == day && group.project == *project && *group.service == *service
         };
@@ -256,7 +252,7 @@ impl Sealer {
         let used = self.groups.iter().filter(|group| group.used).count();
         let service = if used < MAX_GROUPS { service } else { b"" };
         let found = known.or_else(|| self.groups.iter().position(|group| same(group, service)));
-        let number = found.unwrap_or_else(|| {
+        found.unwrap_or_else(|| {
             self.groups.push(Group {
                 project: Arc::clone(project),
                 day,
@@ -266,8 +262,7 @@ impl Sealer {
                 used: false,
             });
             self.groups.len() - 1
-        });
-        u32::try_from(number).expect("groups are few")
+        })
     }
 
     /// Encodes the groups that `due` says as blocks, and empties them.
@@ -320,9 +315,6 @@ const BLOCK_BYTES: usize = 2 << 20;
 
 /// All open blocks together take no more than this.
 const OPEN_BYTES: usize = 16 << 20;
-
-/// The group of a row that is left out: there are not so many.
-const NOWHERE: u32 = u32::MAX;
 
 /// Groups that may be open at once, for each seal.
 const MAX_GROUPS: usize = 128;

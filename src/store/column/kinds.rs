@@ -25,6 +25,20 @@ impl Kinds {
         }
     }
 
+    /// Adds the kinds that the values of `indices` have in `other`; `count` were there before.
+    pub(super) fn take(&mut self, count: usize, other: &Self, indices: &[u32]) {
+        let own = (self.one, self.each.is_empty());
+        if other.each.is_empty() && (own == (None, true) || own == (other.one, true)) {
+            if !indices.is_empty() {
+                self.one = other.one;
+            }
+            return;
+        }
+        for (count, index) in (count..).zip(indices) {
+            self.push(count, other.at(*index as usize).unwrap_or(Kind::Text));
+        }
+    }
+
     /// Takes the last one out; `left` are left.
     pub(super) fn pop(&mut self, left: usize) {
         self.each.pop();

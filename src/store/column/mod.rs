@@ -28,6 +28,7 @@ mod payload;
 mod places;
 mod slot;
 mod split;
+mod take;
 mod texts;
 
 use std::sync::OnceLock;
@@ -39,7 +40,8 @@ use self::kinds::Kinds;
 use self::packed::Packed;
 pub(super) use self::payload::{Parts, Payload};
 pub(super) use self::slot::Variable;
-use self::split::{Split, Taken};
+use self::split::Split;
+pub(super) use self::take::{Layout, Taking};
 use self::texts::Texts;
 use super::bytes::{Damaged, put_varint};
 use crate::event::{Kind, ValueRef};
@@ -70,84 +72,12 @@ struct Reading {
     texts: OnceLock<Texts>,
 }
 
-/// Where a value is in the column that it is taken from.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Spot {
-    /// It has this code.
-    Coded(u8),
-    /// It is of this template, the `nth` of its texts.
-    Split { template: u16, nth: usize, kind: Kind },
-}
-
-/// What one column remembers of another that it takes values from.
-#[derive(Debug, Default)]
-pub(super) struct Taking {
-    templates: Taken,
-    /// By the other's code the own one.
-    codes: Vec<Option<u8>>,
-    scratch: Vec<u8>,
-}
-
 impl Column {
     /// Sets the value of `row`, which must not be before the last one set; a second value for the
     /// same row takes the place of the first.
     pub(super) fn push(&mut self, row: u32, value: ValueRef<'_>) {
         self.place(row);
         self.push_value(value);
-    }
-
-    /// Sets the value of `row`, which has none yet, to one of another column. Returns about the
-    /// length of the value.
-    pub(super) fn take(&mut self, row: u32, from: &Self, spot: Spot, taking: &mut Taking) -> usize {
-        self.place(row);
-        if self.body.len() == 0 {
-            self.body.become_like(&from.body);
-        }
-        match (&mut self.body, &from.body, spot) {
-            (Body::Coded(own), Body::Coded(from), Spot::Coded(code)) => {
-                let Some(value) = from.value(code) else { return 0 };
-                match taking.codes.get(usize::from(code)).copied().flatten() {
-                    Some(known) => own.push_code(known),
-                    None => match own.push(value) {
-                        Some(new) => taking.remember(code, new),
-                        None => self.push_value(value),
-                    },
-                }
-                value.bytes.len()
-            }
-            (_, Body::Coded(from), Spot::Coded(code)) => {
-                let Some(value) = from.value(code) else { return 0 };
-                self.push_value(value);
-                value.bytes.len()
-            }
-            (own, Body::Split(from), Spot::Split { template, nth, kind }) => {
-                let own = own.split();
-                own.kinds.push(own.split.len(), kind);
-                let Taking { templates, scratch, .. } = taking;
-                own.split.push_from(&from.split, template, nth, templates, scratch)
-            }
-            _ => 0, // no spot is of another form than its column
-        }
-    }
-
-    /// Calls `each` with every row that has a value, in order, and where that value is.
-    pub(super) fn spots(&self, mut each: impl FnMut(u32, Spot)) {
-        let rows = self.value_rows();
-        match &self.body {
-            Body::Coded(coded) => {
-                rows.zip(coded.codes()).for_each(|(row, code)| each(row, Spot::Coded(*code)));
-            }
-            Body::Split(divided) => {
-                let mut next = vec![0_usize; divided.split.numbers()];
-                for (index, (row, template)) in rows.zip(divided.split.of()).enumerate() {
-                    let Some(nth) = next.get_mut(usize::from(*template)) else { continue };
-                    let kind = divided.kinds.at(index).unwrap_or(Kind::Text);
-                    each(row, Spot::Split { template: *template, nth: *nth, kind });
-                    *nth += 1;
-                }
-            }
-            Body::Packed(_) => unreachable!("{WRITTEN}"),
-        }
     }
 
     /// How many rows have a value.
@@ -397,18 +327,6 @@ impl Coded {
     /// Whether codes are shorter than the values themselves, split.
     fn is_worth(&self) -> bool {
         self.distinct() * 2 <= self.len() || self.len() < FEW
-    }
-}
-
-impl Taking {
-    fn remember(&mut self, code: u8, own: u8) {
-        let code = usize::from(code);
-        if self.codes.len() <= code {
-            self.codes.resize(code + 1, None);
-        }
-        if let Some(place) = self.codes.get_mut(code) {
-            *place = Some(own);
-        }
     }
 }
 

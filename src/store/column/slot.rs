@@ -133,6 +133,35 @@ impl Slot {
         scratch.len()
     }
 
+    /// Takes over the variables of another slot that have these numbers there. Returns about the
+    /// length of their texts.
+    pub(super) fn take(&mut self, other: &Self, indices: &[u32], scratch: &mut Vec<u8>) -> usize {
+        let at = |index: &u32| other.numbers.get(*index as usize).copied().unwrap_or_default();
+        match other.form {
+            Form::Decimal(own) => {
+                let (before, after) = &other.affix;
+                if let Some(both) = self.with_decimal(own, (before, after)) {
+                    self.form = Form::Decimal(both);
+                    let start = self.numbers.len();
+                    self.numbers.extend(indices.iter().map(at));
+                    let taken = self.numbers.get(start..).unwrap_or_default();
+                    let affix = (before.len() + after.len()) * taken.len();
+                    return affix + taken.iter().map(|value| digits(*value)).sum::<usize>();
+                }
+            }
+            Form::Hex(own)
+                if own.words() == 1
+                    && (self.form == other.form
+                        || (self.form == Form::Empty && self.with_hex(own, true))) =>
+            {
+                self.numbers.extend(indices.iter().map(at));
+                return usize::from(own.len) * indices.len();
+            }
+            Form::Hex(_) | Form::Text | Form::Empty => {}
+        }
+        indices.iter().map(|index| self.push_from(other, *index as usize, scratch)).sum()
+    }
+
     pub(super) fn pop(&mut self) {
         match self.form {
             Form::Empty => {}

@@ -43,19 +43,22 @@ pub(in crate::store) struct Template {
     pub(super) count: u32,
 }
 
-/// For each template of a [`Split`] that is taken over, its number in the one that takes it.
+/// What a [`Split`] remembers of another while it takes texts from it, and memory for that.
 #[derive(Debug, Default)]
-pub(super) struct Taken(Vec<Option<u16>>);
+pub(super) struct Taken {
+    /// By the other's template the own one.
+    own: Vec<Option<u16>>,
+    /// Which texts of each template are taken.
+    nth: Vec<Vec<u32>>,
+    /// The templates of which some are.
+    used: Vec<u16>,
+    scratch: Vec<u8>,
+}
 
 impl Split {
     /// How many texts there are.
     pub(super) fn len(&self) -> usize {
         self.of.len()
-    }
-
-    /// How many templates there are, with those that have no text.
-    pub(super) fn numbers(&self) -> usize {
-        self.templates.len()
     }
 
     pub(super) fn push(&mut self, text: &[u8]) {
@@ -87,41 +90,65 @@ impl Split {
         }
     }
 
-    /// Takes over text `nth` of template `number` of `other`. Returns about its length.
-    pub(super) fn push_from(
-        &mut self,
-        other: &Self,
-        number: u16,
-        nth: usize,
-        taken: &mut Taken,
-        scratch: &mut Vec<u8>,
-    ) -> usize {
-        let Some(from) = other.templates.get(usize::from(number)) else { return 0 };
-        let own = match taken.0.get(usize::from(number)) {
-            Some(Some(own)) => Some(*own),
-            _ => self.take_template(from, number, taken),
+    /// Of which number each text is among those of its template.
+    pub(super) fn nth(&self) -> Vec<u32> {
+        let mut next = vec![0_u32; self.templates.len()];
+        let mut nth = |number: &u16| {
+            let next = next.get_mut(usize::from(*number)).expect("of one of the templates");
+            std::mem::replace(next, *next + 1)
         };
-        let Some(own) = own else {
-            scratch.clear();
-            from.write(nth, scratch);
-            let text = std::mem::take(scratch);
-            self.push(&text);
-            *scratch = text;
-            return scratch.len();
-        };
-        self.of.push(own);
-        let Some(template) = self.templates.get_mut(usize::from(own)) else { return 0 };
-        template.count += 1;
-        let mut len = template.constants.bytes();
-        for (slot, from) in template.slots.iter_mut().zip(&from.slots) {
-            len += slot.push_from(from, nth, scratch);
-        }
-        len
+        self.of.iter().map(&mut nth).collect()
     }
 
-    /// The template of each text.
-    pub(super) fn of(&self) -> &[u16] {
-        &self.of
+    /// Takes over the texts of `other` that have these numbers there; `nth` is what
+    /// [`nth`](Self::nth) says of it. Returns about their length.
+    pub(super) fn take(
+        &mut self,
+        other: &Self,
+        indices: &[u32],
+        nth: &[u32],
+        taken: &mut Taken,
+    ) -> usize {
+        taken.begin(other.templates.len());
+        let place =
+            |index: &u32| Some((*other.of.get(*index as usize)?, *nth.get(*index as usize)?));
+        let mut places = indices.iter().filter_map(place);
+        let mut one_by_one = None;
+        for (number, nth) in places.by_ref() {
+            match self.own_template(other, number, taken) {
+                Some(own) => self.of.push(own),
+                None => {
+                    one_by_one = Some((number, nth));
+                    break;
+                }
+            }
+            taken.add(number, nth);
+        }
+        let mut len = 0;
+        for number in &taken.used {
+            let number = usize::from(*number);
+            let own = taken.own.get(number).copied().flatten().map(usize::from);
+            let own = own.and_then(|own| self.templates.get_mut(own));
+            let (Some(own), Some(from), Some(nth)) =
+                (own, other.templates.get(number), taken.nth.get(number))
+            else {
+                continue;
+            };
+            own.count += u32::try_from(nth.len()).expect("fewer than rows");
+            len += own.constants.bytes() * nth.len();
+            for (slot, from) in own.slots.iter_mut().zip(&from.slots) {
+                len += slot.take(from, nth, &mut taken.scratch);
+            }
+        }
+        for (number, nth) in one_by_one.into_iter().chain(places) {
+            if let Some(from) = other.templates.get(usize::from(number)) {
+                taken.scratch.clear();
+                from.write(nth as usize, &mut taken.scratch);
+                self.push(&taken.scratch);
+                len += taken.scratch.len();
+            }
+        }
+        len
     }
 
     /// All templates that have a text.
@@ -314,8 +341,14 @@ impl Split {
         number
     }
 
-    /// Finds or adds the template `from`, and remembers its number; nothing if there is no room.
-    fn take_template(&mut self, from: &Template, number: u16, taken: &mut Taken) -> Option<u16> {
+    /// The own number of a template of `other`, which is found or added; nothing if there is no
+    /// room.
+    fn own_template(&mut self, other: &Self, number: u16, taken: &mut Taken) -> Option<u16> {
+        let known = taken.own.get_mut(usize::from(number))?;
+        if known.is_some() {
+            return *known;
+        }
+        let from = other.templates.get(usize::from(number))?;
         let hash = self.hash(from.constants.iter());
         let is_same = |own: &u16| {
             let own = self.templates.get(usize::from(*own));
@@ -329,17 +362,37 @@ impl Split {
             }
             None => return None,
         };
-        if taken.0.len() <= usize::from(number) {
-            taken.0.resize(usize::from(number) + 1, None);
-        }
-        if let Some(place) = taken.0.get_mut(usize::from(number)) {
-            *place = Some(own);
-        }
+        *known = Some(own);
         Some(own)
     }
 
     fn hash<'t>(&self, constants: impl Iterator<Item = &'t [u8]>) -> u64 {
         hash_of(&self.hasher, constants)
+    }
+}
+
+impl Taken {
+    /// Begins anew, of another split of so many templates.
+    fn begin(&mut self, templates: usize) {
+        self.own.clear();
+        self.own.resize(templates, None);
+        if self.nth.len() < templates {
+            self.nth.resize_with(templates, Vec::new);
+        }
+        for number in self.used.drain(..) {
+            if let Some(nth) = self.nth.get_mut(usize::from(number)) {
+                nth.clear();
+            }
+        }
+    }
+
+    fn add(&mut self, number: u16, nth: u32) {
+        if let Some(all) = self.nth.get_mut(usize::from(number)) {
+            if all.is_empty() {
+                self.used.push(number);
+            }
+            all.push(nth);
+        }
     }
 }
 
@@ -451,14 +504,10 @@ mod tests {
             prop_assert_eq!(of(&split), &texts[..left]);
             let read = read_back(&split);
             prop_assert_eq!(of(&read), &texts[..left]);
-            let (mut all, mut taken, mut scratch) = (Split::default(), Taken::default(), Vec::new());
+            let (mut all, mut taken) = (Split::default(), Taken::default());
             others.iter().for_each(|text| all.push(text));
-            let mut next = vec![0; read.templates.len()];
-            for number in read.of() {
-                let nth = &mut next[usize::from(*number)];
-                all.push_from(&read, *number, *nth, &mut taken, &mut scratch);
-                *nth += 1;
-            }
+            let indices: Vec<u32> = (0..).take(read.len()).collect();
+            all.take(&read, &indices, &read.nth(), &mut taken);
             let want = [&others[..], &texts[..left]].concat();
             prop_assert_eq!(of(&read_back(&all)), want);
         }

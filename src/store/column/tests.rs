@@ -82,18 +82,25 @@ proptest! {
 
     /// As rows go from staged batches into blocks: from any forms, into any.
     #[test]
-    fn values_are_taken_over(parts in prop::collection::vec(any_cells(), 1..4)) {
+    fn values_are_taken_over(
+        parts in prop::collection::vec(any_cells(), 1..4), run in 1_usize..400,
+    ) {
         let mut all = Column::default();
         for _ in 0..2 {
             all.clear();
             let mut rows = 0;
             for cells in &parts {
                 let part = read_back(&column(cells));
+                let layout = Layout::of(&part, cells.len());
                 let mut taking = Taking::default();
-                part.spots(|row, spot| {
-                    all.take(rows + row, &part, spot, &mut taking);
-                });
-                rows += u32::try_from(cells.len()).unwrap();
+                // In runs, as if others took the rows between them.
+                let mut left = &(0..).take(cells.len()).collect::<Vec<u32>>()[..];
+                while !left.is_empty() {
+                    let (run, more) = left.split_at(left.len().min(run));
+                    all.take(rows, &layout, run, &mut taking);
+                    rows += u32::try_from(run.len()).unwrap();
+                    left = more;
+                }
             }
         }
         assert_is(&read_back(&all), &parts.concat());

@@ -1,0 +1,163 @@
+//! Rows of one column taken over by another, many at a time: their texts are not put together in
+//! between, and what is the same for many of them is asked once.
+
+use super::coded::Coded;
+use super::split::Taken;
+use super::{Body, Column};
+use crate::event::ValueRef;
+
+/// Where the values of a column are, by their rows.
+#[derive(Debug)]
+pub(in crate::store) struct Layout<'c> {
+    column: &'c Column,
+    /// The number of the value of each row; empty where that is the row's own.
+    indices: Vec<u32>,
+    /// Of which number each value is among those of its template; empty where nothing is split.
+    nth: Vec<u32>,
+}
+
+/// What one column remembers of another while it takes values from it, and memory for that.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Taking {
+    /// The numbers of the values that are taken.
+    indices: Vec<u32>,
+    /// By the other's code the own one, and how long the value is.
+    codes: Vec<Option<(u8, usize)>>,
+    templates: Taken,
+}
+
+impl<'c> Layout<'c> {
+    /// That of a column of `rows` rows.
+    pub(in crate::store) fn of(column: &'c Column, rows: usize) -> Self {
+        let mut indices = Vec::new();
+        if column.sparse {
+            indices.resize(rows, NONE);
+            for (index, row) in (0..).zip(&column.rows) {
+                if let Some(place) = indices.get_mut(*row as usize) {
+                    *place = index;
+                }
+            }
+        }
+        let nth = match &column.body {
+            Body::Coded(_) => Vec::new(),
+            Body::Split(divided) => divided.split.nth(),
+        };
+        Self { column, indices, nth }
+    }
+
+    /// The number of the value of `row`, if it has one.
+    fn index(&self, row: u32) -> Option<u32> {
+        let index = match self.indices.is_empty() {
+            true => row,
+            false => self.indices.get(row as usize).copied()?,
+        };
+        ((index as usize) < self.column.len()).then_some(index)
+    }
+
+    /// The code of the value of `row` in a dictionary; an error if there is a value without a code.
+    pub(in crate::store) fn code(&self, row: u32) -> Result<Option<u8>, NoCode> {
+        let Some(index) = self.index(row) else { return Ok(None) };
+        match &self.column.body {
+            Body::Coded(coded) => Ok(coded.codes().get(index as usize).copied()),
+            Body::Split(_) => Err(NoCode),
+        }
+    }
+
+    /// What a code of the dictionary stands for.
+    pub(in crate::store) fn coded(&self, code: usize) -> Option<ValueRef<'c>> {
+        match &self.column.body {
+            Body::Coded(coded) => coded.value(u8::try_from(code).ok()?),
+            Body::Split(_) => None,
+        }
+    }
+
+    /// The value of `row`.
+    pub(in crate::store) fn at(&self, row: u32) -> Option<ValueRef<'c>> {
+        self.column.at(row)
+    }
+
+    /// Whether one of `rows` has a value.
+    pub(in crate::store) fn has_any(&self, rows: &[u32]) -> bool {
+        rows.iter().any(|row| self.index(*row).is_some())
+    }
+}
+
+/// The value is in no dictionary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) struct NoCode;
+
+impl Column {
+    /// Gives the rows from `first` on, which have no values yet, those that `rows` have in `from`.
+    /// Returns about the length of the values.
+    pub(in crate::store) fn take(
+        &mut self,
+        first: u32,
+        from: &Layout<'_>,
+        rows: &[u32],
+        taking: &mut Taking,
+    ) -> usize {
+        let Taking { indices, codes, templates } = taking;
+        indices.clear();
+        self.place_all(first, from, rows, indices);
+        if self.body.len() == 0 {
+            self.body.become_like(&from.column.body);
+        }
+        match &from.column.body {
+            Body::Coded(coded) => self.take_codes(coded, indices, codes),
+            Body::Split(divided) => {
+                let own = self.body.split();
+                own.kinds.take(own.split.len(), &divided.kinds, indices);
+                own.split.take(&divided.split, indices, &from.nth, templates)
+            }
+        }
+    }
+
+    /// Makes room for the values of all `rows` that have one in `from`, and appends their numbers
+    /// there to `indices`.
+    fn place_all(&mut self, first: u32, from: &Layout<'_>, rows: &[u32], indices: &mut Vec<u32>) {
+        let next = u32::try_from(self.len()).unwrap_or(u32::MAX);
+        for (row, source) in (first..).zip(rows) {
+            let Some(index) = from.index(*source) else { continue };
+            let count = u32::try_from(indices.len()).unwrap_or(u32::MAX);
+            if !self.sparse && row != next.saturating_add(count) {
+                self.sparse = true;
+                // All rows so far had a value, and those of this time follow them.
+                self.rows.extend((0..next).chain((first..).take(indices.len())));
+            }
+            if self.sparse {
+                self.rows.push(row);
+            }
+            indices.push(index);
+        }
+    }
+
+    fn take_codes(
+        &mut self,
+        from: &Coded,
+        indices: &[u32],
+        codes: &mut Vec<Option<(u8, usize)>>,
+    ) -> usize {
+        codes.clear();
+        codes.resize(from.distinct(), None);
+        let mut bytes = 0;
+        for index in indices {
+            let Some(code) = from.codes().get(*index as usize) else { continue };
+            let known = codes.get_mut(usize::from(*code));
+            if let (Body::Coded(own), Some(Some((code, len)))) = (&mut self.body, &known) {
+                own.push_code(*code);
+                bytes += len;
+                continue;
+            }
+            let Some(value) = from.value(*code) else { continue };
+            bytes += value.bytes.len();
+            self.push_value(value);
+            if let (Body::Coded(own), Some(known)) = (&self.body, known) {
+                *known = own.codes().last().map(|code| (*code, value.bytes.len()));
+            }
+        }
+        bytes
+    }
+}
+
+/// A row without a value.
+const NONE: u32 = u32::MAX;
