@@ -28,6 +28,7 @@ mod clock;
 mod column;
 mod config;
 mod deletes;
+mod eights;
 mod head;
 mod mends;
 mod merge;

@@ -1,10 +1,9 @@
 //! A dictionary: each distinct value once, and a code for every row.
 
-use std::hash::BuildHasher;
-
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::HashTable;
 
 use super::super::bytes::{Damaged, put_varint};
+use super::super::eights::{Hash, Seed};
 use super::kinds::Kinds;
 use super::numbers;
 use super::payload::{Parts, Payload};
@@ -19,7 +18,7 @@ pub(super) struct Coded {
     codes: Vec<u8>,
     /// Codes by the hash of their text.
     known: HashTable<u8>,
-    hasher: DefaultHashBuilder,
+    seed: Seed,
 }
 
 impl Coded {
@@ -31,13 +30,13 @@ impl Coded {
     /// Adds a value and gives its code; nothing if a byte can name no further one.
     pub(super) fn push(&mut self, value: ValueRef<'_>) -> Option<u8> {
         if let Some(code) = self.codes.last().copied()
-            && self.value(code) == Some(value)
+            && self.is(code, value)
         {
             self.codes.push(code);
             return Some(code);
         }
-        let hash = self.hasher.hash_one(value.bytes);
-        let known = self.known.find(hash, |code| self.value(*code) == Some(value)).copied();
+        let hash = hash(self.seed, value.bytes);
+        let known = self.known.find(hash, |code| self.is(*code, value)).copied();
         let code = match known {
             Some(code) => code,
             None => self.add(hash, value)?,
@@ -115,14 +114,28 @@ impl Coded {
         Ok(Self { kinds, texts, codes: codes?, ..Self::default() })
     }
 
-    fn add(&mut self, hash: u64, value: ValueRef<'_>) -> Option<u8> {
+    fn add(&mut self, own: u64, value: ValueRef<'_>) -> Option<u8> {
         let code = u8::try_from(self.texts.len()).ok()?;
         self.kinds.push(self.texts.len(), value.kind);
         self.texts.push(value.bytes);
-        let (hasher, texts) = (&self.hasher, &self.texts);
-        self.known.insert_unique(hash, code, |other| {
-            hasher.hash_one(texts.get(usize::from(*other)).unwrap_or_default())
+        let (seed, texts) = (self.seed, &self.texts);
+        self.known.insert_unique(own, code, |other| {
+            hash(seed, texts.get(usize::from(*other)).unwrap_or_default())
         });
         Some(code)
     }
+
+    /// Whether a code stands for `value`.
+    #[inline]
+    fn is(&self, code: u8, value: ValueRef<'_>) -> bool {
+        let index = usize::from(code);
+        self.texts.is(index, value.bytes) && self.kinds.at(index) == Some(value.kind)
+    }
+}
+
+#[inline]
+fn hash(seed: Seed, text: &[u8]) -> u64 {
+    let mut hash = Hash::new(seed);
+    hash.add(text, 0, text.len());
+    hash.finish()
 }

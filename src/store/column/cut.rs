@@ -7,6 +7,8 @@
 //! Eight octets are looked at together: each test leaves its answer in the highest bit of every
 //! octet, and one multiplication gathers those bits.
 
+use super::super::eights::{EACH, HIGH, at_least};
+
 /// Finds what varies, and keeps its memory from text to text.
 #[derive(Clone, Debug, Default)]
 pub struct Cutter {
@@ -63,11 +65,6 @@ const fn classify(octets: u64) -> (u64, u64) {
     (gather(digit), gather(digit | alphabetic | underscore | high))
 }
 
-/// The highest bit of each octet of `low`, all below 128, says whether it is `limit` or more.
-const fn at_least(low: u64, limit: u8) -> u64 {
-    low.wrapping_add(EACH * (0x80 - limit as u64)) & HIGH
-}
-
 /// The highest bits of the octets, as the lowest eight bits.
 const fn gather(high: u64) -> u64 {
     (high >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
@@ -106,9 +103,6 @@ fn start_of_ones(bits: &[u64], at: usize) -> usize {
     }
     word * 64 + 64 - left.leading_zeros() as usize
 }
-
-const EACH: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = EACH * 0x80;
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,6 @@
 //! Digits and the numbers that they stand for, so that each can be had from the other.
 
+use super::super::eights::{decimal, eight, hex, hex_digits};
 use super::bits;
 use super::texts::holds;
 
@@ -20,22 +21,26 @@ pub(super) struct Hex {
 }
 
 impl Decimal {
-    /// The value of decimal digits, if `text` is nothing else and no more of them than fit.
-    pub(super) fn read(text: &[u8]) -> Option<(u64, Self)> {
-        let len = u8::try_from(text.len()).ok().filter(|len| (1..=MAX_DIGITS).contains(len))?;
-        let mut value = 0_u64;
-        for octet in text {
-            let digit = octet.wrapping_sub(b'0');
-            if digit > 9 {
-                return None;
-            }
-            value = value * 10 + u64::from(digit);
+    /// The value of the decimal digits from `start` to `end` of `text`, if there is nothing else and
+    /// no more of them than fit.
+    #[inline]
+    pub(super) fn read(text: &[u8], start: usize, end: usize) -> Option<(u64, Self)> {
+        let len = u8::try_from(end - start).ok().filter(|len| (1..=MAX_DIGITS).contains(len))?;
+        let first = eight(text, start, end);
+        let mut value = decimal(first, usize::from(len).min(8))?;
+        let mut at = start + 8;
+        while at < end {
+            let more = (end - at).min(8);
+            let scale = POWERS.get(more).copied().unwrap_or_default();
+            value = value * scale + decimal(eight(text, at, end), more)?;
+            at += 8;
         }
-        let is_canonical = len == 1 || text.first() != Some(&b'0');
+        let is_canonical = len == 1 || first & 0xff != u64::from(b'0');
         Some((value, Self { is_canonical, len: Some(len) }))
     }
 
     /// What both are.
+    #[inline]
     pub(super) fn and(self, other: Self) -> Option<Self> {
         let both = Self {
             is_canonical: self.is_canonical && other.is_canonical,
@@ -92,35 +97,44 @@ impl Hex {
         }
     }
 
-    /// Appends the numbers of `text`, as long as this says, if it is of the same case.
-    pub(super) fn read_alike(self, text: &[u8], out: &mut Vec<u64>) -> bool {
-        let table = if self.is_upper { &UPPER } else { &LOWER };
-        let (start, mut seen) = (out.len(), 0);
-        for digits in text.chunks(16) {
-            let mut word = 0_u64;
-            for octet in digits {
-                let digit = table.get(usize::from(*octet)).copied().unwrap_or(OTHER);
-                seen |= digit;
-                word = word << 4 | u64::from(digit & 0x0f);
-            }
+    /// Appends the numbers of what is in `text` from `start` to `end`, as long as this says, if it
+    /// is of the same case.
+    #[inline]
+    pub(super) fn read_alike(
+        self,
+        text: &[u8],
+        start: usize,
+        end: usize,
+        out: &mut Vec<u64>,
+    ) -> bool {
+        let before = out.len();
+        let part = |from: usize, to: usize| hex(eight(text, from, to), to - from, self.is_upper);
+        let mut at = start;
+        while at < end {
+            let (half, next) = ((at + 8).min(end), (at + 16).min(end));
+            let first = part(at, half);
+            let word = match half < next {
+                true => first.zip(part(half, next)).map(|(a, b)| a << (4 * (next - half)) | b),
+                false => first,
+            };
+            let Some(word) = word else {
+                out.truncate(before);
+                return false;
+            };
             out.push(word);
+            at = next;
         }
-        if seen & OTHER != 0 {
-            out.truncate(start);
-        }
-        seen & OTHER == 0
+        true
     }
 
     pub(super) fn write(self, words: &[u64], out: &mut Vec<u8>) {
-        let table = if self.is_upper { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
-        let mut left = u32::from(self.len);
+        let mut left = usize::from(self.len);
         for word in words {
             let len = left.min(16);
             left -= len;
-            for place in (0..len).rev() {
-                let digit = (word >> (place * 4) & 0xf) as usize;
-                out.push(table.get(digit).copied().unwrap_or(b'0'));
-            }
+            let [high, low] = [word >> 32, *word].map(|half| hex_digits(half, self.is_upper));
+            out.extend_from_slice(high.get(16 - len.max(8)..).unwrap_or_default());
+            out.extend_from_slice(low.get(8 - len.min(8)..).unwrap_or_default());
         }
     }
 }
@@ -159,22 +173,5 @@ pub(super) const MAX_DIGITS: u8 = 19;
 /// Hexadecimal digits of the longest usual hash, SHA-512.
 pub(super) const MAX_HEX: u8 = 128;
 
-/// In the tables below: no digit.
-const OTHER: u8 = 0x80;
-
-/// The value of each octet as a hexadecimal digit.
-const LOWER: [u8; 256] = hex_table(b'a');
-const UPPER: [u8; 256] = hex_table(b'A');
-
-#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-#[expect(clippy::cast_possible_truncation, reason = "of numbers below 16")]
-const fn hex_table(ten: u8) -> [u8; 256] {
-    let mut table = [OTHER; 256];
-    let mut digit = 0;
-    while digit < 16 {
-        let octet = if digit < 10 { b'0' as usize + digit } else { ten as usize + digit - 10 };
-        table[octet] = digit as u8;
-        digit += 1;
-    }
-    table
-}
+/// Powers of ten, by how many digits they move a number.
+const POWERS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];

@@ -51,16 +51,19 @@ pub(super) enum Kept {
 pub(in crate::store) enum Variable<'a> {
     /// Its text is these digits, without leading zeros.
     Number(u64),
+    /// Its text, which is one word: ASCII letters, digits and `_`.
+    Word(&'a [u8]),
     /// Its text.
     Text(&'a [u8]),
 }
 
 impl Slot {
-    pub(super) fn push(&mut self, text: &[u8]) {
+    /// Adds a variable: what is in `text` from `start` to `end`.
+    #[inline]
+    pub(super) fn push(&mut self, text: &[u8], start: usize, end: usize) {
         match self.form {
-            Form::Text => return self.texts.push(text),
             Form::Decimal(all) if !self.has_affix() => {
-                if let Some((value, own)) = Decimal::read(text)
+                if let Some((value, own)) = Decimal::read(text, start, end)
                     && let Some(both) = all.and(own)
                 {
                     self.form = Form::Decimal(both);
@@ -68,20 +71,23 @@ impl Slot {
                 }
             }
             Form::Hex(all)
-                if usize::from(all.len) == text.len()
-                    && all.read_alike(text, &mut self.numbers) =>
+                if usize::from(all.len) == end - start
+                    && all.read_alike(text, start, end, &mut self.numbers) =>
             {
                 return;
             }
             _ => {}
         }
-        self.push_other(text);
+        self.push_other(text.get(start..end).unwrap_or_default());
     }
 
     /// Adds a text that may be unlike those before it.
     fn push_other(&mut self, text: &[u8]) {
+        if self.form == Form::Text {
+            return self.texts.push(text);
+        }
         let (before, digits, after) = around_digits(text);
-        if let Some((value, own)) = Decimal::read(digits)
+        if let Some((value, own)) = Decimal::read(text, before.len(), before.len() + digits.len())
             && let Some(both) = self.with_decimal(own, (before, after))
         {
             self.form = Form::Decimal(both);
@@ -129,7 +135,7 @@ impl Slot {
         }
         scratch.clear();
         other.write(index, scratch);
-        self.push(scratch);
+        self.push_other(scratch);
         scratch.len()
     }
 
@@ -270,11 +276,14 @@ impl Slot {
                 self.numbers.iter().for_each(|value| each(Variable::Number(*value)));
             }
             Form::Text => self.texts.iter().for_each(|text| each(Variable::Text(text))),
-            Form::Empty | Form::Decimal(_) | Form::Hex(_) => (0..count).for_each(|index| {
-                scratch.clear();
-                self.write(index, scratch);
-                each(Variable::Text(scratch));
-            }),
+            Form::Empty | Form::Decimal(_) | Form::Hex(_) => {
+                let is_word = self.is_word();
+                for index in 0..count {
+                    scratch.clear();
+                    self.write(index, scratch);
+                    each(if is_word { Variable::Word(scratch) } else { Variable::Text(scratch) });
+                }
+            }
         }
     }
 
@@ -385,6 +394,16 @@ impl Slot {
         };
         let from = index.saturating_mul(words);
         self.numbers.get(from..from.saturating_add(words)).unwrap_or_default()
+    }
+
+    /// Whether each of the numbers is written as one word.
+    fn is_word(&self) -> bool {
+        let is_plain = |affix: &[u8]| affix.iter().all(|o| o.is_ascii_alphanumeric() || *o == b'_');
+        match self.form {
+            Form::Decimal(_) => is_plain(&self.affix.0) && is_plain(&self.affix.1),
+            Form::Hex(_) => true,
+            Form::Text | Form::Empty => false,
+        }
     }
 
     pub(super) fn has_affix(&self) -> bool {

@@ -30,7 +30,7 @@ proptest! {
         let mut slot = Slot::default();
         let mut want: Vec<Vec<u8>> = Vec::new();
         for text in before.iter().chain(&after) {
-            slot.push(text.as_bytes());
+            slot.push(text.as_bytes(), 0, text.len());
             want.push(text.as_bytes().to_vec());
         }
         for _ in 0..popped.min(want.len()) {
@@ -47,7 +47,7 @@ proptest! {
         let (mut seen, mut scratch) = (Vec::new(), Vec::new());
         read.for_each(want.len(), &mut scratch, |variable| seen.push(match variable {
             Variable::Number(value) => value.to_string().into_bytes(),
-            Variable::Text(text) => text.to_vec(),
+            Variable::Word(text) | Variable::Text(text) => text.to_vec(),
         }));
         prop_assert_eq!(&seen, &want);
     }
@@ -56,8 +56,8 @@ proptest! {
     fn what_was_taken_over(first in any_texts(), second in any_texts()) {
         let (mut one, mut two, mut all) = (Slot::default(), Slot::default(), Slot::default());
         let mut scratch = Vec::new();
-        first.iter().for_each(|text| one.push(text.as_bytes()));
-        second.iter().for_each(|text| two.push(text.as_bytes()));
+        first.iter().for_each(|text| one.push(text.as_bytes(), 0, text.len()));
+        second.iter().for_each(|text| two.push(text.as_bytes(), 0, text.len()));
         for (slot, count) in [(&one, first.len()), (&two, second.len())] {
             for index in 0..count {
                 all.push_from(slot, index, &mut scratch);
@@ -82,7 +82,7 @@ fn numbers_and_hashes_are_not_kept_as_texts() {
     let mut out = Payload::default();
     let push = |texts: &[&str]| {
         let mut slot = Slot::default();
-        texts.iter().for_each(|text| slot.push(text.as_bytes()));
+        texts.iter().for_each(|text| slot.push(text.as_bytes(), 0, text.len()));
         slot.form
     };
     let canonical = Form::Decimal(Decimal { is_canonical: true, len: None });
@@ -100,13 +100,9 @@ fn numbers_and_hashes_are_not_kept_as_texts() {
     assert_eq!(push(&["0F", "11", "a0"]), Form::Text);
     let mut slot = Slot::default();
     (0..100_u64).for_each(|n| {
-        slot.push(
-            format!(
-                "{:032x}",
-                u128::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
-            )
-            .as_bytes(),
-        );
+        let spread = u128::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+        let text = format!("{spread:032x}");
+        slot.push(text.as_bytes(), 0, text.len());
     });
     slot.encode(&mut out);
     assert!(out.soft.len() + out.hard.len() < 1650, "16 bytes each");

@@ -10,16 +10,16 @@
 //! constant is written once. Templates are also an index for words that hold no digit, and tell
 //! which messages there are.
 
-use hashbrown::{DefaultHashBuilder, HashTable};
-use std::hash::{BuildHasher, Hasher};
+use hashbrown::HashTable;
 
 use super::super::bytes::{Damaged, put_varint};
+use super::super::eights::{Hash, Seed};
 use super::cut::Cutter;
 use super::numbers;
 use super::payload::{Parts, Payload};
 use super::places;
 use super::slot::Slot;
-use super::texts::{Texts, is_same};
+use super::texts::Texts;
 
 /// Texts, split.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +29,7 @@ pub(super) struct Split {
     of: Vec<u16>,
     /// Templates by the hash of what is constant in them.
     known: HashTable<u16>,
-    hasher: DefaultHashBuilder,
+    seed: Seed,
     cutter: Cutter,
 }
 
@@ -78,7 +78,7 @@ impl Split {
         let template = self.templates.get_mut(usize::from(number)).expect("found or added");
         template.count += 1;
         for (slot, (start, end)) in template.slots.iter_mut().zip(&self.cutter.variables) {
-            slot.push(text.get(*start..*end).unwrap_or_default());
+            slot.push(text, *start, *end);
         }
     }
 
@@ -310,11 +310,12 @@ impl Split {
     /// The template of `text`, as it was cut.
     fn find(&self, text: &[u8]) -> Option<u16> {
         let variables = &self.cutter.variables;
-        let hash = self.hash(constants(text, variables));
+        let hash = hash(self.seed, text, pieces(variables, text.len()));
         let is_same = |number: &u16| {
-            self.templates.get(usize::from(*number)).is_some_and(|template| {
-                let mut both = template.constants.iter().zip(constants(text, variables));
-                template.slots.len() == variables.len() && both.all(|(a, b)| is_same(a, b))
+            let template = self.templates.get(usize::from(*number));
+            template.is_some_and(|template| {
+                template.slots.len() == variables.len()
+                    && template.constants.are(text, pieces(variables, text.len()))
             })
         };
         self.known.find(hash, is_same).copied()
@@ -322,8 +323,8 @@ impl Split {
 
     fn add(&mut self, text: &[u8]) -> u16 {
         let mut template = Template::default();
-        for constant in constants(text, &self.cutter.variables) {
-            template.constants.push(constant);
+        for (start, end) in pieces(&self.cutter.variables, text.len()) {
+            template.constants.push(text.get(start..end).unwrap_or_default());
         }
         template.slots.resize_with(self.cutter.variables.len(), Slot::default);
         self.insert(template)
@@ -331,12 +332,12 @@ impl Split {
 
     fn insert(&mut self, template: Template) -> u16 {
         let number = u16::try_from(self.templates.len()).expect("templates are bounded");
-        let hash = self.hash(template.constants.iter());
+        let hash = hash_of(self.seed, &template.constants);
         self.templates.push(template);
-        let (hasher, templates) = (&self.hasher, &self.templates);
+        let (seed, templates) = (self.seed, &self.templates);
         self.known.insert_unique(hash, number, |other| {
-            let constants = templates.get(usize::from(*other)).map(|t| t.constants.iter());
-            constants.map_or(0, |constants| hash_of(hasher, constants))
+            let template = templates.get(usize::from(*other));
+            template.map_or(0, |template| hash_of(seed, &template.constants))
         });
         number
     }
@@ -349,7 +350,7 @@ impl Split {
             return *known;
         }
         let from = other.templates.get(usize::from(number))?;
-        let hash = self.hash(from.constants.iter());
+        let hash = hash_of(self.seed, &from.constants);
         let is_same = |own: &u16| {
             let own = self.templates.get(usize::from(*own));
             own.is_some_and(|own| own.constants == from.constants)
@@ -364,10 +365,6 @@ impl Split {
         };
         *known = Some(own);
         Some(own)
-    }
-
-    fn hash<'t>(&self, constants: impl Iterator<Item = &'t [u8]>) -> u64 {
-        hash_of(&self.hasher, constants)
     }
 }
 
@@ -434,20 +431,23 @@ impl Template {
     }
 }
 
-/// What stands before, between and after the variables of `text`.
-fn constants<'t>(text: &'t [u8], variables: &[(usize, usize)]) -> impl Iterator<Item = &'t [u8]> {
-    let starts = std::iter::once(0).chain(variables.iter().map(|(_, end)| *end));
-    let ends = variables.iter().map(|(start, _)| *start).chain(std::iter::once(text.len()));
-    starts.zip(ends).map(|(start, end)| text.get(start..end).unwrap_or_default())
+#[inline]
+fn hash(seed: Seed, text: &[u8], pieces: impl Iterator<Item = (usize, usize)>) -> u64 {
+    let mut hash = Hash::new(seed);
+    pieces.for_each(|(start, end)| hash.add(text, start, end));
+    hash.finish()
 }
 
-fn hash_of<'t>(hasher: &DefaultHashBuilder, constants: impl Iterator<Item = &'t [u8]>) -> u64 {
-    let mut state = hasher.build_hasher();
-    for constant in constants {
-        state.write(constant);
-        state.write_usize(constant.len());
-    }
-    state.finish()
+fn hash_of(seed: Seed, constants: &Texts) -> u64 {
+    hash(seed, constants.data(), constants.ranges())
+}
+
+/// Where in a text of that length is what stands before, between and after its variables.
+#[inline]
+fn pieces(variables: &[(usize, usize)], len: usize) -> impl Iterator<Item = (usize, usize)> {
+    let starts = std::iter::once(0).chain(variables.iter().map(|(_, end)| *end));
+    let ends = variables.iter().map(|(start, _)| *start).chain(std::iter::once(len));
+    starts.zip(ends)
 }
 
 /// Templates in a column of a batch or block; the texts of further ones vary as a whole.

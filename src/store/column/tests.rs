@@ -116,7 +116,7 @@ proptest! {
         };
         column(&cells).pieces(|piece| match piece {
             Variable::Number(value) => add(value.to_string().as_bytes()),
-            Variable::Text(text) => add(text),
+            Variable::Word(text) | Variable::Text(text) => add(text),
         });
         for (_, text) in cells.iter().flatten() {
             let text = String::from_utf8_lossy(text).into_owned();

@@ -3,6 +3,7 @@
 use hashbrown::hash_map::{Entry, HashMap};
 
 use super::super::bytes::{Damaged, put_varint};
+use super::super::eights::has_at;
 use super::payload::{Parts, Payload};
 
 /// Texts (or any bytes) in one run of memory.
@@ -56,6 +57,33 @@ impl Texts {
 
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         (0..self.len()).map(|index| self.get(index).unwrap_or_default())
+    }
+
+    /// Where each is in [`data`](Self::data).
+    pub(super) fn ranges(&self) -> impl Iterator<Item = (usize, usize)> {
+        let starts = std::iter::once(0).chain(self.ends.iter().map(|end| *end as usize));
+        starts.zip(self.ends.iter().map(|end| *end as usize))
+    }
+
+    /// Whether the one at `index` is `text`.
+    #[inline]
+    pub(super) fn is(&self, index: usize, text: &[u8]) -> bool {
+        let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
+        let (start, end) = (start.unwrap_or(0) as usize, self.ends.get(index));
+        end.is_some_and(|end| *end as usize - start == text.len())
+            && has_at(text, 0, &self.data, start, text.len())
+    }
+
+    /// All of them, without anything in between.
+    pub(super) fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// Whether they are these pieces of `text`.
+    pub(super) fn are(&self, text: &[u8], pieces: impl Iterator<Item = (usize, usize)>) -> bool {
+        self.ranges().zip(pieces).all(|((from, to), (start, end))| {
+            end - start == to - from && has_at(text, start, &self.data, from, to - from)
+        })
     }
 
     /// The distinct texts and the number of each text, where naming them is shorter.

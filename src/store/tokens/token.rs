@@ -1,5 +1,6 @@
 //! Words as the index knows them.
 
+use super::super::eights::{decimal, eight, fold};
 use super::words::MAX_DIGITS;
 
 /// A word, or a number: 32 bits that two of them share no more often than by chance.
@@ -68,15 +69,7 @@ impl<'a> Bytes<'a> {
     /// The bytes from the `at`-th on, the first of them lowest, with zeros after the last.
     #[inline]
     pub(super) fn eight(self, at: usize) -> u64 {
-        let from = self.start + at;
-        let unused = 8_u32.saturating_sub(u32::try_from(self.end - from).unwrap_or(8));
-        let rest = self.text.get(from..).unwrap_or_default();
-        let bytes = match (rest.first_chunk::<8>(), self.text.last_chunk::<8>()) {
-            (Some(chunk), _) => u64::from_le_bytes(*chunk),
-            (None, Some(last)) => u64::from_le_bytes(*last) >> ((64 - 8 * rest.len()) % 64),
-            (None, None) => rest.iter().rev().fold(0, |bytes, byte| bytes << 8 | u64::from(*byte)),
-        };
-        bytes & u64::MAX.checked_shr(8 * unused).unwrap_or(0)
+        eight(self.text, self.start + at, self.end)
     }
 
     /// The number that the digits are, where they are written as numbers are and it fits.
@@ -86,50 +79,25 @@ impl<'a> Bytes<'a> {
         if self.len() > 8 {
             return self.long_number(first);
         }
-        let unused = 64 - 8 * u32::try_from(self.len()).ok()?;
-        let digits = first.checked_shl(unused)?;
-        let zeros = ZEROS << unused;
-        let is_number = digits & HIGH_HALVES == zeros
-            && (digits + (SIXES << unused)) & HIGH_HALVES == zeros
-            && (first & 0xff != u64::from(b'0') || self.len() == 1);
-        is_number.then(|| eight_digits(digits))
+        let is_written = first & 0xff != u64::from(b'0') || self.len() == 1;
+        decimal(first, self.len()).filter(|_| is_written)
     }
 
     fn long_number(self, first: u64) -> Option<u64> {
-        let has_digits = first & HIGH_HALVES == ZEROS && (first + SIXES) & HIGH_HALVES == ZEROS;
-        if !has_digits || self.len() > MAX_DIGITS || first & 0xff == u64::from(b'0') {
+        if self.len() > MAX_DIGITS || first & 0xff == u64::from(b'0') {
             return None;
         }
         let rest = self.text.get(self.start + 8..self.end)?;
-        rest.iter().try_fold(eight_digits(first), |number, byte| {
+        rest.iter().try_fold(decimal(first, 8)?, |number, byte| {
             let digit = byte.wrapping_sub(b'0');
             number.checked_mul(10)?.checked_add(u64::from(digit)).filter(|_| digit < 10)
         })
     }
 }
 
-/// The number of eight digits, the first of them lowest; zero bytes count as the digit.
-fn eight_digits(digits: u64) -> u64 {
-    let ones = digits & 0x0f0f_0f0f_0f0f_0f0f;
-    let tens = ones.wrapping_mul(10 << 8 | 1) >> 8 & 0x00ff_00ff_00ff_00ff;
-    let hundreds = tens.wrapping_mul(100 << 16 | 1) >> 16 & 0x0000_ffff_0000_ffff;
-    hundreds.wrapping_mul(10_000 << 32 | 1) >> 32
-}
-
 /// ASCII bytes of a word in lower case, which is one bit: digits have it, `_` becomes DEL.
 fn lower(chunk: u64) -> u64 {
     chunk | (!chunk & TOP_BITS) >> 2
-}
-
-/// Both halves of a product.
-fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    low(product) ^ low(product >> 64)
-}
-
-#[allow(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
-fn low(product: u128) -> u64 {
-    product as u64
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
@@ -138,14 +106,6 @@ fn low_half(bits: u64) -> u32 {
 }
 
 const TOP_BITS: u64 = 0x8080_8080_8080_8080;
-
-/// Eight times `0`.
-const ZEROS: u64 = 0x3030_3030_3030_3030;
-
-/// What takes the characters after `9` out of the half byte that digits share.
-const SIXES: u64 = 0x0606_0606_0606_0606;
-
-const HIGH_HALVES: u64 = 0xf0f0_f0f0_f0f0_f0f0;
 
 // Odd numbers whose bits look random: digits of pi, e and the golden ratio.
 const LENGTH: u64 = 0x9e37_79b9_7f4a_7c15;

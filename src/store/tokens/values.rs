@@ -3,6 +3,7 @@
 
 use super::super::column::{Column, Variable};
 use super::super::origin::Origin;
+use super::token::Bytes;
 use super::words::Words;
 use crate::event::derived::{self, Derived};
 use crate::event::{Kind, Known, ValueRef};
@@ -42,6 +43,10 @@ impl Words {
         let mut is_digits = true;
         column.pieces(|piece| match piece {
             Variable::Number(number) => self.add_number(number),
+            Variable::Word(text) => {
+                is_digits = is_digits && is_plain(text);
+                self.add_word(Bytes::new(text, 0, text.len()));
+            }
             Variable::Text(text) => {
                 is_digits = is_digits && is_plain(text);
                 self.add_text(text);

@@ -133,7 +133,8 @@ impl Words {
         }
     }
 
-    fn add_word(&mut self, word: Bytes<'_>) {
+    /// Adds a word.
+    pub(super) fn add_word(&mut self, word: Bytes<'_>) {
         match word.number() {
             Some(number) => self.add_number(number),
             None => self.add(Token::of_text(word)),
