@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
-use tokio::sync::{Notify, watch};
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 
 use super::config::Config;
 use super::ticket::{Answer, Ticket};
@@ -17,6 +17,8 @@ pub struct Batcher {
     /// What the writer waits for.
     demand: Mutex<Demand>,
     wake: Condvar,
+    /// Whose turn it is to wait for room; the others wait for that, the first to ask first.
+    turn: AsyncMutex<()>,
     /// Told when the writer took the open batches.
     room: Notify,
     /// No batch takes anything any longer. Set before the writer takes them for the last time, and
@@ -65,6 +67,7 @@ impl Batcher {
             shards: (0..SHARDS).map(|_| Mutex::new(Open::default())).collect(),
             demand: Mutex::default(),
             wake: Condvar::new(),
+            turn: AsyncMutex::default(),
             room: Notify::new(),
             stopped: AtomicBool::new(false),
             held: watch::Sender::new(false),
@@ -80,17 +83,26 @@ impl Batcher {
     }
 
     /// Lets `fill` add rows to an open batch, once one has room, and returns what it returned and
-    /// the ticket of what it added.
+    /// the ticket of what it added. Who waits for room is served in the order of asking, so that a
+    /// sender of little is not kept out by senders of much.
     ///
     /// `fill` holds the batch alone: it must not wait for anything.
     pub async fn append<T>(&self, fill: impl FnOnce(&mut Rows) -> T) -> (T, Ticket) {
-        let mut fill = Some(fill);
+        // Nobody waits: that is told by the turn being free.
+        if let Ok(turn) = self.turn.try_lock()
+            && let Some(open) = self.open_batch()
+        {
+            drop(turn);
+            return self.fill(open, fill);
+        }
+        let turn = self.turn.lock().await;
         loop {
             let room = self.room.notified();
             tokio::pin!(room);
             room.as_mut().enable();
-            if let Some(done) = self.try_append(&mut fill) {
-                return done;
+            if let Some(open) = self.open_batch() {
+                drop(turn);
+                return self.fill(open, fill);
             }
             room.await;
         }
@@ -132,22 +144,26 @@ impl Batcher {
         self.wake.notify_one();
     }
 
-    fn try_append<T, F: FnOnce(&mut Rows) -> T>(
-        &self,
-        fill: &mut Option<F>,
-    ) -> Option<(T, Ticket)> {
-        let mut open = self
+    /// A batch that has room; there is none once the batcher is stopped.
+    fn open_batch(&self) -> Option<MutexGuard<'_, Open>> {
+        let open = self
             .shards
             .iter()
             .filter_map(Mutex::try_lock)
             .find(|open| !self.is_full(open))
             // All that have room are in use: wait for one, if only for the time of a read.
             .or_else(|| self.shards.iter().map(Mutex::lock).find(|open| !self.is_full(open)))?;
-        if self.stopped.load(Ordering::Acquire) {
-            return None; // the writer has taken the last batch, or is about to
-        }
+        // Otherwise the writer has taken the last batch, or is about to.
+        (!self.is_stopped()).then_some(open)
+    }
+
+    fn fill<T>(
+        &self,
+        mut open: MutexGuard<'_, Open>,
+        fill: impl FnOnce(&mut Rows) -> T,
+    ) -> (T, Ticket) {
         let was_empty = open.rows.is_empty();
-        let result = fill.take().expect("called until it succeeds once")(&mut open.rows);
+        let result = fill(&mut open.rows);
         if open.rows.is_empty() {
             // What was put in was taken out again: nothing may be left that counts as full.
             open.rows.clear();
@@ -162,7 +178,7 @@ impl Batcher {
             drop(demand);
             self.wake.notify_one();
         }
-        Some((result, ticket))
+        (result, ticket)
     }
 
     fn is_full(&self, open: &Open) -> bool {
@@ -221,3 +237,53 @@ impl Default for Open {
 
 /// More than there are threads that fill them, so that a reader seldom waits for another.
 const SHARDS: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::task::{Context, Poll, Waker};
+
+    use bytesize::ByteSize;
+
+    use super::*;
+    use crate::event::Event;
+    use crate::store::Origin;
+
+    #[test]
+    fn who_waits_for_room_is_served_in_the_order_of_asking() {
+        let config = Config { max_bytes: ByteSize::b(1), ..Config::default() };
+        let batcher = Batcher::new(&config);
+        let (project, listener) = ("default".into(), "test".into());
+        let origin = Arc::new(Origin { project, listener, peer: None, key: None, auth: None });
+        let append = |number: usize| {
+            let origin = &origin;
+            batcher.append(move |rows: &mut Rows| {
+                rows.begin(origin, 0);
+                rows.push(&Event::default());
+                number
+            })
+        };
+        let mut context = Context::from_waker(Waker::noop());
+        // One fills each batch; five more wait.
+        let mut all: Vec<_> = (0..SHARDS + 5).map(|number| Box::pin(append(number))).collect();
+        let mut poll = |future: Pin<&mut dyn Future<Output = (usize, Ticket)>>| match future
+            .poll(&mut context)
+        {
+            Poll::Ready((number, _)) => Some(number),
+            Poll::Pending => None,
+        };
+        let first: Vec<_> = all.iter_mut().filter_map(|future| poll(future.as_mut())).collect();
+        assert_eq!(first, [0, 1, 2]);
+        assert_eq!(batcher.take().len(), SHARDS);
+        // There is room for three, but the last to ask are not the first.
+        for late in [7, 6, 5, 4] {
+            assert_eq!(poll(all[late].as_mut()), None, "{late}");
+        }
+        for next in [3, 4, 5] {
+            assert_eq!(poll(all[next].as_mut()), Some(next));
+        }
+        assert_eq!(poll(all[6].as_mut()), None);
+    }
+}
