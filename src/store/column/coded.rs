@@ -21,6 +21,10 @@ pub(super) struct Coded {
     seed: Seed,
 }
 
+/// By the codes of another dictionary the own ones, and how long their values are.
+#[derive(Debug, Default)]
+pub(super) struct Codes(Vec<Option<(u8, u32)>>);
+
 impl Coded {
     /// How many values, equal ones counted as often as they are there.
     pub(super) fn len(&self) -> usize {
@@ -35,19 +39,55 @@ impl Coded {
             self.codes.push(code);
             return Some(code);
         }
-        let hash = hash(self.seed, value.bytes);
-        let known = self.known.find(hash, |code| self.is(*code, value)).copied();
-        let code = match known {
-            Some(code) => code,
-            None => self.add(hash, value)?,
-        };
+        let code = self.code(value)?;
         self.codes.push(code);
         Some(code)
     }
 
-    /// Adds a value that has a code already.
-    pub(super) fn push_code(&mut self, code: u8) {
-        self.codes.push(code);
+    /// The code of a value, which has one from now on; nothing if a byte can name no further one.
+    fn code(&mut self, value: ValueRef<'_>) -> Option<u8> {
+        let hash = hash(self.seed, value.bytes);
+        match self.known.find(hash, |code| self.is(*code, value)) {
+            Some(code) => Some(*code),
+            None => self.add(hash, value),
+        }
+    }
+
+    /// Takes over the values of another dictionary that have these numbers there, and gives their
+    /// length; nothing, and none is taken, if a byte cannot name them all.
+    pub(super) fn take(
+        &mut self,
+        other: &Self,
+        indices: &[u32],
+        known: &mut Codes,
+    ) -> Option<usize> {
+        known.0.clear();
+        known.0.resize(other.distinct(), None);
+        let before = self.codes.len();
+        let bytes = self.take_all(other, indices, known);
+        if bytes.is_none() {
+            self.codes.truncate(before);
+        }
+        bytes
+    }
+
+    fn take_all(&mut self, other: &Self, indices: &[u32], known: &mut Codes) -> Option<usize> {
+        let mut bytes = 0;
+        for index in indices {
+            let code = *other.codes.get(*index as usize)?;
+            let known = known.0.get_mut(usize::from(code))?;
+            let (own, len) = match known {
+                Some(known) => *known,
+                None => {
+                    let value = other.value(code)?;
+                    let len = u32::try_from(value.bytes.len()).unwrap_or(u32::MAX);
+                    *known.insert((self.code(value)?, len))
+                }
+            };
+            self.codes.push(own);
+            bytes += len as usize;
+        }
+        Some(bytes)
     }
 
     /// Takes the last value out. It keeps its code, should it come again.

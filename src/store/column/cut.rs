@@ -56,13 +56,15 @@ impl Cutter {
 }
 
 /// For each octet a bit: is it a digit, is it of a token?
+#[inline]
 const fn classify(octets: u64) -> (u64, u64) {
-    let (low, high) = (octets & (EACH * 0x7f), octets & HIGH);
+    let low = octets & !HIGH;
     let letter = low | (EACH * 0x20);
-    let digit = at_least(low, b'0') & !at_least(low, b'9' + 1) & !high;
+    // Octets above 127 pass for what they are without their highest bit; they are of a token anyway.
+    let digit = at_least(low, b'0') & !at_least(low, b'9' + 1) & !octets;
     let alphabetic = at_least(letter, b'a') & !at_least(letter, b'z' + 1);
-    let underscore = at_least(low, b'_') & !at_least(low, b'_' + 1);
-    (gather(digit), gather(digit | alphabetic | underscore | high))
+    let underscore = HIGH - (low ^ (EACH * b'_' as u64));
+    (gather(digit), gather((digit | alphabetic | underscore | octets) & HIGH))
 }
 
 /// The highest bits of the octets, as the lowest eight bits.

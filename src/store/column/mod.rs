@@ -19,6 +19,7 @@ mod divided;
 mod hits;
 mod holding;
 mod integers;
+mod key;
 mod kinds;
 mod look;
 pub(super) mod numbers;

@@ -63,19 +63,8 @@ pub(in crate::store) fn encode(values: &[u64], out: &mut Payload) {
 
 /// As [`encode`], for what is soon written anew: the better of the forms that need one look.
 fn encode_quickly(values: &[u64], out: &mut Payload) {
-    let Some(first) = values.first().copied() else { return };
-    let (mut min, mut max, mut before) = (first, first, first);
-    let (mut least, mut greatest) = (i64::MAX, i64::MIN);
-    for value in values.iter().skip(1).copied() {
-        min = min.min(value);
-        max = max.max(value);
-        let step = value.wrapping_sub(before).cast_signed();
-        least = least.min(step);
-        greatest = greatest.max(step);
-        before = value;
-    }
-    let steps = if values.len() > 1 { (least, greatest) } else { (0, 0) };
-    let shape = Shape { min, max, bits: 0, steps, step_bits: 0, repeats: 0 };
+    let Some(shape) = Shape::ends(values) else { return };
+    let (min, max) = (shape.min, shape.max);
     if min == max {
         out.soft.push(CONSTANT);
         put_varint(&mut out.soft, min);
@@ -169,20 +158,36 @@ pub(super) fn decode_distinct(parts: &mut Parts<'_>) -> Result<Vec<u64>, Damaged
 
 impl Shape {
     fn of(values: &[u64]) -> Option<Self> {
-        let min = values.iter().copied().min()?;
-        let max = values.iter().copied().max()?;
+        let Self { min, max, steps: range, .. } = Self::ends(values)?;
         let (mut bits, mut step_bits, mut repeats) = (0, 0, 0);
-        let mut range = (i64::MAX, i64::MIN);
-        for value in values {
+        // What all of them take is told by some of them.
+        let every = if values.len() > SAMPLED { SAMPLE_EVERY } else { 1 };
+        for value in values.iter().step_by(every) {
             bits += u64::from(bits::width(value - min));
         }
-        for step in steps(values) {
-            range = (range.0.min(step), range.1.max(step));
+        for step in steps(values).step_by(every) {
             step_bits += u64::from(bits::width(step.unsigned_abs())) + 1;
             repeats += usize::from(step == 0);
         }
-        let steps = if values.len() > 1 { range } else { (0, 0) };
-        Some(Self { min, max, bits, steps, step_bits, repeats })
+        let (bits, step_bits) = (bits * every as u64, step_bits * every as u64);
+        Some(Self { min, max, bits, steps: range, step_bits, repeats: repeats * every })
+    }
+
+    /// The least and the greatest value and step; nothing else is known.
+    fn ends(values: &[u64]) -> Option<Self> {
+        let (first, rest) = values.split_first()?;
+        let (mut min, mut max, mut before) = (*first, *first, *first);
+        let (mut least, mut greatest) = (i64::MAX, i64::MIN);
+        for value in rest.iter().copied() {
+            min = min.min(value);
+            max = max.max(value);
+            let step = value.wrapping_sub(before).cast_signed();
+            least = least.min(step);
+            greatest = greatest.max(step);
+            before = value;
+        }
+        let steps = if rest.is_empty() { (0, 0) } else { (least, greatest) };
+        Some(Self { min, max, bits: 0, steps, step_bits: 0, repeats: 0 })
     }
 
     /// The shortest way, and about how many bits it takes.
@@ -351,6 +356,10 @@ pub(super) const STEPS: u8 = 3;
 pub(super) const VARINT_STEPS: u8 = 4;
 pub(super) const CODES: u8 = 5;
 pub(super) const PACKED_CODES: u8 = 6;
+
+/// Where there are more values, one of so many is looked at.
+const SAMPLED: usize = 256;
+const SAMPLE_EVERY: usize = 7;
 
 /// Below that naming the distinct values gains nothing.
 const MIN_CODED_BITS: u64 = 64;

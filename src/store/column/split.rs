@@ -10,11 +10,13 @@
 //! constant is written once. Templates are also an index for words that hold no digit, and tell
 //! which messages there are.
 
-use hashbrown::HashTable;
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::super::bytes::{Damaged, put_varint};
-use super::super::eights::{Hash, Seed};
 use super::cut::Cutter;
+use super::key::{Key, VARIABLE};
 use super::numbers;
 use super::payload::{Parts, Payload};
 use super::places;
@@ -27,10 +29,11 @@ pub(super) struct Split {
     templates: Vec<Template>,
     /// The template of each text.
     of: Vec<u16>,
-    /// Templates by the hash of what is constant in them.
+    /// Templates by the hash of their keys.
     known: HashTable<u16>,
-    seed: Seed,
+    hasher: DefaultHashBuilder,
     cutter: Cutter,
+    key: Key,
 }
 
 /// What is constant in some texts, and what varies.
@@ -41,6 +44,8 @@ pub(in crate::store) struct Template {
     pub(super) slots: Vec<Slot>,
     /// How many texts there are of it.
     pub(super) count: u32,
+    /// The constants with [`VARIABLE`] after each, where the template may be looked for.
+    key: Box<[u8]>,
 }
 
 /// What a [`Split`] remembers of another while it takes texts from it, and memory for that.
@@ -63,7 +68,7 @@ impl Split {
 
     pub(super) fn push(&mut self, text: &[u8]) {
         self.cutter.cut(text);
-        if self.cutter.variables.len() > MAX_SLOTS {
+        if self.cutter.variables.len() > MAX_SLOTS || memchr::memchr(VARIABLE, text).is_some() {
             self.all_varies(text);
         }
         let number = match self.find(text) {
@@ -286,7 +291,7 @@ impl Split {
         }
         for slots in &slots {
             let constants = Texts::decode(parts, slots + 1)?;
-            split.templates.push(Template { constants, slots: Vec::new(), count: 0 });
+            split.templates.push(Template { constants, ..Template::default() });
         }
         for number in numbers::decode(parts, count)? {
             let number = u16::try_from(number).map_err(|_| Damaged("a template"))?;
@@ -307,20 +312,22 @@ impl Split {
         self.cutter.variables.push((0, text.len()));
     }
 
-    /// The template of `text`, as it was cut.
-    fn find(&self, text: &[u8]) -> Option<u16> {
-        let variables = &self.cutter.variables;
-        let hash = hash(self.seed, text, pieces(variables, text.len()));
-        let is_same = |number: &u16| {
-            let template = self.templates.get(usize::from(*number));
-            template.is_some_and(|template| {
-                template.slots.len() == variables.len()
-                    && template.constants.are(text, pieces(variables, text.len()))
-            })
-        };
-        self.known.find(hash, is_same).copied()
+    /// The template of `text`, as it was cut. What is constant in it is in `key` afterwards.
+    fn find(&mut self, text: &[u8]) -> Option<u16> {
+        self.key.set(text, pieces(&self.cutter.variables, text.len()));
+        self.find_key()
     }
 
+    /// The template that `key` is of.
+    fn find_key(&self) -> Option<u16> {
+        let key = self.key.bytes();
+        let is_same = |number: &u16| {
+            self.templates.get(usize::from(*number)).is_some_and(|own| *own.key == *key)
+        };
+        self.known.find(self.hasher.hash_one(key), is_same).copied()
+    }
+
+    /// Adds the template of `text`, which was not found.
     fn add(&mut self, text: &[u8]) -> u16 {
         let mut template = Template::default();
         for (start, end) in pieces(&self.cutter.variables, text.len()) {
@@ -330,14 +337,16 @@ impl Split {
         self.insert(template)
     }
 
+    /// Adds a template whose constants are in `key`.
     fn insert(&mut self, template: Template) -> u16 {
         let number = u16::try_from(self.templates.len()).expect("templates are bounded");
-        let hash = hash_of(self.seed, &template.constants);
-        self.templates.push(template);
-        let (seed, templates) = (self.seed, &self.templates);
+        let key: Box<[u8]> = self.key.bytes().into();
+        let hash = self.hasher.hash_one(&*key);
+        self.templates.push(Template { key, ..template });
+        let (hasher, templates) = (&self.hasher, &self.templates);
         self.known.insert_unique(hash, number, |other| {
             let template = templates.get(usize::from(*other));
-            template.map_or(0, |template| hash_of(seed, &template.constants))
+            template.map_or(0, |template| hasher.hash_one(&*template.key))
         });
         number
     }
@@ -350,16 +359,16 @@ impl Split {
             return *known;
         }
         let from = other.templates.get(usize::from(number))?;
-        let hash = hash_of(self.seed, &from.constants);
-        let is_same = |own: &u16| {
-            let own = self.templates.get(usize::from(*own));
-            own.is_some_and(|own| own.constants == from.constants)
-        };
-        let own = match self.known.find(hash, is_same) {
-            Some(own) => *own,
+        if memchr::memchr(VARIABLE, from.constants.data()).is_some() {
+            return None;
+        }
+        self.key.set(from.constants.data(), from.constants.ranges());
+        let own = match self.find_key() {
+            Some(own) => own,
             None if self.templates.len() < MAX_TEMPLATES => {
                 let slots = from.slots.iter().map(|_| Slot::default()).collect();
-                self.insert(Template { constants: from.constants.clone(), slots, count: 0 })
+                let constants = from.constants.clone();
+                self.insert(Template { constants, slots, ..Template::default() })
             }
             None => return None,
         };
@@ -429,17 +438,6 @@ impl Template {
             out.extend_from_slice(constant);
         }
     }
-}
-
-#[inline]
-fn hash(seed: Seed, text: &[u8], pieces: impl Iterator<Item = (usize, usize)>) -> u64 {
-    let mut hash = Hash::new(seed);
-    pieces.for_each(|(start, end)| hash.add(text, start, end));
-    hash.finish()
-}
-
-fn hash_of(seed: Seed, constants: &Texts) -> u64 {
-    hash(seed, constants.data(), constants.ranges())
 }
 
 /// Where in a text of that length is what stands before, between and after its variables.

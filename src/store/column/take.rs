@@ -1,7 +1,7 @@
 //! Rows of one column taken over by another, many at a time: their texts are not put together in
 //! between, and what is the same for many of them is asked once.
 
-use super::coded::Coded;
+use super::coded::{Coded, Codes};
 use super::split::Taken;
 use super::{Body, Column};
 use crate::event::ValueRef;
@@ -21,8 +21,7 @@ pub(in crate::store) struct Layout<'c> {
 pub(in crate::store) struct Taking {
     /// The numbers of the values that are taken.
     indices: Vec<u32>,
-    /// By the other's code the own one, and how long the value is.
-    codes: Vec<Option<(u8, usize)>>,
+    codes: Codes,
     templates: Taken,
 }
 
@@ -54,6 +53,12 @@ impl<'c> Layout<'c> {
         ((index as usize) < self.column.len()).then_some(index)
     }
 
+    /// Whether the number of the value of each of `rows`, which are in order, is its own.
+    fn has_all(&self, rows: &[u32]) -> bool {
+        let last = rows.last().copied().unwrap_or(0) as usize;
+        self.indices.is_empty() && last < self.column.len()
+    }
+
     /// The code of the value of `row` in a dictionary; an error if there is a value without a code.
     pub(in crate::store) fn code(&self, row: u32) -> Result<Option<u8>, NoCode> {
         let Some(index) = self.index(row) else { return Ok(None) };
@@ -76,9 +81,9 @@ impl<'c> Layout<'c> {
         self.column.at(row)
     }
 
-    /// Whether one of `rows` has a value.
+    /// Whether one of `rows`, which are in order, has a value.
     pub(in crate::store) fn has_any(&self, rows: &[u32]) -> bool {
-        rows.iter().any(|row| self.index(*row).is_some())
+        self.has_all(rows) || rows.iter().any(|row| self.index(*row).is_some())
     }
 }
 
@@ -116,6 +121,9 @@ impl Column {
     /// there to `indices`.
     fn place_all(&mut self, first: u32, from: &Layout<'_>, rows: &[u32], indices: &mut Vec<u32>) {
         let next = u32::try_from(self.len()).unwrap_or(u32::MAX);
+        if !self.sparse && first == next && from.has_all(rows) {
+            return indices.extend_from_slice(rows);
+        }
         for (row, source) in (first..).zip(rows) {
             let Some(index) = from.index(*source) else { continue };
             let count = u32::try_from(indices.len()).unwrap_or(u32::MAX);
@@ -131,29 +139,18 @@ impl Column {
         }
     }
 
-    fn take_codes(
-        &mut self,
-        from: &Coded,
-        indices: &[u32],
-        codes: &mut Vec<Option<(u8, usize)>>,
-    ) -> usize {
-        codes.clear();
-        codes.resize(from.distinct(), None);
+    fn take_codes(&mut self, from: &Coded, indices: &[u32], codes: &mut Codes) -> usize {
+        if let Body::Coded(own) = &mut self.body
+            && let Some(bytes) = own.take(from, indices, codes)
+        {
+            return bytes;
+        }
         let mut bytes = 0;
         for index in indices {
-            let Some(code) = from.codes().get(*index as usize) else { continue };
-            let known = codes.get_mut(usize::from(*code));
-            if let (Body::Coded(own), Some(Some((code, len)))) = (&mut self.body, &known) {
-                own.push_code(*code);
-                bytes += len;
-                continue;
-            }
-            let Some(value) = from.value(*code) else { continue };
+            let code = from.codes().get(*index as usize);
+            let Some(value) = code.and_then(|code| from.value(*code)) else { continue };
             bytes += value.bytes.len();
             self.push_value(value);
-            if let (Body::Coded(own), Some(known)) = (&self.body, known) {
-                *known = own.codes().last().map(|code| (*code, value.bytes.len()));
-            }
         }
         bytes
     }

@@ -79,13 +79,6 @@ impl Texts {
         &self.data
     }
 
-    /// Whether they are these pieces of `text`.
-    pub(super) fn are(&self, text: &[u8], pieces: impl Iterator<Item = (usize, usize)>) -> bool {
-        self.ranges().zip(pieces).all(|((from, to), (start, end))| {
-            end - start == to - from && has_at(text, start, &self.data, from, to - from)
-        })
-    }
-
     /// The distinct texts and the number of each text, where naming them is shorter.
     pub(super) fn few(&self) -> Option<(Self, Vec<u64>)> {
         let mut distinct = Self::default();
