@@ -54,8 +54,8 @@ struct Due {
 impl Merger {
     pub(super) fn new(next_segment: &Arc<AtomicU64>) -> Self {
         Self {
-            fast: Sealer::new(LEVEL, Arc::clone(next_segment)),
-            last: Sealer::new(LAST_LEVEL, Arc::clone(next_segment)),
+            fast: Sealer::new(LEVEL, true, Arc::clone(next_segment)),
+            last: Sealer::new(LAST_LEVEL, true, Arc::clone(next_segment)),
             left: HashSet::new(),
         }
     }

@@ -67,7 +67,7 @@ pub(super) fn open(db: Arc<Db>, config: Config) -> Result<Store, Error> {
         retention,
         state: RwLock::new(state),
         writer: Mutex::new(writer),
-        sealing: Mutex::new(Sealer::new(LEVEL, Arc::clone(&next_segment))),
+        sealing: Mutex::new(Sealer::new(LEVEL, false, Arc::clone(&next_segment))),
         merging: Mutex::new(Merger::new(&next_segment)),
         next_segment,
         staged_total: AtomicU64::new(0),

@@ -69,10 +69,11 @@ struct Placed {
 }
 
 impl Sealer {
-    /// A sealer that holds nothing, and compresses at zstd's `level`.
-    pub(super) fn new(level: i32, next_segment: Arc<AtomicU64>) -> Self {
+    /// A sealer that holds nothing, and compresses at zstd's `level`; whether to find the shortest
+    /// forms of columns as well is for `is_final` to say.
+    pub(super) fn new(level: i32, is_final: bool, next_segment: Arc<AtomicU64>) -> Self {
         Self {
-            tools: Tools::new(level),
+            tools: Tools::new(level, is_final),
             unpacker: Unpacker::new(),
             origins: FxHashMap::default(),
             groups: Vec::new(),

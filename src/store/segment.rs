@@ -280,11 +280,11 @@ impl Builder {
 }
 
 impl Tools {
-    /// For zstd's `level`.
-    pub(super) fn new(level: i32) -> Self {
+    /// For zstd's `level`, and to find the shortest forms if what is written is kept for long.
+    pub(super) fn new(level: i32, is_final: bool) -> Self {
         Self {
             packer: Packer::new(level),
-            payload: Payload { is_final: true, ..Payload::default() },
+            payload: Payload { is_final, ..Payload::default() },
             words: Words::default(),
         }
     }
