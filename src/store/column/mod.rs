@@ -30,6 +30,7 @@ mod places;
 mod slot;
 mod split;
 mod take;
+mod template;
 mod texts;
 
 use std::sync::OnceLock;

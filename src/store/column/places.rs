@@ -16,7 +16,7 @@ use hashbrown::HashMap;
 use super::super::bytes::{Damaged, put_varint};
 use super::payload::{Parts, Payload};
 use super::slot::Slot;
-use super::split::Template;
+use super::template::Template;
 
 /// How each variable of each template is written.
 struct Joins(Vec<Vec<Way>>);

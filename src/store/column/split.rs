@@ -21,6 +21,7 @@ use super::numbers;
 use super::payload::{Parts, Payload};
 use super::places;
 use super::slot::Slot;
+use super::template::Template;
 use super::texts::Texts;
 
 /// Texts, split.
@@ -34,18 +35,6 @@ pub(super) struct Split {
     hasher: DefaultHashBuilder,
     cutter: Cutter,
     key: Key,
-}
-
-/// What is constant in some texts, and what varies.
-#[derive(Clone, Debug, Default)]
-pub(in crate::store) struct Template {
-    /// What stands before the first variable, between each two, and after the last.
-    pub(super) constants: Texts,
-    pub(super) slots: Vec<Slot>,
-    /// How many texts there are of it.
-    pub(super) count: u32,
-    /// The constants with [`VARIABLE`] after each, where the template may be looked for.
-    key: Box<[u8]>,
 }
 
 /// What a [`Split`] remembers of another while it takes texts from it, and memory for that.
@@ -398,44 +387,6 @@ impl Taken {
                 self.used.push(number);
             }
             all.push(nth);
-        }
-    }
-}
-
-impl Template {
-    /// How many texts there are of it.
-    pub(in crate::store) fn count(&self) -> u32 {
-        self.count
-    }
-
-    /// What is constant: what stands before, between and after the variables.
-    pub(in crate::store) fn constants(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        self.constants.iter()
-    }
-
-    /// What varies, one slot for each place.
-    pub(in crate::store) fn slots(&self) -> &[Slot] {
-        &self.slots
-    }
-
-    /// Whether a text of it may have `text` in it, which is in lower case. No run of word
-    /// characters goes over the edge between what is constant and what varies.
-    fn may_hold(&self, text: &str, scratch: &mut Vec<u8>) -> bool {
-        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let mut runs = text.split(|c| !is_word(c)).filter(|run| !run.is_empty());
-        runs.all(|run| {
-            self.constants.may_hold(run, scratch)
-                || self.slots.iter().any(|slot| slot.may_hold(run, scratch))
-        })
-    }
-
-    /// Appends the text of its row `nth`.
-    pub(super) fn write(&self, nth: usize, out: &mut Vec<u8>) {
-        let mut constants = self.constants.iter();
-        out.extend_from_slice(constants.next().unwrap_or_default());
-        for (slot, constant) in self.slots.iter().zip(constants) {
-            slot.write(nth, out);
-            out.extend_from_slice(constant);
         }
     }
 }

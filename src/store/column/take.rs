@@ -3,7 +3,7 @@
 
 use super::coded::{Coded, Codes};
 use super::split::Taken;
-use super::{Body, Column};
+use super::{Body, Column, WRITTEN};
 use crate::event::ValueRef;
 
 /// Where the values of a column are, by their rows.
@@ -40,6 +40,7 @@ impl<'c> Layout<'c> {
         let nth = match &column.body {
             Body::Coded(_) => Vec::new(),
             Body::Split(divided) => divided.split.nth(),
+            Body::Packed(_) => unreachable!("{WRITTEN}"),
         };
         Self { column, indices, nth }
     }
@@ -64,7 +65,7 @@ impl<'c> Layout<'c> {
         let Some(index) = self.index(row) else { return Ok(None) };
         match &self.column.body {
             Body::Coded(coded) => Ok(coded.codes().get(index as usize).copied()),
-            Body::Split(_) => Err(NoCode),
+            Body::Split(_) | Body::Packed(_) => Err(NoCode),
         }
     }
 
@@ -72,7 +73,7 @@ impl<'c> Layout<'c> {
     pub(in crate::store) fn coded(&self, code: usize) -> Option<ValueRef<'c>> {
         match &self.column.body {
             Body::Coded(coded) => coded.value(u8::try_from(code).ok()?),
-            Body::Split(_) => None,
+            Body::Split(_) | Body::Packed(_) => None,
         }
     }
 
@@ -114,6 +115,7 @@ impl Column {
                 own.kinds.take(own.split.len(), &divided.kinds, indices);
                 own.split.take(&divided.split, indices, &from.nth, templates)
             }
+            Body::Packed(_) => unreachable!("{WRITTEN}"),
         }
     }
 
