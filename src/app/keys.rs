@@ -157,9 +157,8 @@ impl Keeper {
         let act = Act::new("api_key.rotated", format!("key/{id}"));
         let rotate =
             move || audit.change(Who::daemon(), act, || gate.rotate_key(&id, &rotation, at));
-        spawn_blocking(rotate).await.unwrap_or_else(|_| {
-            Err(GateError::Rotation("a thread to rotate it on, but found none"))
-        })
+        let lost = GateError::Rotation("a thread to rotate it on, but found none");
+        spawn_blocking(rotate).await.unwrap_or(Err(lost))
     }
 }
 
