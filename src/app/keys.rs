@@ -19,6 +19,7 @@ use super::build::Parts;
 use crate::audit::{Act, Audit, Who};
 use crate::gate::{Gate, GateError, KeyInfo, Rotation, Secret};
 use crate::ingest::{Ingest, now};
+use crate::journal::Advisory;
 use crate::ship::Webhooks;
 use crate::time::Timestamp;
 
@@ -78,7 +79,7 @@ impl Keeper {
         let Ok(looked) = looked.await else { return Ok(()) };
         let (lapsed, expiring, waiting) = looked?;
         for key in lapsed {
-            self.tell("api_key.expired", &key);
+            self.tell(EXPIRED, &key);
         }
         for key in waiting {
             if let Some(webhook) = key.auto_rotate.clone() {
@@ -95,10 +96,24 @@ impl Keeper {
         Ok(())
     }
 
-    /// Tells people of a key: in the log and by webhooks.
+    /// Tells people of a key: in a journal and by webhooks.
     fn tell(&self, event: &str, key: &KeyInfo) {
         let KeyInfo { id, name, project, masked, expires_at, .. } = key;
-        warn!(event, %id, %name, %project, %expires_at, "a key ends");
+        let (kind, advice) = if event == EXPIRED {
+            ("key_expired", "its senders are refused: give them another key")
+        } else if key.auto_rotate.is_some() {
+            ("key_expires", "it is rotated now, and its webhook gets the new secret")
+        } else {
+            ("key_expires", "rotate it, or its senders are refused from then on")
+        };
+        self.ingest.advise(Advisory {
+            kind,
+            subject: masked.clone(),
+            advice: format!("{advice} ({id}, {name:?})"),
+            until: Some(*expires_at),
+            project: Some(project.as_str().into()),
+            ..Advisory::default()
+        });
         let data = json!({
             "id": id,
             "name": name,
@@ -174,6 +189,9 @@ pub(super) async fn flush(gate: Arc<Gate>, has_told: bool) -> bool {
     }
     false
 }
+
+/// The event of a key that has ended.
+const EXPIRED: &str = "api_key.expired";
 
 /// How often. A crash loses as much of the usage, and nothing else.
 const TURN: Duration = Duration::from_secs(5);
