@@ -12,6 +12,12 @@ const EVENTS: &[(&str, Option<&str>)] = &[
     ("POST /v1/logs/delete", Some("logs.deleted")),
     ("POST /v1/keys", Some("api_key.created")),
     ("DELETE /v1/keys/{id}", Some("api_key.revoked")),
+    ("POST /v1/keys/rotate", Some("api_key.rotated")),
+    ("POST /v1/organizations", Some("organization.created")),
+    ("POST /v1/projects", Some("project.created")),
+    ("PUT /v1/projects/{name}", Some("project.changed")),
+    ("DELETE /v1/projects/{name}", Some("project.deleted")),
+    ("DELETE /v1/organizations/{name}", Some("organization.deleted")),
     ("POST /v1/allowlist", Some("allowlist.added")),
     ("DELETE /v1/allowlist", Some("allowlist.removed")),
     ("POST /v1/blocklist", Some("blocklist.added")),
@@ -64,6 +70,17 @@ async fn call(house: &House, name: &str) -> Call {
         "DELETE /v1/keys/{id}" => {
             delete(&format!("/v1/keys/{}", house.key(r#""write:logs""#, "shop").0))
         }
+        "POST /v1/keys/rotate" => {
+            let (id, _) = house.key(r#""write:logs""#, "shop");
+            post("/v1/keys/rotate", &json!({"id": id}).to_string())
+        }
+        "POST /v1/organizations" => post("/v1/organizations", r#"{"name":"acme"}"#),
+        "POST /v1/projects" => post("/v1/projects", r#"{"name":"store","organization":"acme"}"#),
+        "PUT /v1/projects/{name}" => {
+            Call::new(Method::PUT, "/v1/projects/store").body(r#"{"title":"Store"}"#)
+        }
+        "DELETE /v1/projects/{name}" => delete("/v1/projects/store"),
+        "DELETE /v1/organizations/{name}" => delete("/v1/organizations/acme"),
         "POST /v1/allowlist" => post("/v1/allowlist", net),
         "POST /v1/blocklist" => post("/v1/blocklist", net),
         "DELETE /v1/allowlist" => delete("/v1/allowlist?net=192.0.2.1"),
