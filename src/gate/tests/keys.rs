@@ -294,7 +294,7 @@ fn a_certificate_or_label_stands_for_one_key() {
     // Of a key that was revoked its holder is refused, until another key takes its place.
     gate.revoke_key(&first.id, NOW).unwrap();
     assert_eq!(found(&gate), Some(first.id.clone()));
-    assert_eq!(found(&open("{}", &db)), Some(first.id.clone()));
+    assert_eq!(found(&open("{}", &db)), Some(first.id));
     let second = again().unwrap().0.id;
     assert_eq!(found(&gate), Some(second.clone()));
     assert_eq!(found(&open("{}", &db)), Some(second));
@@ -340,7 +340,7 @@ fn of_each_end_people_are_told_once() {
     assert_eq!(told(&gate, day - 1), none);
     assert_eq!(told(&gate, day), [short.id]);
     assert_eq!(told(&gate, 23 * day - 1), none);
-    assert_eq!(told(&gate, 23 * day), [long.id.clone()]);
+    assert_eq!(told(&gate, 23 * day), std::slice::from_ref(&long.id));
     assert_eq!(told(&gate, 23 * day), none);
     assert_eq!(told(&open("{}", &db), 24 * day), none);
     // A new secret has an end of its own.
