@@ -1,5 +1,6 @@
 //! `/v1/allowlist` and `/v1/blocklist`: list, add, remove.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use ipnet::IpNet;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Api;
 use super::caller::Caller;
@@ -16,7 +17,7 @@ use super::input::{Input, Params};
 use super::problem::Problem;
 use super::route::{Needs, Route};
 use crate::audit::Act;
-use crate::gate::{ListEntry, ListKind, Scope, parse_net};
+use crate::gate::{ListEntry, ListKind, NewListEntry, Scope, holds_loopback, parse_net};
 use crate::ingest::now;
 use crate::time::Timestamp;
 
@@ -32,6 +33,8 @@ struct NewEntry {
     #[serde(with = "humantime_serde")]
     expires_in: Option<Duration>,
     note: String,
+    /// Whether a block is wanted that asks to be confirmed.
+    confirm: bool,
 }
 
 /// What is taken off one.
@@ -41,12 +44,22 @@ struct Entry {
     net: String,
 }
 
+/// Which entries are shown.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Page {
+    limit: Option<usize>,
+    /// Those behind this network, as the `next` of the page before says.
+    after: Option<String>,
+}
+
 /// The calls of a list.
 pub(super) fn routes(path: &'static str, list: ListKind) -> [Route; 3] {
     let needs = Needs::Scope(Scope::AdminProjects);
-    let show = async move |State(api): State<Arc<Api>>, Extension(caller): Extension<Caller>| {
-        show(&api, &caller, list)
-    };
+    let show =
+        async move |State(api): State<Arc<Api>>,
+                    Extension(caller): Extension<Caller>,
+                    Params(page): Params<Page>| { show(&api, &caller, list, page).await };
     let add = async move |State(api): State<Arc<Api>>,
                           Extension(caller): Extension<Caller>,
                           input: Input| { add(&api, &caller, list, input).await };
@@ -62,12 +75,32 @@ pub(super) fn routes(path: &'static str, list: ListKind) -> [Route; 3] {
     ]
 }
 
-fn show(api: &Api, caller: &Caller, list: ListKind) -> Result<Json<Value>, Problem> {
+async fn show(
+    api: &Arc<Api>,
+    caller: &Caller,
+    list: ListKind,
+    page: Page,
+) -> Result<Json<Value>, Problem> {
     api.allow(caller, Scope::AdminProjects)?.of_the_daemon()?;
-    let now = now();
-    let mut entries = api.gate.lists(list);
-    entries.retain(|entry| entry.is_live(now));
-    Ok(Json(json!({"entries": entries})))
+    let after = page.after.as_deref().map(network).transpose()?;
+    let limit = page.limit.unwrap_or(MAX_PAGE);
+    if !(1..=MAX_PAGE).contains(&limit) {
+        let what = format!("expected 1 to {MAX_PAGE}, but found {limit}");
+        return Err(Problem::invalid("invalid_parameter", what).at("limit"));
+    }
+    // There may be a million of them.
+    let gate = Arc::clone(&api.gate);
+    let shown = move || gate.list_page(list, after, limit, now());
+    let shown = tokio::task::spawn_blocking(shown).await;
+    let (entries, next) = shown.map_err(|error| Problem::internal(&error))?;
+    let sources = api.gate.list_sources();
+    let sources: Vec<_> = sources.into_iter().filter(|source| source.list == list).collect();
+    let mut answer = Map::from_iter([("entries".to_owned(), json!(entries))]);
+    answer.extend(next.map(|next| ("next".to_owned(), json!(next))));
+    if !sources.is_empty() {
+        answer.insert("sources".to_owned(), json!(sources));
+    }
+    Ok(Json(Value::Object(answer)))
 }
 
 async fn add(
@@ -78,8 +111,11 @@ async fn add(
 ) -> Result<(StatusCode, Json<ListEntry>), Problem> {
     let allowed = api.allow(caller, Scope::AdminProjects)?;
     allowed.of_the_daemon()?;
-    let NewEntry { net, expires_at, expires_in, note } = input.json(api).await?;
+    let NewEntry { net, expires_at, expires_in, note, confirm } = input.json(api).await?;
     let net = network(&net)?;
+    if list == ListKind::Block && !confirm {
+        confirmed(api, caller, net)?;
+    }
     let at = now();
     let until = match (expires_at, expires_in) {
         (Some(_), Some(_)) => {
@@ -93,7 +129,8 @@ async fn add(
         (None, Some(time)) => Some(at.plus(i64::try_from(time.as_micros()).unwrap_or(i64::MAX))),
         (None, None) => None,
     };
-    let add = move |api: &Api| api.gate.add_entry(list, net, until, &note, at);
+    let new = NewListEntry { expires_at: until, note, rule: None };
+    let add = move |api: &Api| api.gate.add_entry(list, net, new, at);
     let act = Act::new(format!("{}.added", list.as_str()), "");
     Ok((StatusCode::CREATED, Json(api.change(&allowed, act, add).await?)))
 }
@@ -111,6 +148,29 @@ async fn remove(
     Ok(Json(api.change(&allowed, act, move |api| api.gate.remove_entry(list, net)).await?))
 }
 
+/// Refuses a block that is rarely meant.
+fn confirmed(api: &Api, caller: &Caller, net: IpNet) -> Result<(), Problem> {
+    let what = match net {
+        _ if holds_loopback(net) => return Ok(()), // is refused, whoever confirms it
+        _ if holds(net, caller.peer) => "the address that this call comes from",
+        _ if api.gate.trusts_in(net) => "the address of a trusted proxy",
+        IpNet::V4(net) if net.prefix_len() < 8 => "more than 16 million addresses",
+        IpNet::V6(net) if net.prefix_len() < 16 => "a large part of the internet",
+        _ => return Ok(()),
+    };
+    let detail = format!("expected \"confirm\": true with a block of {what}, but found none");
+    Err(Problem::conflict("confirm_required", detail).at("confirm"))
+}
+
+/// Whether an address is in a network, whichever way they are written.
+fn holds(net: IpNet, address: IpAddr) -> bool {
+    let mapped = match address.to_canonical() {
+        IpAddr::V4(v4) => IpAddr::V6(v4.to_ipv6_mapped()),
+        v6 @ IpAddr::V6(_) => v6,
+    };
+    net.contains(&address.to_canonical()) || net.contains(&mapped)
+}
+
 fn network(text: &str) -> Result<IpNet, Problem> {
     parse_net(text).ok_or_else(|| {
         let found: String = text.chars().take(MAX_SHOWN).collect();
@@ -118,6 +178,9 @@ fn network(text: &str) -> Result<IpNet, Problem> {
         Problem::invalid("invalid_parameter", what).with("field", "net").at("net")
     })
 }
+
+/// The most entries in an answer.
+const MAX_PAGE: usize = 100_000;
 
 /// Characters of a network that a problem repeats.
 const MAX_SHOWN: usize = 64;

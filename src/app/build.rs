@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use super::listening::Listening;
+use super::lists::ListFiles;
 use crate::audit::{Act, Audit, Who};
 use crate::batch::{Batcher, Room};
 use crate::config::Config;
@@ -28,6 +29,7 @@ pub(super) struct Parts {
     pub(super) room: Arc<Room>,
     pub(super) ledger: Arc<Ledger>,
     pub(super) ingest: Arc<Ingest>,
+    pub(super) lists: Option<ListFiles>,
     pub(super) page: Page,
     pub(super) gauges: Gauges,
     pub(super) doors: Vec<Door>,
@@ -55,6 +57,7 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
     let audit = Audit::open(Arc::clone(&db), config.audit.clone(), now)?;
     let journal = Arc::new(Journal::open(Arc::clone(&db))?);
     let gate = Arc::new(Gate::open(&config.gate, db, now())?);
+    let lists = read_lists(config, &gate);
     print_bootstrap_key(&gate, &audit, &config.data_dir)?;
     let ledger = Arc::new(Ledger::new(&REASONS, config.metrics.max_keys));
     let (page, gauges) = Page::new(Arc::clone(&ledger))?;
@@ -104,6 +107,7 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
         room,
         ledger,
         ingest,
+        lists: Some(lists),
         page,
         gauges,
         doors,
@@ -114,6 +118,13 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
         webhooks,
         targets,
     })
+}
+
+/// Tells the gate what is not in its own section, and in its files.
+fn read_lists(config: &Config, gate: &Arc<Gate>) -> ListFiles {
+    let proxies = config.listener.iter().filter_map(|listener| listener.proxy.as_ref());
+    gate.trust(proxies.flat_map(|proxy| proxy.trusted.iter().copied()));
+    ListFiles::read(Arc::clone(gate), &config.gate.sources, &config.data_dir)
 }
 
 /// Opens the store in the data folder; makes one only where that is wanted.

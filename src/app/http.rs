@@ -50,8 +50,9 @@ pub(super) fn serve_all(
         max_connections: config.api.max_connections,
         header_timeout: config.api.header_timeout,
     };
+    let guard = Some(Arc::clone(parts.ingest.gate()));
     let router = api::router(Arc::new(api)).merge(logs);
-    tasks.spawn(serve(api_socket, router, limits, stop.clone()));
+    tasks.spawn(serve(api_socket, router, limits, guard, stop.clone()));
 
     let admin = Admin::new(
         Arc::clone(&parts.ingest),
@@ -62,7 +63,7 @@ pub(super) fn serve_all(
         started,
     );
     let router = admin::router(Arc::new(admin));
-    tasks.spawn(serve(admin_socket, router, ADMIN, stop.clone()));
+    tasks.spawn(serve(admin_socket, router, ADMIN, None, stop.clone()));
 }
 
 /// Limits of the admin port: a few scrapers and probes.

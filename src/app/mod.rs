@@ -16,6 +16,7 @@ mod failure;
 mod http;
 mod keys;
 mod listening;
+mod lists;
 mod logging;
 mod run;
 mod scrub;

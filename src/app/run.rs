@@ -53,17 +53,7 @@ async fn daemon(config: &Config) -> Result<(), Failure> {
         net::serve(door, Arc::clone(&parts.ingest), &stop, &tasks);
     }
     http::serve_all(&parts, config, sockets, &readiness, &stop, &tasks);
-    let drops = std::mem::take(&mut parts.drops);
-    tasks.spawn(keep_audit(Arc::clone(&parts.audit), stop.clone()));
-    for target in std::mem::take(&mut parts.targets) {
-        tasks.spawn(target.run(stop.clone()));
-    }
-    tasks.spawn(Arc::clone(&parts.webhooks).run(stop.clone()));
-    tasks.spawn(Arc::clone(&parts.webhooks).follow(Arc::clone(&parts.audit), stop.clone()));
-    let room = Arc::clone(&parts.room);
-    tasks.spawn(look_after(Arc::clone(&parts.ingest), room, drops, stop.clone()));
-    tasks.spawn(keys::Keeper::new(&parts).run(stop.clone()));
-    tasks.spawn(keep_journals(Arc::clone(&parts.ingest), stop.clone()));
+    start_keeping(&mut parts, &stop, &tasks);
 
     let _listening = Listening::write(&config.data_dir, &parts.addresses)
         .inspect_err(|error| warn!(%error, "cannot say in the data folder where it listens"));
@@ -100,6 +90,24 @@ async fn daemon(config: &Config) -> Result<(), Failure> {
         }
         Some(failure) => Err(failure),
     }
+}
+
+/// Starts what is done again and again.
+fn start_keeping(parts: &mut Parts, stop: &CancellationToken, tasks: &TaskTracker) {
+    let drops = std::mem::take(&mut parts.drops);
+    tasks.spawn(keep_audit(Arc::clone(&parts.audit), stop.clone()));
+    for target in std::mem::take(&mut parts.targets) {
+        tasks.spawn(target.run(stop.clone()));
+    }
+    tasks.spawn(Arc::clone(&parts.webhooks).run(stop.clone()));
+    tasks.spawn(Arc::clone(&parts.webhooks).follow(Arc::clone(&parts.audit), stop.clone()));
+    let room = Arc::clone(&parts.room);
+    tasks.spawn(look_after(Arc::clone(&parts.ingest), room, drops, stop.clone()));
+    tasks.spawn(keys::Keeper::new(parts).run(stop.clone()));
+    if let Some(lists) = parts.lists.take() {
+        tasks.spawn(lists.keep(stop.clone()));
+    }
+    tasks.spawn(keep_journals(Arc::clone(&parts.ingest), stop.clone()));
 }
 
 /// Takes as many descriptors as the system allows: connections are not to take those of the store.

@@ -18,10 +18,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use tracing::{debug, warn};
+
+use crate::gate::Gate;
 
 /// Limits of a server.
 #[derive(Clone, Copy, Debug)]
@@ -32,12 +35,17 @@ pub(crate) struct Limits {
     pub(crate) header_timeout: Duration,
 }
 
+/// Who is let in: each call is asked for anew, and idle connections end when their address is
+/// blocked.
+pub(crate) type Guard = Option<Arc<Gate>>;
+
 /// Serves `router` until `stop`, then lets the calls that are under way end: whoever waits for this
 /// decides for how long. Routes find the client's address in `ConnectInfo<SocketAddr>`.
 pub(crate) async fn serve(
     socket: TcpListener,
     router: Router,
     limits: Limits,
+    guard: Guard,
     stop: CancellationToken,
 ) {
     let connections = TaskTracker::new();
@@ -58,7 +66,14 @@ pub(crate) async fn serve(
         match accepted {
             Ok((stream, peer)) => {
                 has_told = false;
-                let call = connection(http.clone(), stream, peer, router.clone(), stop.clone());
+                let call = connection(
+                    http.clone(),
+                    stream,
+                    peer,
+                    router.clone(),
+                    guard.clone(),
+                    stop.clone(),
+                );
                 connections.spawn(async move {
                     call.await;
                     drop(place);
@@ -83,6 +98,7 @@ async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
+    guard: Guard,
     stop: CancellationToken,
 ) {
     let service = service_fn(move |request| answer(router.clone(), peer, request));
@@ -93,9 +109,27 @@ async fn connection(
             connection.as_mut().graceful_shutdown();
             connection.await
         }
+        () = blocked(guard, peer) => {
+            // A call that is under way is answered; it may be the one that blocked the caller.
+            connection.as_mut().graceful_shutdown();
+            let Ok(ended) = timeout(CUT, connection).await else { return };
+            ended
+        }
     };
     if let Err(error) = ended {
         debug!(%peer, %error, "a connection ended early");
+    }
+}
+
+/// Returns once the address is blocked.
+async fn blocked(guard: Guard, peer: SocketAddr) {
+    let Some(gate) = guard else { return std::future::pending().await };
+    let mut changes = gate.changes();
+    // Who was blocked before is told so by each call.
+    while changes.changed().await.is_ok() {
+        if gate.admit_peer(peer.ip(), crate::ingest::now()).is_err() {
+            return;
+        }
     }
 }
 
@@ -127,6 +161,9 @@ const MAX_HEAD: usize = 64 * 1024;
 /// The most headers of a request.
 const MAX_HEADERS: usize = 100;
 
+/// How long a call that is under way may take to end when its caller is blocked.
+const CUT: Duration = Duration::from_millis(500);
+
 /// How long to wait when the machine has no descriptors or memory left.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -146,7 +183,7 @@ mod tests {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (at, stop) = (socket.local_addr().unwrap(), CancellationToken::new());
         let tasks = TaskTracker::new();
-        tasks.spawn(serve(socket, router, LIMITS, stop.clone()));
+        tasks.spawn(serve(socket, router, LIMITS, None, stop.clone()));
         tasks.close();
         (at, stop, tasks)
     }

@@ -489,6 +489,9 @@ pub(super) enum ListAction {
         /// Why it is there
         #[arg(long, default_value = "")]
         note: String,
+        /// Block it even if your own address is in it, or very many are
+        #[arg(long)]
+        confirm: bool,
     },
     /// Take a network off the list
     Remove {

@@ -14,8 +14,11 @@ pub(super) fn run(list: &str, args: &ListArgs) -> Result<(), Failure> {
     let (daemon, path) = (Client::new(&args.server), format!("/v1/{list}"));
     let done = match &args.action {
         ListAction::List => daemon.get(&path)?,
-        ListAction::Add { net, expires_in, note } => {
-            daemon.post(&path, &json!({"net": net, "expires_in": expires_in, "note": note}))?
+        ListAction::Add { net, expires_in, note, confirm } => {
+            let note = json!({
+                "net": net, "expires_in": expires_in, "note": note, "confirm": confirm,
+            });
+            daemon.post(&path, &note)?
         }
         ListAction::Remove { net } => daemon.delete(&path, &[("net", net)])?,
     };
@@ -33,6 +36,12 @@ fn show(list: &str, args: &ListArgs, done: &Value, output: &mut impl Write) -> R
             let entries = entries.into_iter().flatten().filter_map(Value::as_object);
             let rows: Vec<Map<_, _>> = entries.cloned().collect();
             writeln!(output, "{}", table(&COLUMNS, &rows))?;
+            let sources = done.get("sources").and_then(Value::as_array);
+            let sources = sources.into_iter().flatten().filter_map(Value::as_object);
+            let rows: Vec<Map<_, _>> = sources.cloned().collect();
+            if !rows.is_empty() {
+                writeln!(output, "\n{}", table(&SOURCES, &rows))?;
+            }
         }
         ListAction::Add { .. } => {
             let until = match &*text("expires_at") {
@@ -47,6 +56,14 @@ fn show(list: &str, args: &ListArgs, done: &Value, output: &mut impl Write) -> R
     }
     Ok(())
 }
+
+const SOURCES: [(&str, &str); 5] = [
+    ("source", "name"),
+    ("from", "from"),
+    ("ranges", "ranges"),
+    ("read", "loaded_at"),
+    ("error", "error"),
+];
 
 const COLUMNS: [(&str, &str); 5] = [
     ("network", "net"),

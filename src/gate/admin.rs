@@ -1,21 +1,15 @@
-//! Changes of keys and lists.
+//! Changes of keys.
 //!
 //! A change is in the store before it is in force: what was answered survives a crash, and what
 //! could not be written is not in force either. One change is made at a time.
 
-use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
-use ipnet::IpNet;
 
 use super::Gate;
 use super::error::GateError;
 use super::key::Key;
 use super::key_info::{KeyInfo, NewKey};
 use super::keys::Keys;
-use super::lists::{ListEntry, ListKind, Lists, Origin};
-use super::range::Range;
 use super::records::KeyRecord;
 use super::scope::Scopes;
 use super::secret::{Secret, draw_id};
@@ -81,105 +75,6 @@ impl Gate {
         Ok(info)
     }
 
-    /// The entries of a list, by address; those that have expired and were not swept yet too.
-    pub fn lists(&self, list: ListKind) -> Vec<ListEntry> {
-        self.lists.load().iter(list).cloned().collect()
-    }
-
-    /// Puts a network on a list, in place of the entry that it has there.
-    ///
-    /// Without an expiry a block lasts as long as is configured, and an allowance for good.
-    /// [`Timestamp::MAX`] blocks for good.
-    ///
-    /// # Errors
-    ///
-    /// A block would hold a loopback address (`0.0.0.0/0` and `::/0` do), the note is too long, the
-    /// configuration lists the network, the list is full, or the store failed.
-    pub fn add_entry(
-        &self,
-        list: ListKind,
-        net: IpNet,
-        expires_at: Option<Timestamp>,
-        note: &str,
-        now: Timestamp,
-    ) -> Result<ListEntry, GateError> {
-        let range = Range::of(net);
-        if list == ListKind::Block && range.touches_loopback() {
-            return Err(GateError::invalid("net", "a network without a loopback address", net));
-        }
-        if note.len() > MAX_NOTE || note.chars().any(char::is_control) {
-            let expected = format!("at most {MAX_NOTE} bytes without control characters");
-            return Err(GateError::invalid("note", expected, format_args!("{} bytes", note.len())));
-        }
-        if let Some(end) = expires_at.filter(|end| *end <= now) {
-            return Err(GateError::invalid("expires_at", "a time to come", end));
-        }
-        let _change = self.change.lock();
-        let lists = self.lists.load();
-        match lists.get(list, range) {
-            Some(entry) if entry.origin == Origin::Config => {
-                return Err(GateError::Configured(entry.net));
-            }
-            None if lists.len(list) >= MAX_ENTRIES => {
-                return Err(GateError::Full { of: "entries", max: MAX_ENTRIES });
-            }
-            _ => {}
-        }
-        let expires_at = match list {
-            ListKind::Allow => expires_at,
-            ListKind::Block => expires_at.or_else(|| Some(self.block_until(now))),
-        };
-        let (net, note, origin) = (range.net(), note.to_owned(), Origin::Added);
-        let entry = ListEntry { list, net, expires_at, note, created_at: now, origin };
-        self.records.put_entry(&entry)?;
-        self.put_lists(lists.with(entry.clone()));
-        Ok(entry)
-    }
-
-    /// Takes a network off a list, and returns the entry that it had there.
-    ///
-    /// # Errors
-    ///
-    /// It is not on the list, the configuration lists it, or the store failed.
-    pub fn remove_entry(&self, list: ListKind, net: IpNet) -> Result<ListEntry, GateError> {
-        let range = Range::of(net);
-        let _change = self.change.lock();
-        let lists = self.lists.load();
-        let entry = lists.get(list, range).ok_or(GateError::NotListed(range.net()))?.clone();
-        if entry.origin == Origin::Config {
-            return Err(GateError::Configured(entry.net));
-        }
-        self.records.delete_entry(&entry)?;
-        self.put_lists(lists.retain(|other| other.list != list || other.net != entry.net));
-        Ok(entry)
-    }
-
-    /// Forgets entries that have expired, [`SWEEP`] at most, and returns how many. They have not
-    /// counted since they expired: this only makes room, and is called now and then.
-    ///
-    /// # Errors
-    ///
-    /// The store failed; what it has forgotten is forgotten.
-    pub fn sweep(&self, now: Timestamp) -> Result<usize, GateError> {
-        let _change = self.change.lock();
-        let lists = self.lists.load();
-        let both = lists.iter(ListKind::Allow).chain(lists.iter(ListKind::Block));
-        let dead: Vec<_> = both.filter(|entry| !entry.is_live(now)).take(SWEEP).collect();
-        let mut gone = HashSet::new();
-        let mut result = Ok(());
-        for entry in dead {
-            result = self.records.delete_entry(entry);
-            if result.is_err() {
-                break;
-            }
-            gone.insert((entry.list, entry.net));
-        }
-        if !gone.is_empty() {
-            self.put_lists(lists.retain(|entry| !gone.contains(&(entry.list, entry.net))));
-        }
-        result.map(|()| gone.len())
-    }
-
     fn create(&self, new: NewKey, now: Timestamp) -> Result<(KeyInfo, Secret), GateError> {
         let keys = self.keys.load();
         if keys.len() >= MAX_KEYS {
@@ -209,16 +104,7 @@ impl Gate {
         let mut keys = keys.clone();
         keys.put(key);
         self.keys.store(Arc::new(keys));
-        self.generation.fetch_add(1, Ordering::Release);
-    }
-
-    fn put_lists(&self, lists: Lists) {
-        self.lists.store(Arc::new(lists));
-        self.generation.fetch_add(1, Ordering::Release);
-    }
-
-    fn block_until(&self, now: Timestamp) -> Timestamp {
-        now.plus(i64::try_from(self.block_expiry.as_micros()).unwrap_or(i64::MAX))
+        self.changed();
     }
 }
 
@@ -238,14 +124,5 @@ fn free(keys: &Keys, info: &KeyInfo) -> Result<(), GateError> {
     Ok(())
 }
 
-/// The most entries that one sweep forgets.
-pub const SWEEP: usize = 1000;
-
 /// The most keys that there may be.
 const MAX_KEYS: usize = 1_000_000;
-
-/// The most entries of one list.
-const MAX_ENTRIES: usize = 1_000_000;
-
-/// The longest note, in bytes.
-const MAX_NOTE: usize = 500;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::limits::{Limits, Policy, duration_text};
 use super::lists::{ListEntry, ListKind, Origin};
 use super::range::{Range, parse_net};
+use super::source::{SourceConfig, source_problems};
 use crate::time::Timestamp;
 
 /// Who may pass, where neither a list nor a key says otherwise.
@@ -34,6 +35,9 @@ pub struct Config {
     /// Default: none. Range: 65536 of them.
     #[serde(deserialize_with = "nets")]
     pub block: Vec<IpNet>,
+    /// Files and URLs with more of such networks, read again when they change. Default: none.
+    /// Range: 64 of them.
+    pub sources: Vec<SourceConfig>,
     /// Networks whose senders have a key without sending one. Default: none. Range: 65536 of them.
     pub networks: Vec<Network>,
     /// Limits where a key has none of its own, and those of each source address.
@@ -106,6 +110,9 @@ impl Config {
             let found = self.limits.projects.len();
             problem("limits.projects", format!("expected at most {MAX_NETS}, but found {found}"));
         }
+        for what in source_problems(&self.sources) {
+            problem("sources", what);
+        }
         problems.extend(self.limits.problems());
         problems
     }
@@ -121,6 +128,7 @@ impl Config {
             note: String::new(),
             created_at: now,
             origin: Origin::Config,
+            rule: None,
         })
     }
 }
@@ -147,6 +155,7 @@ impl Default for Config {
             max_tracked_addresses: 65_536,
             allow: Vec::new(),
             block: Vec::new(),
+            sources: Vec::new(),
             networks: Vec::new(),
             limits: DefaultLimits::default(),
         }

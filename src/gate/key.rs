@@ -172,7 +172,7 @@ impl Key {
         if !self.info.scopes.contains(scope) {
             return Err(Refusal::fixed(Reason::ScopeMissing, scope.rule()));
         }
-        if !self.allow.is_empty() && self.allow.find(bits(peer), |()| true).is_none() {
+        if !self.allow.is_empty() && self.allow.find(bits(peer), |_, ()| true).is_none() {
             return Err(Refusal::fixed(Reason::IpNotAllowed, "key:allowlist"));
         }
         Ok(())

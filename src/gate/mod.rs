@@ -27,7 +27,8 @@
 //! * *Bounded*: addresses are kept up to a configured number; keys and entries have limits.
 //! * *A forged source harms itself*: what datagrams spend, whose source address anyone can write,
 //!   is kept apart from what streams from that address spend.
-//! * *Loopback always gets in*: no block may hold a loopback address.
+//! * *Loopback always gets in*: no block that is added may hold a loopback address, and those of
+//!   a file are passed over.
 
 mod addresses;
 mod admin;
@@ -45,6 +46,8 @@ mod key_info;
 mod keys;
 mod limited;
 mod limits;
+mod list_admin;
+mod list_file;
 mod lists;
 mod project;
 mod range;
@@ -57,6 +60,7 @@ mod rfc3339;
 mod rotation;
 mod scope;
 mod secret;
+mod source;
 mod tenancy;
 #[cfg(test)]
 mod tests;
@@ -64,7 +68,6 @@ mod threat;
 mod usage;
 mod use_of_keys;
 
-pub use self::admin::SWEEP;
 pub use self::allowance::{Allowance, Offer, Tally};
 pub use self::carrier::{CertificateName, Label};
 pub use self::charge::{Charge, LIMIT_RULES, Subject};
@@ -77,14 +80,17 @@ pub use self::key::Key;
 pub use self::key_info::{KeyInfo, NewKey};
 pub use self::limited::{LimitNotice, Over};
 pub use self::limits::{Limits, Policy};
-pub use self::lists::{ListEntry, ListKind, Origin};
+pub use self::list_admin::{NewListEntry, SWEEP};
+pub use self::list_file::ListFileError;
+pub use self::lists::{ListEntry, ListKind, ListSource, Match, Origin};
 pub use self::project::Project;
-pub use self::range::parse_net;
+pub use self::range::{holds_loopback, parse_net};
 pub use self::reason::{Reason, Stage};
 pub use self::refusal::{Refusal, RuleId};
 pub use self::rotation::{PreviousSecret, Rotation};
 pub use self::scope::{Environment, Scope, Scopes};
 pub use self::secret::Secret;
+pub use self::source::{SourceConfig, SourceState};
 pub use self::tenancy::{NewPlace, OrganizationInfo, ProjectInfo};
 pub use self::threat::{History, threat_score};
 pub use self::usage::{HourOfUse, Spent, Used};
@@ -96,6 +102,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use self::addresses::Addresses;
 use self::allowance::By;
@@ -118,8 +125,14 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub struct Gate {
     lists: ArcSwap<Lists>,
+    /// Proxies that are trusted to name their clients.
+    proxies: ArcSwap<RangeTable<()>>,
+    /// What became of files and URLs of lists.
+    sources_read: Mutex<Vec<SourceState>>,
     keys: ArcSwap<Keys>,
     generation: AtomicU64,
+    /// Tells those who wait of every new generation.
+    changes: watch::Sender<u64>,
     /// The key ids of source networks.
     networks: RangeTable<String>,
     pepper: Pepper,
@@ -183,8 +196,11 @@ impl Gate {
         let rates = Rates::new(&config.limits.address);
         Ok(Self {
             lists: ArcSwap::from_pointee(lists),
+            proxies: ArcSwap::default(),
+            sources_read: Mutex::default(),
             keys: ArcSwap::from_pointee(keys),
             generation: AtomicU64::new(1),
+            changes: watch::Sender::new(1),
             networks: RangeTable::new(networks),
             pepper,
             records,
@@ -210,6 +226,17 @@ impl Gate {
         self.generation.load(Ordering::Acquire)
     }
 
+    /// Tells of every change of keys and lists, for who has nothing to read meanwhile.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Says that keys or lists are others now.
+    fn changed(&self) {
+        let generation = self.generation.fetch_add(1, Ordering::AcqRel) + 1;
+        self.changes.send_replace(generation);
+    }
+
     /// Whether an address may come in at all: allowlist, then blocklist. An IPv4-mapped IPv6
     /// address is the IPv4 address.
     ///
@@ -217,7 +244,11 @@ impl Gate {
     ///
     /// It may not; the rule names the longest range that blocks it.
     pub fn admit_peer(&self, peer: IpAddr, now: Timestamp) -> Result<(), Refusal> {
-        self.lists.load().admit(peer, now)
+        let lists = self.lists.load();
+        if lists.blocks_nobody() || peer.to_canonical().is_loopback() || lists.allows(peer, now) {
+            return Ok(());
+        }
+        lists.admit(peer, now)
     }
 
     /// The key with this secret, revoked and expired ones too. Takes equally long for all secrets
@@ -246,7 +277,7 @@ impl Gate {
 
     /// The key of the longest source network that holds this address.
     pub fn network_key(&self, peer: IpAddr) -> Option<Arc<Key>> {
-        let id = self.networks.find(bits(peer), |_| true)?;
+        let id = self.networks.find(bits(peer), |_, _| true)?.1;
         self.key_by_id(id)
     }
 

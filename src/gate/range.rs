@@ -25,6 +25,26 @@ impl Range {
         Self { start: bits(net.addr()) & mask(prefix), prefix }
     }
 
+    /// The range of these: what [`start`](Self::start) and [`prefix`](Self::prefix) say of it.
+    pub(super) fn from_parts(start: u128, prefix: u8) -> Self {
+        Self { start, prefix }
+    }
+
+    /// Its first address.
+    pub(super) fn start(self) -> u128 {
+        self.start
+    }
+
+    /// How many bits at the front of an address count, of 128.
+    pub(super) fn prefix(self) -> u8 {
+        self.prefix
+    }
+
+    /// Whether only IPv4 addresses lie inside.
+    pub(super) fn is_v4(self) -> bool {
+        self.prefix >= MAPPED && Ipv6Addr::from_bits(self.start).to_ipv4_mapped().is_some()
+    }
+
     /// The range as it is shown: an IPv4 network where it is one.
     pub(super) fn net(self) -> IpNet {
         let v6 = Ipv6Addr::from_bits(self.start);
@@ -52,11 +72,6 @@ impl Range {
         let v6 = Self { start: bits(IpAddr::V6(Ipv6Addr::LOCALHOST)), prefix: 128 };
         [v4, v6].iter().any(|&loopback| self.encloses(loopback) || loopback.encloses(self))
     }
-
-    /// What comes after every range that begins at `address` or before.
-    pub(super) fn last_at(address: u128) -> Self {
-        Self { start: address, prefix: u8::MAX }
-    }
 }
 
 /// An address as a number, the same for an IPv4 address and its mapped form.
@@ -78,6 +93,11 @@ pub(super) fn source(address: IpAddr) -> u128 {
 /// Reads a network, or a single address as the network of itself alone.
 pub fn parse_net(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+/// Whether any loopback address is in a network: it can then not be blocked.
+pub fn holds_loopback(net: IpNet) -> bool {
+    Range::of(net).touches_loopback()
 }
 
 fn mask(prefix: u8) -> u128 {

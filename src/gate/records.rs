@@ -22,7 +22,7 @@ use super::key_info::KeyInfo;
 use super::lists::{ListEntry, ListKind};
 use super::secret::Pepper;
 use super::tenancy::{OrganizationInfo, ProjectInfo};
-use crate::db::Db;
+use crate::db::{Db, Family, Write};
 
 /// The form in which records are written.
 pub(super) const VERSION: u32 = 1;
@@ -119,8 +119,16 @@ impl Records {
         self.put(&place(entry), entry)
     }
 
-    pub(super) fn delete_entry(&self, entry: &ListEntry) -> Result<(), GateError> {
-        Ok(self.db.meta_delete(place(entry).as_bytes())?)
+    /// Deletes entries, all with one sync.
+    pub(super) fn delete_entries<'e>(
+        &self,
+        entries: impl IntoIterator<Item = &'e ListEntry>,
+    ) -> Result<(), GateError> {
+        let mut write = Write::default();
+        for entry in entries {
+            write.delete(Family::Meta, place(entry).into_bytes());
+        }
+        if write.is_empty() { Ok(()) } else { Ok(self.db.commit(&write)?) }
     }
 
     fn put<T: Serialize>(&self, key: &str, record: T) -> Result<(), GateError> {

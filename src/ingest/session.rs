@@ -279,6 +279,14 @@ impl Ingest {
         Sender { origin: Arc::new(origin), key, project, account }
     }
 
+    /// Whether the address that a session serves may not be connected any longer; this is noted.
+    pub fn is_cut(&self, session: &Session) -> bool {
+        let admitted = self.gate.admit_peer(session.peer, now());
+        let noted =
+            admitted.inspect_err(|refusal| self.note_refusal(refusal, 1, session.call(None)));
+        noted.is_err()
+    }
+
     /// Whether a call with this key may write logs, before its body is read: what
     /// the session says of a message without a key of its own.
     ///

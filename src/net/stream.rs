@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::config::{Codec, ListenerConfig, Protocol};
@@ -22,6 +23,8 @@ pub(super) struct Stream<'a> {
     /// How much to make room for: grows while reads fill it, so that idle connections are small.
     room: usize,
     published: FrameErrors,
+    /// Says when its sender may be one who is blocked by now.
+    changes: watch::Receiver<u64>,
 }
 
 /// What a read brought.
@@ -30,13 +33,18 @@ enum Read {
     End,
     Idle,
     Stop,
+    /// Nothing: keys or lists have changed.
+    Changed,
 }
 
 impl<'a> Stream<'a> {
     pub(super) fn new(acceptor: &'a Acceptor, session: Session) -> Self {
+        let mut changes = acceptor.ingest.gate().changes();
+        changes.mark_changed(); // the address was asked for some time ago, before a handshake
         Self {
             acceptor,
             session,
+            changes,
             decoder: decoder(&acceptor.config),
             buffer: BytesMut::new(),
             room: MIN_READ,
@@ -59,6 +67,12 @@ impl<'a> Stream<'a> {
         let mut first = true;
         loop {
             let read = self.read(socket).await;
+            if matches!(read, Read::Changed) {
+                if self.acceptor.ingest.is_cut(&self.session) {
+                    return;
+                }
+                continue;
+            }
             if std::mem::take(&mut first) && self.is_foreign() {
                 return;
             }
@@ -72,10 +86,23 @@ impl<'a> Stream<'a> {
                 return;
             }
             // A sender over its limit is read more slowly; it loses nothing.
-            if !wait.is_zero() {
-                tokio::select! {
-                    () = sleep(wait) => {}
-                    () = self.acceptor.stop.cancelled() => {}
+            if !wait.is_zero() && self.pause(wait).await {
+                return;
+            }
+        }
+    }
+
+    /// Waits; says whether the sender was blocked meanwhile.
+    async fn pause(&mut self, wait: Duration) -> bool {
+        let mut over = std::pin::pin!(sleep(wait));
+        loop {
+            tokio::select! {
+                () = &mut over => return false,
+                () = self.acceptor.stop.cancelled() => return false,
+                Ok(()) = self.changes.changed() => {
+                    if self.acceptor.ingest.is_cut(&self.session) {
+                        return true;
+                    }
                 }
             }
         }
@@ -96,6 +123,7 @@ impl<'a> Stream<'a> {
             let patience = due.map_or(idle, |due| due.min(idle));
             let read = tokio::select! {
                 biased; // what has arrived comes before the order to stop
+                Ok(()) = self.changes.changed() => return Read::Changed,
                 read = timeout(patience, socket.read_buf(&mut self.buffer)) => read,
                 () = self.acceptor.stop.cancelled() => return Read::Stop,
             };

@@ -14,6 +14,7 @@
 //! | an address on the blocklist                      | [`blocked`]  |
 //! | limits of keys, addresses and projects           | [`limits`]   |
 //! | what the daemon notes about itself               | [`journals`] |
+//! | lists, where they come from and whom they cut   | [`lists`]    |
 //! | streams and datagrams that are odd               | [`intake`]   |
 //! | who is behind a proxy                            | [`proxy`]    |
 //! | what is computed of events, and many who ask     | [`queries`]  |
@@ -45,6 +46,7 @@ mod keys;
 mod ledger;
 mod life;
 mod limits;
+mod lists;
 mod power;
 mod proxy;
 mod queries;

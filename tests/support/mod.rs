@@ -3,6 +3,7 @@
 #![cfg(test)]
 #![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 
+mod address;
 mod certificates;
 mod daemon;
 mod image;
@@ -12,6 +13,7 @@ pub(crate) mod preload;
 mod tls;
 mod wait;
 
+pub(crate) use self::address::Address;
 pub(crate) use self::certificates::write as write_certificates;
 pub(crate) use self::daemon::{Daemon, LISTENERS};
 pub(crate) use self::image::Image;

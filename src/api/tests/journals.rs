@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::support::{Call, House, delete, get, post};
-use crate::gate::ListKind;
+use crate::gate::{ListKind, NewListEntry};
 use crate::ingest::now;
 
 /// What makes a call fail: the call, its code, the field that was wrong, and what was expected of it.
@@ -109,7 +109,7 @@ async fn a_failed_call_is_all_in_its_entry() {
 async fn a_blocked_call_is_all_in_its_entry() {
     let house = House::open();
     let net = "192.0.2.0/24".parse().unwrap();
-    house.api.gate.add_entry(ListKind::Block, net, None, "", now()).unwrap();
+    house.api.gate.add_entry(ListKind::Block, net, NewListEntry::default(), now()).unwrap();
     let unknown = format!("lt_live_{}", "0".repeat(32));
     let call = || {
         let call = get("/v1/keys").peer("192.0.2.1").key(&unknown);

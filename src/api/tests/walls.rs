@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::support::{House, delete, get, post};
 use crate::api::Config;
-use crate::gate::{Environment, ListKind};
+use crate::gate::{Environment, ListKind, NewListEntry};
 use crate::ingest::now;
 
 #[tokio::test]
@@ -61,7 +61,7 @@ async fn au_03_a_revoked_key_and_a_blocked_address_are_refused_at_once() {
     let query = || post("/v1/logs/query", "{}").key(&key).peer("192.0.2.1");
     assert_eq!(house.send(query()).await.0, StatusCode::OK);
     let net = "192.0.2.0/24".parse().unwrap();
-    house.api.gate.add_entry(ListKind::Block, net, None, "", now()).unwrap();
+    house.api.gate.add_entry(ListKind::Block, net, NewListEntry::default(), now()).unwrap();
     assert_eq!(house.send(query()).await.0, StatusCode::FORBIDDEN);
     house.api.gate.remove_entry(ListKind::Block, net).unwrap();
     house.api.gate.revoke_key(&id, now()).unwrap();

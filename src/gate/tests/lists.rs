@@ -1,12 +1,16 @@
 //! Allowlist and blocklist.
 
 use super::support::{NOW, after, gate, ip, open, test_db};
-use crate::gate::{Gate, GateError, ListKind, Origin, parse_net};
+use crate::gate::{Gate, GateError, ListKind, NewListEntry, Origin, parse_net};
 use crate::time::Timestamp;
+
+fn new(expires_at: Option<Timestamp>, note: &str) -> NewListEntry {
+    NewListEntry { expires_at, note: note.to_owned(), rule: None }
+}
 
 fn block(gate: &Gate, net: &str, expires_at: Option<Timestamp>) -> Result<(), GateError> {
     let net = parse_net(net).unwrap();
-    gate.add_entry(ListKind::Block, net, expires_at, "a test", NOW).map(|_| ())
+    gate.add_entry(ListKind::Block, net, new(expires_at, "a test"), NOW).map(|_| ())
 }
 
 fn rule(gate: &Gate, peer: &str, now: Timestamp) -> Option<String> {
@@ -67,7 +71,7 @@ fn bl_04_the_allowlist_comes_first() {
     assert_eq!(rule(&gate, "10.0.0.7", NOW), None);
     assert!(rule(&gate, "10.0.1.7", NOW).is_some());
     let net = parse_net("10.0.1.0/24").unwrap();
-    gate.add_entry(ListKind::Allow, net, Some(after(5)), "", NOW).unwrap();
+    gate.add_entry(ListKind::Allow, net, new(Some(after(5)), ""), NOW).unwrap();
     assert_eq!(rule(&gate, "10.0.1.7", after(4)), None);
     assert!(rule(&gate, "10.0.1.7", after(5)).is_some());
 }
@@ -127,7 +131,7 @@ fn what_makes_no_sense_is_refused() {
     let gate = gate("{}");
     let add = |expires_at, note: &str| {
         let net = parse_net("192.0.2.1").unwrap();
-        gate.add_entry(ListKind::Block, net, expires_at, note, NOW)
+        gate.add_entry(ListKind::Block, net, new(expires_at, note), NOW)
     };
     assert!(matches!(add(Some(NOW), ""), Err(GateError::Invalid { field: "expires_at", .. })));
     assert!(matches!(add(None, &"x".repeat(501)), Err(GateError::Invalid { field: "note", .. })));
@@ -138,7 +142,7 @@ fn what_makes_no_sense_is_refused() {
 fn shown_as_the_api_shows_it() {
     let gate = gate("{}");
     let net = parse_net("192.0.2.1").unwrap();
-    let entry = gate.add_entry(ListKind::Block, net, None, "a test", NOW).unwrap();
+    let entry = gate.add_entry(ListKind::Block, net, new(None, "a test"), NOW).unwrap();
     insta::assert_snapshot!(serde_json::to_string_pretty(&entry).unwrap(), @r#"
     {
       "list": "block",

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::support::{House, request, with};
-use crate::gate::ListKind;
+use crate::gate::{ListKind, NewListEntry};
 use crate::ingest::now;
 
 const LOGS: &str = r#"[{"message":"a"}]"#;
@@ -85,7 +85,7 @@ async fn au_11_a_blocked_address_is_refused() {
     let house = House::open().write();
     house
         .gate
-        .add_entry(ListKind::Block, "192.0.2.0/24".parse().unwrap(), None, "", now())
+        .add_entry(ListKind::Block, "192.0.2.0/24".parse().unwrap(), NewListEntry::default(), now())
         .unwrap();
     let (status, problem) = house.post(LOGS).await;
     assert_eq!((status, &problem["code"]), (StatusCode::FORBIDDEN, &json!("forbidden")));

@@ -1,0 +1,161 @@
+//! Lists: where they come from, whom they cut, and what nobody may do by mistake.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::symlink;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Address, Daemon, tls, wait_for};
+
+const LINE: &[u8] = b"<13>1 - h a - - - from a stranger\n";
+
+#[test]
+fn bl_02_a_block_of_oneself_is_to_be_confirmed() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    let block = |net: &str, confirm: bool| {
+        let entry = json!({"net": net, "confirm": confirm});
+        let (status, answer) = daemon.call("POST", "/v1/blocklist", None, Some(&entry));
+        (status, answer["code"].as_str().unwrap_or_default().to_owned())
+    };
+    // Loopback, and so everything, cannot be blocked, not even by someone who insists.
+    for net in ["0.0.0.0/0", "::/0", "127.0.0.1", "::1", "0.0.0.0/1"] {
+        assert!((400..500).contains(&block(net, false).0), "{net}");
+        assert_eq!(block(net, true).0, 400, "{net}");
+    }
+    assert_eq!(block("11.0.0.0/7", false), (409, "confirm_required".to_owned()));
+    assert_eq!(block("11.0.0.0/7", true).0, 201);
+}
+
+#[test]
+fn bl_02_the_callers_own_address_is_to_be_confirmed() {
+    let admin = Address::add("198.51.100.71");
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    let (_, key) = daemon.create_key(&json!({"name": "admin", "scopes": ["admin:projects"]}));
+    let block = |confirm: bool| {
+        let body = json!({"net": "198.51.100.64/27", "confirm": confirm}).to_string();
+        let call = format!(
+            "POST /v1/blocklist HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\
+             Content-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut stream = admin.connect(daemon.address("api"));
+        let mut answer = String::new();
+        stream.write_all(call.as_bytes()).unwrap();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let asked = block(false);
+    assert!(asked.starts_with("HTTP/1.1 409") && asked.contains("confirm_required"), "{asked}");
+    let done = block(true);
+    // Who blocks themselves is still told that it was done.
+    assert!(done.starts_with("HTTP/1.1 201"), "{done}");
+}
+
+#[test]
+fn bl_03_who_is_blocked_while_connected_is_cut() {
+    let stranger = Address::add("198.51.100.73");
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    // Each of them sent something, and is silent since.
+    let mut streams: Vec<_> = ["tcp", "json"]
+        .map(|listener| {
+            let mut stream = stranger.connect(daemon.address(listener));
+            stream
+                .write_all(if listener == "json" { b"{\"message\":\"hi\"}\n" } else { LINE })
+                .unwrap();
+            daemon.settle(listener, 1);
+            (listener, stream)
+        })
+        .into();
+    let mut secret = tls(folder.path(), stranger.connect(daemon.address("tls")), None);
+    secret.write_all(LINE).unwrap();
+    secret.flush().unwrap();
+    daemon.settle("tls", 1);
+    let mut kept = stranger.connect(daemon.address("api"));
+    kept.write_all(b"GET /v1/health HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut answer = [0; 4096];
+    assert!(kept.read(&mut answer).unwrap() > 0);
+    streams.push(("tls", secret.sock.try_clone().unwrap()));
+    streams.push(("api", kept));
+    let block = json!({"net": "198.51.100.73"});
+    assert_eq!(daemon.call("POST", "/v1/blocklist", None, Some(&block)).0, 201);
+    for (name, stream) in &mut streams {
+        // Longer than it may take; without the cut it would be for ever.
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        loop {
+            match stream.read(&mut answer) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
+                Err(error) => panic!("{name}: {error}"),
+            }
+        }
+    }
+    for listener in ["tcp", "json", "tls"] {
+        let entry = daemon.find_in("blocked", &format!("endpoint:{listener}"));
+        assert_eq!(entry["reason"], "IP_BLOCKLISTED");
+        daemon.metrics().ledger(listener).assert_adds_up();
+    }
+}
+
+/// What the API says of the source of the blocklist.
+fn source(daemon: &Daemon) -> Value {
+    daemon.call("GET", "/v1/blocklist", None, None).1["sources"][0].clone()
+}
+
+#[test]
+fn bl_05_a_list_file_that_cannot_be_used_changes_nothing() {
+    let stranger = Address::add("198.51.100.75");
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("drop.txt");
+    let config = "[gate]\nsources = [{ name = \"drop\", path = \"FOLDER/drop.txt\" }]\n";
+    fs::write(&list, "# ours\n198.51.100.75 ; a stranger\n").unwrap();
+    let daemon = Daemon::start(folder.path(), config);
+    let is_blocked = |daemon: &Daemon, number: u32| {
+        let line = format!("<13>1 - h a - - - try{number}\n");
+        stranger.talk(daemon.address("tcp"), line.as_bytes());
+        daemon.send("tcp", format!("<13>1 - h a - - - mark{number}\n").as_bytes());
+        daemon.find(&format!("message:mark{number}"));
+        daemon.query(&format!("message:try{number}")).is_empty()
+    };
+    assert!(is_blocked(&daemon, 0));
+    let entry = daemon.find_in("blocked", "endpoint:tcp");
+    assert_eq!(entry["rule"], "blocklist:drop:198.51.100.75/32");
+    let replace = |text: &[u8]| {
+        let new = folder.path().join("new");
+        fs::write(&new, text).unwrap();
+        fs::rename(&new, &list).unwrap();
+    };
+    let told = |daemon: &Daemon, what: &str| {
+        let said =
+            || source(daemon)["error"].as_str().is_some_and(|e| e.contains(what)).then_some(());
+        wait_for(what, said);
+    };
+    replace(b"192.0.2.1\n192.0.2.999\n");
+    told(&daemon, "line 2: expected an address or a network");
+    replace(b"");
+    told(&daemon, "expected at least one");
+    let sparse = fs::File::create(folder.path().join("new")).unwrap();
+    sparse.set_len(10 << 30).unwrap();
+    fs::rename(folder.path().join("new"), &list).unwrap();
+    told(&daemon, "line 1: expected");
+    fs::write(folder.path().join("other"), "203.0.113.1\n").unwrap();
+    symlink(folder.path().join("other"), folder.path().join("new")).unwrap();
+    fs::rename(folder.path().join("new"), &list).unwrap();
+    told(&daemon, "expected a file, but found a link");
+    assert!(is_blocked(&daemon, 1));
+    // Not even a restart forgets it, and what is good again counts.
+    assert!(daemon.stop().success());
+    let daemon = Daemon::start(folder.path(), config);
+    told(&daemon, "expected a file, but found a link");
+    assert!(is_blocked(&daemon, 2));
+    assert_eq!(source(&daemon)["ranges"], 1);
+    replace(b"192.0.2.0/24\n203.0.113.0/24\n");
+    wait_for("the new list", || (source(&daemon)["ranges"] == 2).then_some(()));
+    assert_eq!(source(&daemon)["error"], Value::Null);
+    assert!(!is_blocked(&daemon, 3));
+}
