@@ -6,6 +6,7 @@
 
 mod lines;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,11 +16,13 @@ use divan::{Bencher, black_box};
 use logtrace::db::{Db, Options};
 use logtrace::event::Event;
 use logtrace::frame::{Frames, Framing, Step};
+use logtrace::gate::{Config as GateConfig, Gate, ListKind, ListSource, NewKey, Scope};
 use logtrace::kql::{self, Syntax};
 use logtrace::parse::{self, Context};
 use logtrace::query::{CursorKey, Request, run};
 use logtrace::store::{Config, Merge, Origin, Rows, Store};
 use logtrace::time::Timestamp;
+use serde_json::json;
 use tempfile::TempDir;
 
 use self::lines::{Line, Random, stamp};
@@ -113,6 +116,57 @@ fn parse_json(bencher: Bencher<'_, '_>) {
             let read = parse::json::json(line.as_bytes(), &CONTEXT, &mut event, &mut each);
             read.expect("rendered as JSON above");
         }
+    });
+}
+
+/// What the gate asks of each address, once a connection: on a list of so many ranges.
+#[divan::bench(args = [10, 1_000_000])]
+fn gate_address(bencher: Bencher<'_, '_>, ranges: u32) {
+    let gated = Gated::new(0, ranges, 0);
+    let mut random = Random::new(3);
+    let peers: Vec<_> = (0..LINES)
+        .map(|_| IpAddr::V4(Ipv4Addr::from(u32::try_from(random.below(1 << 32)).unwrap_or(0))))
+        .collect();
+    bencher.counter(ItemsCount::new(LINES)).bench(|| {
+        let admitted = |peer: &&IpAddr| gated.gate.admit_peer(**peer, CONTEXT.received_at).is_ok();
+        black_box(peers.iter().filter(admitted).count())
+    });
+}
+
+/// What content rules cost a message in which none of them is found.
+#[divan::bench(args = [0, 10, 1000, 10_000])]
+fn gate_content(bencher: Bencher<'_, '_>, rules: u32) {
+    let lines = syslog_lines();
+    let gated = Gated::new(0, 0, rules);
+    bencher.counter(ItemsCount::new(LINES)).counter(bytes(&lines)).bench(|| {
+        let content = gated.gate.content();
+        let found = |line: &&String| match &content {
+            Some(content) => !content.find(line.as_bytes()).is_empty(),
+            None => false,
+        };
+        black_box(lines.iter().filter(found).count())
+    });
+}
+
+/// All that the gate asks of an event, with 10,000 keys, 1,000,000 ranges and 1,000 content rules:
+/// the list and the key once a read of a hundred, the content of each.
+#[divan::bench]
+fn gate(bencher: Bencher<'_, '_>) {
+    let lines = syslog_lines();
+    let gated = Gated::new(10_000, 1_000_000, 1000);
+    let (gate, now) = (&gated.gate, CONTEXT.received_at);
+    let key = gate.key_of(gated.secret.as_bytes()).expect("just made");
+    let peer = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    bencher.counter(ItemsCount::new(LINES)).counter(bytes(&lines)).bench(|| {
+        let mut passed = 0;
+        for read in lines.chunks(READ) {
+            let good = gate.admit_peer(peer, now).is_ok()
+                && gate.check(&key, Scope::WriteLogs, peer, now).is_ok();
+            let content = gate.content().expect("just made");
+            let bad = read.iter().filter(|line| !content.find(line.as_bytes()).is_empty()).count();
+            passed += if good { read.len() - bad } else { 0 };
+        }
+        black_box(passed)
     });
 }
 
@@ -227,6 +281,49 @@ fn search(bencher: Bencher<'_, '_>, filter: &str) {
     });
 }
 
+/// A gate with so many keys, ranges and content rules.
+struct Gated {
+    gate: Gate,
+    /// Of the last key.
+    secret: String,
+    _folder: TempDir,
+}
+
+impl Gated {
+    fn new(keys: u32, ranges: u32, rules: u32) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let db = Db::open(folder.path(), &Options::default()).expect("a new store");
+        let (now, config) = (CONTEXT.received_at, GateConfig::default());
+        let gate = Gate::open(&config, Arc::new(db), now).expect("a new gate");
+        let mut secret = String::new();
+        for number in 0..keys {
+            let scopes = [Scope::WriteLogs].into_iter().collect();
+            let new = NewKey { name: format!("key {number}"), scopes, ..NewKey::default() };
+            let made = gate.create_key(new, now).expect("room for keys");
+            made.1.reveal().clone_into(&mut secret);
+        }
+        if ranges > 0 {
+            // Every other /24 of the space, from 16.0.0.0 on, and none of them is 192.0.2.0.
+            let range = |n: u32| format!("{}/24\n", Ipv4Addr::from((16 << 24) + (n << 9) + 256));
+            let text: String = (0..ranges).map(range).collect();
+            let list = ListSource::read("bench", text.as_bytes()).expect("a list");
+            gate.set_source(ListKind::Block, list);
+        }
+        let rule = |n: u32| {
+            let (kind, pattern) = match n % 4 {
+                0 => ("literal", format!("${{jndi:ldap://evil{n}.example/")),
+                1 => ("literal", format!("../../{n}/etc/passwd")),
+                2 => ("literal", format!("<script>alert({n})")),
+                _ => ("regex", format!("(?i)union\\s+select\\s+{n}")),
+            };
+            let rule = json!({"kind": kind, "pattern": pattern, "id": n.to_string()});
+            serde_json::from_value(rule).expect("a rule")
+        };
+        gate.add_rules((0..rules).map(rule).collect(), now).expect("room for rules");
+        Self { gate, secret, _folder: folder }
+    }
+}
+
 /// A store of its own; its folder goes with it.
 struct Kept {
     store: Store,
@@ -271,6 +368,9 @@ fn batches(count: usize) -> (Vec<String>, Vec<Rows>) {
     let batches = lines.chunks(BATCH).zip(times).map(rows).collect();
     (lines, batches)
 }
+
+/// Events of a read.
+const READ: usize = 100;
 
 /// Events of a batch, about as many as fit into its `max_bytes`.
 const BATCH: usize = 5000;

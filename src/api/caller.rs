@@ -10,7 +10,7 @@ use super::problem::Problem;
 use crate::audit::Who;
 use crate::gate::{Environment, Key, Refusal, Scope};
 use crate::ids;
-use crate::ingest::now;
+use crate::ingest::{now, steady};
 use crate::parse::http_secret;
 
 /// Who calls, as far as the head of the request says.
@@ -88,8 +88,7 @@ impl Api {
 impl Allowed {
     /// Whether the caller still may, now.
     pub(super) fn still(&self, api: &Api) -> Result<(), Refusal> {
-        let at = now();
-        api.gate.admit_peer(self.peer, at)?;
+        api.gate.admit_peer(self.peer, steady())?;
         match &self.key {
             Some(key) => api.check(key, self.scope, self.peer),
             None => Ok(()),

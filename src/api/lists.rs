@@ -18,7 +18,7 @@ use super::problem::Problem;
 use super::route::{Needs, Route};
 use crate::audit::Act;
 use crate::gate::{ListEntry, ListKind, NewListEntry, Scope, holds_loopback, parse_net};
-use crate::ingest::now;
+use crate::ingest::{lasting, steady};
 use crate::time::Timestamp;
 
 /// What is put on a list.
@@ -54,7 +54,7 @@ struct Page {
 }
 
 /// The calls of a list.
-pub(super) fn routes(path: &'static str, list: ListKind) -> [Route; 3] {
+pub(super) fn routes(path: &'static str, list: ListKind) -> [Route; 4] {
     let needs = Needs::Scope(Scope::AdminProjects);
     let show =
         async move |State(api): State<Arc<Api>>,
@@ -68,10 +68,20 @@ pub(super) fn routes(path: &'static str, list: ListKind) -> [Route; 3] {
                              Params(Entry { net }): Params<Entry>| {
         remove(&api, &caller, list, &net).await
     };
+    let dry_run = async move |State(api): State<Arc<Api>>,
+                              Extension(caller): Extension<Caller>,
+                              input: Input| {
+        super::rules::dry_run_net(&api, &caller, list, input).await
+    };
+    let dry_path = match list {
+        ListKind::Allow => "/v1/allowlist/dry-run",
+        ListKind::Block => "/v1/blocklist/dry-run",
+    };
     [
         Route::get(path, needs, show).of_the_daemon(),
         Route::post(path, needs, add).of_the_daemon(),
         Route::delete(path, needs, remove).of_the_daemon(),
+        Route::ask(dry_path, needs, dry_run).of_the_daemon(),
     ]
 }
 
@@ -90,7 +100,7 @@ async fn show(
     }
     // There may be a million of them.
     let gate = Arc::clone(&api.gate);
-    let shown = move || gate.list_page(list, after, limit, now());
+    let shown = move || gate.list_page(list, after, limit, steady());
     let shown = tokio::task::spawn_blocking(shown).await;
     let (entries, next) = shown.map_err(|error| Problem::internal(&error))?;
     let sources = api.gate.list_sources();
@@ -116,7 +126,7 @@ async fn add(
     if list == ListKind::Block && !confirm {
         confirmed(api, caller, net)?;
     }
-    let at = now();
+    let at = lasting();
     let until = match (expires_at, expires_in) {
         (Some(_), Some(_)) => {
             let what = "expected one of expires_at and expires_in, but found both";
@@ -171,7 +181,7 @@ fn holds(net: IpNet, address: IpAddr) -> bool {
     net.contains(&address.to_canonical()) || net.contains(&mapped)
 }
 
-fn network(text: &str) -> Result<IpNet, Problem> {
+pub(super) fn network(text: &str) -> Result<IpNet, Problem> {
     parse_net(text).ok_or_else(|| {
         let found: String = text.chars().take(MAX_SHOWN).collect();
         let what = format!("expected an address or a network, but found {found:?}");

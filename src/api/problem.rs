@@ -193,10 +193,11 @@ impl From<GateError> for Problem {
             GateError::Invalid { field, .. } => {
                 Self::invalid("invalid_parameter", error).with("field", field).at(field)
             }
-            GateError::UnknownPlace { .. } | GateError::UnknownKey(_) | GateError::NotListed(_) => {
-                Self::not_found(error)
-            }
-            GateError::Configured(_) => {
+            GateError::UnknownPlace { .. }
+            | GateError::UnknownKey(_)
+            | GateError::UnknownRule(_)
+            | GateError::NotListed(_) => Self::not_found(error),
+            GateError::Configured(_) | GateError::ConfiguredRule(_) => {
                 Self::new(StatusCode::CONFLICT, "configured", error.to_string())
             }
             GateError::Place { .. } => Self::conflict("in_use", error),

@@ -8,6 +8,7 @@ use super::audit;
 use super::backup;
 use super::context;
 use super::delete;
+use super::doctor;
 use super::facets;
 use super::health;
 use super::histogram;
@@ -20,6 +21,7 @@ use super::projects;
 use super::quarantine;
 use super::query;
 use super::route::{Needs, Route};
+use super::rules;
 use super::settings;
 use super::stats;
 use super::tail;
@@ -34,6 +36,7 @@ pub(super) fn routes() -> Vec<Route> {
     routes.extend(of_keys());
     routes.extend(of_projects());
     routes.extend(of_lists());
+    routes.extend(of_rules());
     routes.extend(of_webhooks());
     routes.extend(of_settings());
     routes.extend(of_the_store());
@@ -110,6 +113,17 @@ fn of_projects() -> Vec<Route> {
 fn of_lists() -> Vec<Route> {
     let allow = lists::routes("/v1/allowlist", ListKind::Allow);
     allow.into_iter().chain(lists::routes("/v1/blocklist", ListKind::Block)).collect()
+}
+
+fn of_rules() -> Vec<Route> {
+    vec![
+        Route::get("/v1/rules", ADMIN, rules::list).of_the_daemon(),
+        Route::post("/v1/rules", ADMIN, rules::add).of_the_daemon(),
+        Route::ask("/v1/rules/dry-run", ADMIN, rules::dry_run).of_the_daemon(),
+        Route::get("/v1/rules/{id}", ADMIN, rules::show).of_the_daemon(),
+        Route::delete("/v1/rules/{id}", ADMIN, rules::remove).of_the_daemon(),
+        Route::get("/v1/doctor", ADMIN, doctor::explain).of_the_daemon(),
+    ]
 }
 
 fn of_webhooks() -> Vec<Route> {

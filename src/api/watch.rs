@@ -30,7 +30,9 @@ pub(super) async fn watch(
     let began = Instant::now();
     let caller = Caller::new(&api, peer.ip(), request.headers());
     let call = describe(&request, &caller);
-    let connection = match api.ingest.admit(peer.ip(), || call.clone()) {
+    let admitted = api.ingest.admit(peer.ip(), || call.clone());
+    let admitted = admitted.and_then(|open| api.ingest.admit_software(&call).map(|()| open));
+    let connection = match admitted {
         Ok(connection) => connection,
         Err(refusal) => return Problem::refused(refusal).into_response(), // noted already
     };
@@ -136,6 +138,7 @@ fn describe(request: &Request, caller: &Caller) -> Call {
         key: caller.masked.clone(),
         user_agent: agent.map(|agent| shown(agent.as_bytes(), MAX_AGENT)),
         project: caller.key.as_ref().map(|key| key.project().into()),
+        is_forgeable: false,
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
+use super::list_urls::ListUrl;
 use super::listening::Listening;
 use super::lists::ListFiles;
 use crate::audit::{Act, Audit, Who};
@@ -30,6 +31,7 @@ pub(super) struct Parts {
     pub(super) ledger: Arc<Ledger>,
     pub(super) ingest: Arc<Ingest>,
     pub(super) lists: Option<ListFiles>,
+    pub(super) list_urls: Vec<ListUrl>,
     pub(super) page: Page,
     pub(super) gauges: Gauges,
     pub(super) doors: Vec<Door>,
@@ -51,18 +53,19 @@ pub(super) struct Parts {
 /// The text says which part, and why.
 pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error + Send + Sync>> {
     let db = Arc::new(open(config)?);
-    Listening::forget(&config.data_dir);
     let store = Arc::new(Store::open(Arc::clone(&db), config.store.clone())?);
     let cursor_key = cursor_key(&db)?;
     let audit = Audit::open(Arc::clone(&db), config.audit.clone(), now)?;
     let journal = Arc::new(Journal::open(Arc::clone(&db))?);
     let gate = Arc::new(Gate::open(&config.gate, db, now())?);
-    let lists = read_lists(config, &gate);
+    let mut lists = read_lists(config, &gate);
     print_bootstrap_key(&gate, &audit, &config.data_dir)?;
     let ledger = Arc::new(Ledger::new(&REASONS, config.metrics.max_keys));
     let (page, gauges) = Page::new(Arc::clone(&ledger))?;
     start_limits(&gauges);
-    let webhooks = webhooks(config, &store, &gauges)?;
+    let outbound = outbound(config)?;
+    let list_urls = lists.urls(&outbound);
+    let webhooks = webhooks(config, outbound, &store, &gauges)?;
     let targets = targets(config, &store, &audit, &gauges)?;
     let batcher = Arc::new(Batcher::new(&config.batch));
     let room = Arc::new(Room::new(&config.data_dir, &config.store.disk));
@@ -108,6 +111,7 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
         ledger,
         ingest,
         lists: Some(lists),
+        list_urls,
         page,
         gauges,
         doors,
@@ -124,7 +128,7 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
 fn read_lists(config: &Config, gate: &Arc<Gate>) -> ListFiles {
     let proxies = config.listener.iter().filter_map(|listener| listener.proxy.as_ref());
     gate.trust(proxies.flat_map(|proxy| proxy.trusted.iter().copied()));
-    ListFiles::read(Arc::clone(gate), &config.gate.sources, &config.data_dir)
+    ListFiles::read(Arc::clone(gate), &config.gate, &config.data_dir)
 }
 
 /// Opens the store in the data folder; makes one only where that is wanted.
@@ -133,6 +137,7 @@ fn open(config: &Config) -> Result<Db, db::Error> {
         return Err(db::Error::NotThere(config.data_dir.clone()));
     }
     let db = Db::open(&config.data_dir, &config.store.engine)?;
+    Listening::forget(&config.data_dir);
     if db.is_new() {
         tracing::info!(folder = %config.data_dir.display(), "a new store");
     }
@@ -165,13 +170,18 @@ fn targets(
     config.forward.iter().map(target).collect()
 }
 
+/// Who calls others.
+fn outbound(config: &Config) -> Result<Outbound, String> {
+    Outbound::new(&config.ship).map_err(|error| format!("[ship] ca: {error}"))
+}
+
 /// Receivers that are told of events.
 fn webhooks(
     config: &Config,
+    outbound: Outbound,
     store: &Arc<Store>,
     gauges: &Gauges,
 ) -> Result<Arc<Webhooks>, Box<dyn std::error::Error + Send + Sync>> {
-    let outbound = Outbound::new(&config.ship).map_err(|error| format!("[ship] ca: {error}"))?;
     let (calls, counts) = (config.ship.webhooks.clone(), gauges.ship.clone());
     Ok(Arc::new(Webhooks::open(Arc::clone(store), outbound, calls, counts)?))
 }

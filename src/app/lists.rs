@@ -16,14 +16,26 @@ use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::gate::{Gate, ListFileError, ListSource, SourceConfig};
+use super::list_urls::ListUrl;
+use crate::gate::{self, Countries, Gate, ListFileError, ListSource, SourceConfig};
 use crate::ingest::now;
+use crate::ship::Outbound;
 
 /// The files of the lists.
 #[derive(Debug)]
 pub(super) struct ListFiles {
     gate: Arc<Gate>,
     files: Vec<ListFile>,
+    countries: Option<CountryFile>,
+    urls: Vec<(SourceConfig, PathBuf)>,
+}
+
+/// The database of countries.
+#[derive(Debug)]
+struct CountryFile {
+    path: PathBuf,
+    seen: Option<Look>,
+    has_failed: bool,
 }
 
 /// One of them.
@@ -53,27 +65,43 @@ struct Tee<R, W>(R, W);
 
 impl ListFiles {
     /// Reads all files once; what cannot be used is replaced by what was in the run before.
-    pub(super) fn read(gate: Arc<Gate>, sources: &[SourceConfig], data_dir: &Path) -> Self {
+    pub(super) fn read(gate: Arc<Gate>, config: &gate::Config, data_dir: &Path) -> Self {
         let folder = data_dir.join(FOLDER);
         let file = |config: &SourceConfig| {
             let (config, path) = (config.clone(), config.path.clone()?);
             let copy = folder.join(&config.name);
             Some(ListFile { config, path, copy, seen: None })
         };
-        let mut lists = Self { gate, files: sources.iter().filter_map(file).collect() };
-        for file in &mut lists.files {
-            if let Ok(source) = read(&file.config.name, &file.copy, true, io::sink()) {
-                lists.gate.source_read(&file.config, Ok(source), now());
+        let files = config.sources.iter().filter_map(file).collect();
+        let countries = config.countries.clone();
+        let countries = countries.map(|path| CountryFile { path, seen: None, has_failed: false });
+        let urls = config.sources.iter().filter(|source| source.url.is_some());
+        let urls = urls.map(|source| (source.clone(), folder.join(&source.name))).collect();
+        let mut lists = Self { gate, files, countries, urls };
+        let of_files = lists.files.iter().map(|file| (&file.config, &file.copy));
+        for (config, copy) in of_files.chain(lists.urls.iter().map(|(config, copy)| (config, copy)))
+        {
+            if let Ok(source) = read(&config.name, copy, true, io::sink()) {
+                lists.gate.source_read(config, Ok(source), now());
             }
         }
         lists.look();
         lists
     }
 
+    /// The lists that are to be fetched.
+    pub(super) fn urls(&mut self, outbound: &Outbound) -> Vec<ListUrl> {
+        let url = |(config, copy)| {
+            let (gate, outbound) = (Arc::clone(&self.gate), outbound.clone());
+            ListUrl { gate, config, copy, outbound }
+        };
+        std::mem::take(&mut self.urls).into_iter().map(url).collect()
+    }
+
     /// Looks every few seconds for files that have changed, until the stop.
     pub(super) async fn keep(mut self, stop: CancellationToken) {
         let mut tick = interval(LOOK);
-        while !self.files.is_empty() {
+        while !self.files.is_empty() || self.countries.is_some() {
             tokio::select! {
                 _ = tick.tick() => {}
                 () = stop.cancelled() => return,
@@ -90,6 +118,9 @@ impl ListFiles {
     }
 
     fn look(&mut self) {
+        if let Some(countries) = &mut self.countries {
+            countries.look(&self.gate);
+        }
         for file in &mut self.files {
             let look = Look::at(&file.path);
             if look.is_some() && look == file.seen {
@@ -139,6 +170,42 @@ impl ListFile {
     }
 }
 
+impl CountryFile {
+    /// Reads the database where it is another; what cannot be read leaves the one before.
+    fn look(&mut self, gate: &Gate) {
+        let look = Look::at(&self.path).map(|look| Look { is_settled: true, ..look });
+        if look == self.seen && (look.is_some() || self.has_failed) {
+            return;
+        }
+        self.seen = look;
+        let read = read_whole(&self.path).map_err(|error| error.to_string());
+        let read = read.and_then(|bytes| Countries::new(bytes).map_err(|e| e.to_string()));
+        self.has_failed = read.is_err();
+        let path = self.path.display();
+        match read {
+            Ok(countries) => {
+                info!(%path, "a database of countries was read");
+                gate.set_countries(countries);
+            }
+            Err(error) => {
+                warn!(%path, %error, "a database of countries cannot be used; the one before stays");
+            }
+        }
+    }
+}
+
+/// All of a file, and not a map of it: one that is cut short while it is mapped ends the process.
+fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() || found.len() > MAX_COUNTRIES {
+        return Err(io::Error::other("expected a file of at most 512 MiB, but found another"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_COUNTRIES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 impl Look {
     fn at(path: &Path) -> Option<Self> {
         let found = fs::symlink_metadata(path).ok()?;
@@ -181,6 +248,9 @@ fn read(
     let end: &[u8] = if is_settled { b"\n" } else { b"" };
     ListSource::read(name, BufReader::new(Tee(file.chain(end), copy)))
 }
+
+/// The largest database of countries, in bytes.
+const MAX_COUNTRIES: u64 = 512 << 20;
 
 /// Where copies of lists are, in the data folder.
 const FOLDER: &str = "lists";

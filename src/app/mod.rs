@@ -15,6 +15,7 @@ mod disk;
 mod failure;
 mod http;
 mod keys;
+mod list_urls;
 mod listening;
 mod lists;
 mod logging;

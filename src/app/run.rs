@@ -20,7 +20,7 @@ use super::scrub::Scrubber;
 use super::signals::Signals;
 use super::{http, keys, logging};
 use crate::admin::Readiness;
-use crate::audit::Audit;
+use crate::audit::{Act, Audit, Who};
 use crate::batch::Room;
 use crate::config::Config;
 use crate::ingest::Ingest;
@@ -102,10 +102,14 @@ fn start_keeping(parts: &mut Parts, stop: &CancellationToken, tasks: &TaskTracke
     tasks.spawn(Arc::clone(&parts.webhooks).run(stop.clone()));
     tasks.spawn(Arc::clone(&parts.webhooks).follow(Arc::clone(&parts.audit), stop.clone()));
     let room = Arc::clone(&parts.room);
-    tasks.spawn(look_after(Arc::clone(&parts.ingest), room, drops, stop.clone()));
+    let (ingest, audit) = (Arc::clone(&parts.ingest), Arc::clone(&parts.audit));
+    tasks.spawn(look_after(ingest, audit, room, drops, stop.clone()));
     tasks.spawn(keys::Keeper::new(parts).run(stop.clone()));
     if let Some(lists) = parts.lists.take() {
         tasks.spawn(lists.keep(stop.clone()));
+    }
+    for list in std::mem::take(&mut parts.list_urls) {
+        tasks.spawn(list.keep(stop.clone()));
     }
     tasks.spawn(keep_journals(Arc::clone(&parts.ingest), stop.clone()));
 }
@@ -133,6 +137,7 @@ async fn http_sockets(config: &Config, parts: &mut Parts) -> Result<[TcpListener
 /// What is to be done every second.
 async fn look_after(
     ingest: Arc<Ingest>,
+    audit: Arc<Audit>,
     room: Arc<Room>,
     mut drops: Drops,
     stop: CancellationToken,
@@ -151,9 +156,22 @@ async fn look_after(
         if ingest.is_held() {
             continue; // nothing can be forgotten on a disk without room
         }
-        if let Err(error) = ingest.gate().sweep(crate::ingest::now()) {
-            warn!(%error, "cannot forget list entries that have expired");
+        let (ingest, audit) = (Arc::clone(&ingest), Arc::clone(&audit));
+        let looked = tokio::task::spawn_blocking(move || look_after_lists(&ingest, &audit));
+        if let Err(error) = looked.await {
+            warn!(%error, "cannot look after the lists");
         }
+    }
+}
+
+/// Blocks whom automatic rules have found, and forgets what has expired.
+fn look_after_lists(ingest: &Ingest, audit: &Arc<Audit>) {
+    let act = Act::new("blocklist.added", "");
+    if let Err(error) = audit.change(Who::daemon(), act, || ingest.punish()) {
+        warn!(%error, "cannot block whom an automatic rule has found");
+    }
+    if let Err(error) = ingest.gate().sweep(crate::ingest::steady()) {
+        warn!(%error, "cannot forget list entries that have expired");
     }
 }
 

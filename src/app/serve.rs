@@ -127,7 +127,7 @@ async fn blocked(guard: Guard, peer: SocketAddr) {
     let mut changes = gate.changes();
     // Who was blocked before is told so by each call.
     while changes.changed().await.is_ok() {
-        if gate.admit_peer(peer.ip(), crate::ingest::now()).is_err() {
+        if gate.admit_peer(peer.ip(), crate::ingest::steady()).is_err() {
             return;
         }
     }

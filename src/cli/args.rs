@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::rule_args::{DoctorArgs, RulesArgs};
+
 /// A Logstash-compatible syslog collector that knows its senders by key and accounts for every
 /// message.
 #[derive(Debug, Parser)]
@@ -44,6 +46,10 @@ pub(super) enum Command {
     Blocklist(ListArgs),
     /// List, add and remove networks that no block touches
     Allowlist(ListArgs),
+    /// List, try, add and remove rules about content, client software, countries and failures
+    Rules(RulesArgs),
+    /// Say why an address or a key is turned away, and until when
+    Doctor(DoctorArgs),
     /// Make, list, try out and remove receivers that are told of events
     Webhooks(WebhooksArgs),
     /// Copy all that a daemon holds into a folder of backups

@@ -4,7 +4,7 @@
 //! |-----------------------------------|-------------------------------------------------------|
 //! | `serve`, `check`                  | a configuration                                       |
 //! | `parse`, `kql`                    | standard input, line in and line out, in order        |
-//! | `query`, `tail`, `delete`, `quarantine`, `blocklist`, `allowlist`, `webhooks` | a running daemon, over its API |
+//! | `query`, `tail`, `delete`, `quarantine`, `blocklist`, `allowlist`, `rules`, `doctor`, `webhooks` | a running daemon, over its API |
 //! | `keys`, `backup`, `audit`         | the same, or a data folder that no daemon holds       |
 //! | `verify`                          | a bundle of the audit log, or such a data folder      |
 //! | `restore`                         | a folder of backups                                   |
@@ -19,6 +19,7 @@ mod backup;
 mod client;
 mod daemon;
 mod delete;
+mod doctor;
 mod failure;
 mod folder;
 mod keys;
@@ -30,6 +31,8 @@ mod progress;
 mod quarantine;
 mod query;
 mod restore;
+mod rule_args;
+mod rules;
 mod table;
 mod tail;
 #[cfg(test)]
@@ -85,6 +88,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Blocklist(args)) => lists::run("blocklist", &args),
         Some(Command::Allowlist(args)) => lists::run("allowlist", &args),
         Some(Command::Webhooks(args)) => webhooks::run(&args),
+        Some(Command::Rules(args)) => rules::run(&args),
+        Some(Command::Doctor(args)) => doctor::run(&args),
         Some(Command::Backup(args)) => backup::run(&args),
         Some(Command::Restore(args)) => restore::run(&args),
         Some(Command::Audit(args)) => audit::run(&args),

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::HashSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -11,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::limits::{Limits, Policy, duration_text};
 use super::lists::{ListEntry, ListKind, Origin};
 use super::range::{Range, parse_net};
+use super::rule::{Action, Rule, RuleKind};
+use super::rule_admin::{MAX_RULES, checked};
 use super::source::{SourceConfig, source_problems};
 use crate::time::Timestamp;
 
@@ -38,6 +42,16 @@ pub struct Config {
     /// Files and URLs with more of such networks, read again when they change. Default: none.
     /// Range: 64 of them.
     pub sources: Vec<SourceConfig>,
+    /// A database of countries in MaxMind's format, read into memory and again when it changes.
+    /// Default: none, and all countries are unknown.
+    pub countries: Option<PathBuf>,
+    /// What is turned away for what it says, which software it is, or where it comes from; fields as
+    /// of `/v1/rules`. Default: none. Range: 10000 of them.
+    pub rules: Vec<Rule>,
+    /// What many failures are blocked by. Default: an address after 100 failures in 10 minutes for
+    /// an hour, and for a day after 20 different keys, or 10 that are counted through; and a dry run
+    /// for keys that fail from 20 addresses. Range: 100 of them.
+    pub automatic: Vec<Rule>,
     /// Networks whose senders have a key without sending one. Default: none. Range: 65536 of them.
     pub networks: Vec<Network>,
     /// Limits where a key has none of its own, and those of each source address.
@@ -110,6 +124,8 @@ impl Config {
             let found = self.limits.projects.len();
             problem("limits.projects", format!("expected at most {MAX_NETS}, but found {found}"));
         }
+        problems_of_rules("rules", &self.rules, MAX_RULES, false, &mut problem);
+        problems_of_rules("automatic", &self.automatic, MAX_AUTOMATIC, true, &mut problem);
         for what in source_problems(&self.sources) {
             problem("sources", what);
         }
@@ -156,8 +172,50 @@ impl Default for Config {
             allow: Vec::new(),
             block: Vec::new(),
             sources: Vec::new(),
+            countries: None,
+            rules: Vec::new(),
+            automatic: automatic_rules(),
             networks: Vec::new(),
             limits: DefaultLimits::default(),
+        }
+    }
+}
+
+/// The automatic rules that there are without a word of the configuration.
+fn automatic_rules() -> Vec<Rule> {
+    vec![
+        Rule::automatic("failures", RuleKind::Address, 100, 1),
+        Rule::automatic("guessing", RuleKind::Guessing, 10, 24),
+        Rule::automatic("many-keys", RuleKind::ManyKeys, 20, 24),
+        Rule {
+            action: Action::DryRun,
+            ..Rule::automatic("many-addresses", RuleKind::ManyAddresses, 20, 24)
+        },
+    ]
+}
+
+fn problems_of_rules(
+    key: &'static str,
+    rules: &[Rule],
+    max: usize,
+    automatic: bool,
+    problem: &mut impl FnMut(&'static str, String),
+) {
+    if rules.len() > max {
+        return problem(key, format!("expected at most {max} rules, but found {}", rules.len()));
+    }
+    let mut ids = HashSet::new();
+    for rule in rules {
+        if let Err(error) = checked(rule, Timestamp::MIN) {
+            problem(key, format!("{:?}: {error}", rule.id));
+        } else if !ids.insert(&rule.id) {
+            problem(
+                key,
+                format!("expected an id of its own for each, but found {:?} twice", rule.id),
+            );
+        } else if rule.kind.is_automatic() != automatic {
+            let kind = rule.kind.as_str();
+            problem(key, format!("{:?}: expected another kind here, but found {kind}", rule.id));
         }
     }
 }
@@ -177,6 +235,9 @@ pub(super) fn nets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpN
     let items = Vec::<Item>::deserialize(deserializer)?;
     Ok(items.into_iter().map(|Item(net)| net).collect())
 }
+
+/// The most automatic rules.
+const MAX_AUTOMATIC: usize = 100;
 
 const MIN_EXPIRY: Duration = Duration::from_secs(1);
 

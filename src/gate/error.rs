@@ -61,6 +61,12 @@ pub enum GateError {
     /// The entry is in the configuration, and changes only there.
     #[error("expected a network that the configuration does not list, but found {0}")]
     Configured(ipnet::IpNet),
+    /// There is no such rule.
+    #[error("expected the id of a rule, but found {0:?}")]
+    UnknownRule(String),
+    /// The rule is in the configuration, and changes only there.
+    #[error("expected a rule that the configuration does not have, but found {0:?}")]
+    ConfiguredRule(String),
     /// There are as many as there may be.
     #[error("expected at most {max} {of}, but found as many and a new one")]
     Full {

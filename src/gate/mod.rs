@@ -6,9 +6,9 @@
 //! | stage   | asked by                                | refuses with                          |
 //! |---------|-----------------------------------------|---------------------------------------|
 //! | address | [`Gate::admit_peer`]                    | `IP_BLOCKLISTED`                      |
-//! | country | not made yet                            | `GEO_BLOCKED`                         |
+//! | country | the same                                | `GEO_BLOCKED`                         |
 //! | form    | decoders; [`Refusal::malformed`]        | `MALFORMED_REQUEST`                   |
-//! | content | not made yet                            | `USER_AGENT_BLOCKED`, `ABUSE_…`, `SQL_…` |
+//! | content | [`Gate::agent_verdicts`], [`Gate::content`] | `USER_AGENT_BLOCKED`, `ABUSE_…`, `SQL_…` |
 //! | key     | [`Gate::key_of`], then [`Gate::check`]  | `INVALID_API_KEY` to `IP_NOT_ALLOWED` |
 //! | limits  | [`Gate::connect`], [`Gate::grant`]      | `RATE_LIMIT_EXCEEDED`                 |
 //!
@@ -32,14 +32,19 @@
 
 mod addresses;
 mod admin;
+mod admit;
 mod allowance;
+mod automatic;
 mod carrier;
 mod charge;
 mod config;
 mod connections;
+mod content;
 mod error;
 mod expiry;
+mod filter;
 mod fingerprint;
+mod geo;
 mod history;
 mod key;
 mod key_info;
@@ -56,8 +61,12 @@ mod rate;
 mod reason;
 mod records;
 mod refusal;
+mod required;
 mod rfc3339;
 mod rotation;
+mod rule;
+mod rule_admin;
+mod rules;
 mod scope;
 mod secret;
 mod source;
@@ -65,16 +74,20 @@ mod tenancy;
 #[cfg(test)]
 mod tests;
 mod threat;
+mod trial;
 mod usage;
 mod use_of_keys;
 
 pub use self::allowance::{Allowance, Offer, Tally};
+pub use self::automatic::Punished;
 pub use self::carrier::{CertificateName, Label};
 pub use self::charge::{Charge, LIMIT_RULES, Subject};
 pub use self::config::{Config, DefaultLimits, Network, Problem};
 pub use self::connections::Connection;
+pub use self::content::Content;
 pub use self::error::GateError;
 pub use self::fingerprint::{Traits, fingerprint};
+pub use self::geo::{Countries, CountriesError, Country};
 pub use self::history::{Histories, Refused};
 pub use self::key::Key;
 pub use self::key_info::{KeyInfo, NewKey};
@@ -88,11 +101,14 @@ pub use self::range::{holds_loopback, parse_net};
 pub use self::reason::{Reason, Stage};
 pub use self::refusal::{Refusal, RuleId};
 pub use self::rotation::{PreviousSecret, Rotation};
+pub use self::rule::{Abuse, Action, Rule, RuleKind};
+pub use self::rules::Verdicts;
 pub use self::scope::{Environment, Scope, Scopes};
 pub use self::secret::Secret;
 pub use self::source::{SourceConfig, SourceState};
 pub use self::tenancy::{NewPlace, OrganizationInfo, ProjectInfo};
 pub use self::threat::{History, threat_score};
+pub use self::trial::Trial;
 pub use self::usage::{HourOfUse, Spent, Used};
 
 use std::net::IpAddr;
@@ -100,12 +116,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use self::addresses::Addresses;
 use self::allowance::By;
+use self::automatic::Automatic;
 use self::charge::{Named, Payer, Payers, Rates, Rules};
 use self::connections::Sources;
 use self::keys::Keys;
@@ -115,6 +132,7 @@ use self::project::Projects;
 use self::range::{Range, bits, source};
 use self::range_table::RangeTable;
 use self::records::Records;
+use self::rules::Rules as Written;
 use self::secret::Pepper;
 use self::tenancy::Tenancy;
 use self::usage::Usage;
@@ -125,6 +143,9 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub struct Gate {
     lists: ArcSwap<Lists>,
+    rules: ArcSwap<Written>,
+    countries: ArcSwapOption<Countries>,
+    automatic: Automatic,
     /// Proxies that are trusted to name their clients.
     proxies: ArcSwap<RangeTable<()>>,
     /// What became of files and URLs of lists.
@@ -183,19 +204,16 @@ impl Gate {
         }
         // What the configuration lists comes last, and so counts.
         let lists = Lists::new(records.entries()?.into_iter().chain(config.entries(now)));
-        let pepper = match records.pepper()? {
-            Some(pepper) => pepper,
-            None if keys.len() > 0 => return Err(GateError::PepperLost { keys: keys.len() }),
-            None => {
-                let pepper = Pepper::draw()?;
-                records.put_pepper(&pepper)?;
-                pepper
-            }
-        };
+        let rules = Written::open(config, records.rules()?)?;
+        let automatic = Automatic::new(&rules.automatic);
+        let pepper = pepper(&records, keys.len())?;
         let networks = config.networks.iter().map(|net| (Range::of(net.source), net.key.clone()));
         let rates = Rates::new(&config.limits.address);
         Ok(Self {
             lists: ArcSwap::from_pointee(lists),
+            rules: ArcSwap::from_pointee(rules),
+            countries: ArcSwapOption::empty(),
+            automatic,
             proxies: ArcSwap::default(),
             sources_read: Mutex::default(),
             keys: ArcSwap::from_pointee(keys),
@@ -224,31 +242,6 @@ impl Gate {
     /// Changes with every change of keys or lists. Only good to be compared with an earlier one.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
-    }
-
-    /// Tells of every change of keys and lists, for who has nothing to read meanwhile.
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
-    }
-
-    /// Says that keys or lists are others now.
-    fn changed(&self) {
-        let generation = self.generation.fetch_add(1, Ordering::AcqRel) + 1;
-        self.changes.send_replace(generation);
-    }
-
-    /// Whether an address may come in at all: allowlist, then blocklist. An IPv4-mapped IPv6
-    /// address is the IPv4 address.
-    ///
-    /// # Errors
-    ///
-    /// It may not; the rule names the longest range that blocks it.
-    pub fn admit_peer(&self, peer: IpAddr, now: Timestamp) -> Result<(), Refusal> {
-        let lists = self.lists.load();
-        if lists.blocks_nobody() || peer.to_canonical().is_loopback() || lists.allows(peer, now) {
-            return Ok(());
-        }
-        lists.admit(peer, now)
     }
 
     /// The key with this secret, revoked and expired ones too. Takes equally long for all secrets
@@ -410,4 +403,17 @@ pub struct Who<'a> {
     /// Whether it comes as datagrams. Their address is charged apart from the streams of the same
     /// address, because anyone can write it; and they cannot be paced.
     pub datagrams: bool,
+}
+
+/// What secrets are hashed with; made where there is none, and no key either.
+fn pepper(records: &Records, keys: usize) -> Result<Pepper, GateError> {
+    match records.pepper()? {
+        Some(pepper) => Ok(pepper),
+        None if keys > 0 => Err(GateError::PepperLost { keys }),
+        None => {
+            let pepper = Pepper::draw()?;
+            records.put_pepper(&pepper)?;
+            Ok(pepper)
+        }
+    }
 }

@@ -30,6 +30,17 @@ impl Range {
         Self { start, prefix }
     }
 
+    /// The network of so many bits, of 128, round an address.
+    pub(super) fn round(address: u128, prefix: u8) -> Self {
+        Self { start: address & mask(prefix), prefix }
+    }
+
+    /// What counts as one [`source`]: an IPv4 address, or the /64 of an IPv6 one.
+    pub(super) fn of_source(source: u128) -> Self {
+        let is_v4 = Ipv6Addr::from_bits(source).to_ipv4_mapped().is_some();
+        Self::round(source, if is_v4 { 128 } else { 64 })
+    }
+
     /// Its first address.
     pub(super) fn start(self) -> u128 {
         self.start

@@ -8,6 +8,7 @@
 //! | `project/<name>`      | `{"version":1,"record":{…}}`                       |
 //! | `organization/<name>` | `{"version":1,"record":{…}}`                       |
 //! | `used/…`, `usage/…`   | what keys were used for: see `usage`               |
+//! | `rule/<id>`           | `{"version":1,"record":{…}}`                       |
 //!
 //! A record with a field that is not known here is refused, not read without it: it may be the
 //! one that keeps somebody out.
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::error::GateError;
 use super::key_info::KeyInfo;
 use super::lists::{ListEntry, ListKind};
+use super::rule::Rule;
 use super::secret::Pepper;
 use super::tenancy::{OrganizationInfo, ProjectInfo};
 use crate::db::{Db, Family, Write};
@@ -131,6 +133,25 @@ impl Records {
         if write.is_empty() { Ok(()) } else { Ok(self.db.commit(&write)?) }
     }
 
+    pub(super) fn rules(&self) -> Result<Vec<Rule>, GateError> {
+        self.scan(RULES)
+    }
+
+    /// Writes rules, all with one sync.
+    pub(super) fn put_rules(&self, rules: &[Rule]) -> Result<(), GateError> {
+        let mut write = Write::default();
+        for rule in rules {
+            let versioned = Versioned { version: VERSION, record: rule };
+            let text = serde_json::to_vec(&versioned).expect("records have text for keys");
+            write.put(Family::Meta, format!("{RULES}{}", rule.id).into_bytes(), text);
+        }
+        Ok(self.db.commit(&write)?)
+    }
+
+    pub(super) fn delete_rule(&self, id: &str) -> Result<(), GateError> {
+        Ok(self.db.meta_delete(format!("{RULES}{id}").as_bytes())?)
+    }
+
     fn put<T: Serialize>(&self, key: &str, record: T) -> Result<(), GateError> {
         let versioned = Versioned { version: VERSION, record };
         let text = serde_json::to_vec(&versioned).expect("records have text for keys");
@@ -221,3 +242,5 @@ const PROJECTS: &str = "project/";
 const ORGANIZATIONS: &str = "organization/";
 
 const LISTS: &str = "list/";
+
+const RULES: &str = "rule/";

@@ -61,6 +61,7 @@ impl Ingest {
             let at = now();
             self.refresh(session, at);
             let mut intake = Intake::new(self, rows, at);
+            intake.inspector.look_over(body);
             let cx = intake.context(&session.listener);
             let mut rejected = Vec::new();
             let (suspects, mut share) = (ids::suspects(body), body.len() as u64);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::content::Inspector;
 use super::decoder::Decoder;
 use super::listener::{Format, Listener};
 use super::scrub::{scrub, taken};
@@ -11,7 +12,7 @@ use super::session::{NamedKey, Session};
 use super::{Ingest, skew};
 use crate::event::{Credential, Event, Known, Tag, Value};
 use crate::frame::{Frames, Framing, JsonValues, Step, datagram};
-use crate::gate::{Allowance, Charge, Offer, Reason, Refusal, Tally, Who};
+use crate::gate::{Allowance, Charge, Offer, Reason, Refusal, Stage, Tally, Who};
 use crate::ids;
 use crate::journal::{Call, Failed, shown};
 use crate::metrics::Failure;
@@ -27,6 +28,7 @@ pub(super) struct Intake<'a> {
     run: Option<Run>,
     refusing: Option<Refusing>,
     pub(super) wait: Duration,
+    pub(super) inspector: Inspector,
     /// Messages accepted so far.
     pub(super) accepted: u64,
     /// Why messages were refused, and how many.
@@ -89,6 +91,7 @@ impl<'a> Intake<'a> {
             run: None,
             refusing: None,
             wait: Duration::ZERO,
+            inspector: Inspector::new(&ingest.gate),
             accepted: 0,
             refused: Vec::new(),
             has_told: false,
@@ -135,6 +138,7 @@ impl<'a> Intake<'a> {
                 return;
             }
         }
+        self.inspector.look(raw, session.listener.format);
         let cx = self.context(&session.listener);
         let mut event = std::mem::take(&mut session.spare);
         let bytes = original_len.unwrap_or(raw.len() as u64);
@@ -168,6 +172,9 @@ impl<'a> Intake<'a> {
         event: &mut Event<'_>,
         source: Source<'_>,
     ) -> bool {
+        if self.inspector.suspects() && self.offends(session, event, source) {
+            return false;
+        }
         let verdict = self.ingest.verdict(session, event.credential.as_ref(), self.at);
         let same = match (verdict, &self.run) {
             (Ok(sender), Some(run)) => Arc::ptr_eq(&sender.origin, &run.sender.origin),
@@ -200,6 +207,39 @@ impl<'a> Intake<'a> {
             self.note_tags(session, event, source.raw);
         }
         self.rows.push(event);
+        true
+    }
+
+    /// Whether content rules turn an event away, after what comes before them in the order of checks.
+    fn offends(&mut self, session: &mut Session, event: &Event<'_>, source: Source<'_>) -> bool {
+        let credential = event.credential.as_ref();
+        let verdict = self.ingest.verdict(session, credential, self.at).clone();
+        if verdict.as_ref().is_err_and(|refusal| refusal.reason.stage() < Stage::Content) {
+            return false;
+        }
+        let is_known =
+            verdict.as_ref().is_err_and(|refusal| refusal.reason != Reason::InvalidApiKey);
+        let sender = verdict.ok();
+        let project = sender.as_ref().map(|sender| &*sender.origin.project);
+        let name = &session.listener.name;
+        let verdicts = self.inspector.verdicts(event, name, project, self.at);
+        let stranger = match &sender {
+            Some(_) => None,
+            None => self.ingest.named(session, credential, is_known),
+        };
+        let key = match &sender {
+            Some(sender) => sender.masked().map(str::to_owned),
+            None => stranger.as_ref().map(|(key, _)| key.clone()),
+        };
+        for dry in &verdicts.dry {
+            self.ingest.note_dry(dry, 1, session.call(key.clone()));
+        }
+        let Some(refusal) = verdicts.refusal else { return false };
+        let named = match &sender {
+            Some(sender) => Named::Sender(sender),
+            None => Named::Stranger(stranger),
+        };
+        self.refuse(session, &refusal, named, 1, source.bytes);
         true
     }
 

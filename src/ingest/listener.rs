@@ -53,6 +53,7 @@ impl Listener {
             method: self.protocol.clone(),
             peer: Some(peer),
             key: key.map(str::to_owned),
+            is_forgeable: self.datagrams,
             ..Call::default()
         }
     }

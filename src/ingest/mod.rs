@@ -17,6 +17,7 @@
 
 mod call;
 mod clock;
+mod content;
 mod decoder;
 mod intake;
 mod listener;
@@ -26,6 +27,7 @@ mod scrub;
 mod sender;
 mod session;
 mod skew;
+mod steady;
 #[cfg(test)]
 pub(crate) mod testing;
 mod usage;
@@ -37,6 +39,7 @@ pub use self::listener::{Format, Listener};
 pub use self::reads::{Peers, Taken};
 pub use self::sender::Sender;
 pub use self::session::Session;
+pub use self::steady::{lasting, steady};
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -44,9 +47,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tracing::info;
 
 use crate::batch::Batcher;
-use crate::gate::{Connection, Gate, Histories, Refusal};
+use crate::gate::{Connection, Gate, GateError, Histories, Punished, Refusal};
 use crate::journal::{Call, Journal, Note};
 use crate::metrics::{Gauges, Ledger};
 
@@ -115,8 +119,11 @@ impl Ingest {
     /// # Errors
     ///
     /// It may not; this is noted in the journal. The client is told nothing.
-    pub fn admit(&self, peer: IpAddr, call: impl FnOnce() -> Call) -> Result<Connection, Refusal> {
-        let admitted = self.gate.admit_peer(peer, now());
+    pub fn admit(&self, peer: IpAddr, call: impl Fn() -> Call) -> Result<Connection, Refusal> {
+        let admitted = self.gate.admit_peer(peer, steady());
+        if admitted.is_ok() {
+            self.note_dry_countries(peer, &call);
+        }
         let connected = admitted.and_then(|()| self.gate.connect(None, peer));
         match connected {
             Ok(mut connection) => {
@@ -132,8 +139,53 @@ impl Ingest {
         }
     }
 
+    /// Whether a call may be made with this client software; `call` is what the journal is to say.
+    ///
+    /// # Errors
+    ///
+    /// It may not; this is noted in the journal. The client is told nothing.
+    pub fn admit_software(&self, call: &Call) -> Result<(), Refusal> {
+        let verdicts = self.gate.agent_verdicts(call.user_agent.as_deref(), HTTP, now());
+        for dry in &verdicts.dry {
+            self.note_dry(dry, 1, call.clone());
+        }
+        match verdicts.refusal {
+            Some(refusal) => {
+                self.note_refusal(&refusal, 1, call.clone());
+                Err(refusal)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Blocks whom automatic rules have found. Called every second, where a disk may be waited for.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub fn punish(&self) -> Result<(), GateError> {
+        for punished in self.gate.punish(lasting())? {
+            let Punished { rule, net, note, dry_run } = &punished;
+            info!(%rule, %net, %note, dry_run, "an automatic rule was reached");
+            if *dry_run {
+                let peer = Some(net.addr());
+                self.note_dry(&punished.refusal(), 1, Call { peer, ..Call::default() });
+            }
+        }
+        Ok(())
+    }
+
+    fn note_dry_countries(&self, peer: IpAddr, call: &impl Fn() -> Call) {
+        for dry in self.gate.country_verdicts(peer, now()).dry {
+            self.note_dry(&dry, 1, call());
+        }
+    }
+
     /// The time since the start, by a clock that nobody sets.
     fn elapsed(&self) -> Duration {
         self.opened.elapsed()
     }
 }
+
+/// What rules call the listener of calls.
+const HTTP: &str = "http";

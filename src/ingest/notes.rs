@@ -26,7 +26,16 @@ impl Ingest {
         self.note_blocked(&refusal, count, call, true);
     }
 
+    /// Notes that a rule which is tried out would have refused so many.
+    pub fn note_dry(&self, refusal: &Refusal, count: u64, call: Call) {
+        self.note_blocked(refusal, count, call, true);
+    }
+
     fn note_blocked(&self, refusal: &Refusal, count: u64, call: Call, dry_run: bool) {
+        if let Some(peer) = call.peer.filter(|_| !dry_run && !call.is_forgeable) {
+            self.gate.failed(refusal.reason, peer, call.key.as_deref(), count, now());
+        }
+        let country = call.peer.map(|peer| self.gate.country_of(peer)).unwrap_or_default();
         let traits = Traits {
             reason: refusal.reason,
             method: &call.method,
@@ -40,6 +49,7 @@ impl Ingest {
             threat_score: threat_score(refusal.reason, History::default()),
             reason: refusal.reason.as_str(),
             rule: refusal.rule.as_str().to_owned(),
+            country: country.to_string(),
             call,
             dry_run,
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::listener::Listener;
 use super::sender::Sender;
 use super::usage::Usage;
-use super::{Ingest, now};
+use super::{Ingest, now, steady};
 use crate::event::{AuthMethod, Credential, Event};
 use crate::gate::{Connection, Environment, Key, Reason, Refusal, Scope};
 use crate::ids;
@@ -208,7 +208,7 @@ impl Ingest {
 
     /// Who sends what names no key of its own (SPEC §2.3, from the connection's key down).
     fn judge_plain(&self, session: &mut Session, at: Timestamp) -> Verdict {
-        self.gate.admit_peer(session.peer, at)?;
+        self.gate.admit_peer(session.peer, steady())?;
         let by_id = |id: &str| self.gate.key_by_id(id).ok_or_else(Refusal::key_unknown);
         if let Some((id, method)) = session.above.clone() {
             return self.judge(session, by_id(&id), method, at);
@@ -236,9 +236,12 @@ impl Ingest {
         method: AuthMethod,
         at: Timestamp,
     ) -> Verdict {
-        self.gate.admit_peer(session.peer, at)?;
+        self.gate.admit_peer(session.peer, steady())?;
         let key = key?;
         self.check(session.listener.environment, &key, session.peer, at)?;
+        if !session.listener.datagrams {
+            self.gate.passed(session.peer, key.id());
+        }
         if let Some(connection) = &mut session.connection {
             connection.claim(&key)?;
             if let Some(rule) = connection.would_refuse() {
@@ -281,7 +284,7 @@ impl Ingest {
 
     /// Whether the address that a session serves may not be connected any longer; this is noted.
     pub fn is_cut(&self, session: &Session) -> bool {
-        let admitted = self.gate.admit_peer(session.peer, now());
+        let admitted = self.gate.admit_peer(session.peer, steady());
         let noted =
             admitted.inspect_err(|refusal| self.note_refusal(refusal, 1, session.call(None)));
         noted.is_err()

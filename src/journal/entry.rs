@@ -24,6 +24,8 @@ pub struct Call {
     pub user_agent: Option<String>,
     /// The project of the key or, without one, of the place; `None` where it is of no project.
     pub project: Option<Arc<str>>,
+    /// Whether anyone could have written where it came from, as with datagrams.
+    pub is_forgeable: bool,
 }
 
 /// An entry of `blocked`.
@@ -35,6 +37,8 @@ pub struct Blocked {
     pub reason: &'static str,
     /// The rule that spoke.
     pub rule: String,
+    /// The country of the source, or `unknown`.
+    pub country: String,
     /// What makes the call recognisable.
     pub fingerprint: String,
     /// 0 to 100; set anew when it is known how often it came.
@@ -110,8 +114,7 @@ impl Blocked {
         if self.dry_run {
             event.put("dry_run".into(), Value::Bool(true));
         }
-        // There is no database of countries yet; unknown is a value of its own.
-        put(&mut event, "country", Some("unknown".to_owned()));
+        put(&mut event, "country", Some(self.country));
         put(&mut event, "level", Some("WARN".to_owned()));
         self.call.fill(&mut event);
         event

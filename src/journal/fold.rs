@@ -301,6 +301,7 @@ mod tests {
             },
             reason: "INVALID_API_KEY",
             rule: "key:unknown".into(),
+            country: "unknown".into(),
             fingerprint: String::new(),
             threat_score: 30,
             dry_run: false,

@@ -89,6 +89,36 @@ fn st_22_a_clock_that_jumps_deletes_nothing_and_ids_stay_in_order() {
 }
 
 #[test]
+fn a_clock_that_jumps_and_a_restart_forget_no_block() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::new(folder.path());
+    let daemon = clock.start(folder.path(), 0);
+    let block = |net: &str| {
+        let entry = json!({"net": net, "expires_in": "1h"});
+        assert_eq!(daemon.call("POST", "/v1/blocklist", None, Some(&entry)).0, 201);
+    };
+    let listed = |daemon: &Daemon| {
+        let (_, list) = daemon.call("GET", "/v1/blocklist", None, None);
+        list["entries"].as_array().unwrap().len()
+    };
+    block("192.0.2.1");
+    clock.set(365);
+    block("192.0.2.2");
+    assert_eq!(listed(&daemon), 2, "a year ahead");
+    // What is done every second has been done.
+    daemon.send("tcp", b"<13>1 - h a - - - one\n");
+    daemon.find("message:one");
+    clock.set(-30);
+    block("192.0.2.3");
+    assert_eq!(listed(&daemon), 3, "a month back");
+    clock.set(0);
+    assert_eq!(listed(&daemon), 3);
+    assert!(daemon.stop().success());
+    let daemon = clock.start(folder.path(), 0);
+    assert_eq!(listed(&daemon), 3, "after a restart");
+}
+
+#[test]
 fn st_23_events_of_other_times_are_kept_within_bounds() {
     let folder = tempfile::tempdir().unwrap();
     let config = "[store]\nseal_after = \"100ms\"\nretention.default = \"36500d\"\n";

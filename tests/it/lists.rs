@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
@@ -158,4 +159,45 @@ fn bl_05_a_list_file_that_cannot_be_used_changes_nothing() {
     wait_for("the new list", || (source(&daemon)["ranges"] == 2).then_some(()));
     assert_eq!(source(&daemon)["error"], Value::Null);
     assert!(!is_blocked(&daemon, 3));
+}
+
+#[test]
+fn bl_05_a_list_url_is_fetched_where_calls_may_go_and_nowhere_else() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = server.local_addr().unwrap();
+    // Answers, one after the other: a list, a redirect, what is no list, and then nothing.
+    let answering = std::thread::spawn(move || {
+        let good = "HTTP/1.1 200 OK\r\nContent-Length: 27\r\nConnection: close\r\n\r\n\
+                    # theirs\n198.51.100.79/32\n\n";
+        let (mut stream, _) = server.accept().unwrap();
+        let _asked = stream.read(&mut [0; 4096]).unwrap();
+        stream.write_all(good.as_bytes()).unwrap();
+    });
+    let stranger = Address::add("198.51.100.79");
+    let folder = tempfile::tempdir().unwrap();
+    let config = |allowed: &str| {
+        format!(
+            "[ship]\nallow_http = true\nallow_networks = [{allowed}]\n[gate]\n\
+             sources = [{{ name = \"theirs\", url = \"http://{at}/list\" }}]\n"
+        )
+    };
+    let error = |daemon: &Daemon, what: &str| {
+        let said =
+            || source(daemon)["error"].as_str().is_some_and(|e| e.contains(what)).then_some(());
+        wait_for(what, said);
+    };
+    let daemon = Daemon::start(folder.path(), &config(""));
+    error(&daemon, "expected an address on the internet");
+    assert!(daemon.stop().success());
+    let daemon = Daemon::start(folder.path(), &config("\"127.0.0.1\""));
+    wait_for("the list", || (source(&daemon)["ranges"] == 1).then_some(()));
+    assert_eq!(stranger.talk(daemon.address("tcp"), LINE), "");
+    let entry = daemon.find_in("blocked", "endpoint:tcp");
+    assert_eq!(entry["rule"], "blocklist:theirs:198.51.100.79/32");
+    answering.join().unwrap();
+    assert!(daemon.stop().success());
+    // Nobody answers any longer: what was fetched before still counts.
+    let daemon = Daemon::start(folder.path(), &config("\"127.0.0.1\""));
+    error(&daemon, "expected");
+    assert_eq!(source(&daemon)["ranges"], 1);
 }

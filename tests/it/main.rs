@@ -14,6 +14,7 @@
 //! | an address on the blocklist                      | [`blocked`]  |
 //! | limits of keys, addresses and projects           | [`limits`]   |
 //! | what the daemon notes about itself               | [`journals`] |
+//! | rules, and that nobody learns of them           | [`rules`]    |
 //! | lists, where they come from and whom they cut   | [`lists`]    |
 //! | streams and datagrams that are odd               | [`intake`]   |
 //! | who is behind a proxy                            | [`proxy`]    |
@@ -50,6 +51,7 @@ mod lists;
 mod power;
 mod proxy;
 mod queries;
+mod rules;
 mod scale;
 mod ship;
 mod store;

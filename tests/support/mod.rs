@@ -5,6 +5,7 @@
 
 mod address;
 mod certificates;
+mod countries;
 mod daemon;
 mod image;
 mod metrics;
@@ -15,6 +16,7 @@ mod wait;
 
 pub(crate) use self::address::Address;
 pub(crate) use self::certificates::write as write_certificates;
+pub(crate) use self::countries::countries;
 pub(crate) use self::daemon::{Daemon, LISTENERS};
 pub(crate) use self::image::Image;
 pub(crate) use self::metrics::Metrics;

@@ -41,6 +41,7 @@ impl Attempt {
             key: None,
             user_agent: agent.map(|agent| shown(agent.as_bytes(), MAX_AGENT)),
             project: None,
+            is_forgeable: false,
         };
         let (sample, kept) = (None, None);
         Self {

@@ -54,6 +54,7 @@ fn admit(door: &Door, attempt: &mut Attempt, secret: Option<&[u8]>) -> Result<Se
         problem.blamed(Blame::GateNoted(Box::new(refusal)))
     };
     let connection = door.ingest.admit(attempt.peer, || attempt.call.clone()).map_err(noted)?;
+    door.ingest.admit_software(&attempt.call).map_err(noted)?;
     let listener = Arc::clone(&door.listener);
     let mut session = Session::new(listener, attempt.peer, Some(connection));
     session.describe(attempt.call.clone());

@@ -1,0 +1,88 @@
+//! `logtrace doctor`: why someone is turned away.
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value};
+
+use super::client::Client;
+use super::failure::Failure;
+use super::rule_args::DoctorArgs;
+use super::table::{cell, table};
+
+/// Explains why an address or a key is turned away.
+pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
+    let DoctorArgs { address, key_id, user_agent, from, json, server } = args;
+    if address.is_none() && key_id.is_none() && user_agent.is_none() {
+        let text = "expected --address, --key-id or --user-agent, but found none";
+        return Err(Failure::Usage(text.to_owned()));
+    }
+    let asked = [("address", address), ("key", key_id), ("user_agent", user_agent), ("from", from)];
+    let asked = asked.into_iter().filter_map(|(name, text)| Some((name, text.as_deref()?)));
+    let asked: Vec<_> = asked.collect();
+    let found = Client::new(server).get_with("/v1/doctor", &asked)?;
+    let mut output = io::stdout().lock();
+    if *json {
+        return Ok(writeln!(output, "{found}")?);
+    }
+    show(&found, &mut output)
+}
+
+fn show(found: &Value, output: &mut impl Write) -> Result<(), Failure> {
+    let rows = |value: Option<&Value>| -> Vec<Map<String, Value>> {
+        let rows = value.and_then(Value::as_array).into_iter().flatten();
+        rows.filter_map(Value::as_object).cloned().collect()
+    };
+    let by = rows(found.get("by"));
+    match by.is_empty() {
+        true => writeln!(output, "nothing turns it away now")?,
+        false => writeln!(output, "it is turned away:\n{}", table(&BY, &by))?,
+    }
+    let address = found.get("address");
+    if let Some(country) = address.and_then(|address| address.get("country")) {
+        writeln!(output, "\ncountry: {}", cell(country))?;
+    }
+    for list in ["allowlist", "blocklist"] {
+        let matches = rows(address.and_then(|address| address.get(list)));
+        let matches: Vec<_> = matches
+            .into_iter()
+            .filter_map(|one| match one.get("entry") {
+                Some(entry) => entry.as_object().cloned(),
+                None => one.get("source").and_then(Value::as_object).cloned(),
+            })
+            .collect();
+        if !matches.is_empty() {
+            writeln!(output, "\non the {list}:\n{}", table(&LISTED, &matches))?;
+        }
+    }
+    let counted = rows(address.and_then(|address| address.get("automatic")));
+    if !counted.is_empty() {
+        writeln!(output, "\ncounted so far:\n{}", table(&COUNTED, &counted))?;
+    }
+    let recent = rows(found.get("recent"));
+    if !recent.is_empty() {
+        writeln!(output, "\nrefused lately:\n{}", table(&RECENT, &recent))?;
+    }
+    Ok(())
+}
+
+const BY: [(&str, &str); 2] = [("reason", "reason"), ("rule", "rule")];
+
+const LISTED: [(&str, &str); 5] = [
+    ("network", "net"),
+    ("until", "expires_at"),
+    ("from", "origin"),
+    ("source", "source"),
+    ("note", "note"),
+];
+
+const COUNTED: [(&str, &str); 3] = [("rule", "rule"), ("count", "count"), ("of", "threshold")];
+
+const RECENT: [(&str, &str); 7] = [
+    ("time", "@timestamp"),
+    ("reason", "reason"),
+    ("rule", "rule"),
+    ("at", "endpoint"),
+    ("from", "source.ip"),
+    ("key", "api_key"),
+    ("count", "count"),
+];
