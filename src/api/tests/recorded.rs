@@ -18,6 +18,9 @@ const EVENTS: &[(&str, Option<&str>)] = &[
     ("PUT /v1/projects/{name}", Some("project.changed")),
     ("DELETE /v1/projects/{name}", Some("project.deleted")),
     ("DELETE /v1/organizations/{name}", Some("organization.deleted")),
+    ("PUT /v1/settings/logging", Some("settings.changed")),
+    ("PUT /api/v1/settings/logging", Some("settings.changed")),
+    ("PUT /v1/settings/retention", Some("settings.changed")),
     ("POST /v1/allowlist", Some("allowlist.added")),
     ("DELETE /v1/allowlist", Some("allowlist.removed")),
     ("POST /v1/blocklist", Some("blocklist.added")),
@@ -76,11 +79,14 @@ async fn call(house: &House, name: &str) -> Call {
         }
         "POST /v1/organizations" => post("/v1/organizations", r#"{"name":"acme"}"#),
         "POST /v1/projects" => post("/v1/projects", r#"{"name":"store","organization":"acme"}"#),
-        "PUT /v1/projects/{name}" => {
-            Call::new(Method::PUT, "/v1/projects/store").body(r#"{"title":"Store"}"#)
-        }
+        "PUT /v1/projects/{name}" => put("/v1/projects/store", r#"{"title":"Store"}"#),
         "DELETE /v1/projects/{name}" => delete("/v1/projects/store"),
         "DELETE /v1/organizations/{name}" => delete("/v1/organizations/acme"),
+        "PUT /v1/settings/logging" => put("/v1/settings/logging", r#"{"log_api_calls":false}"#),
+        "PUT /api/v1/settings/logging" => {
+            put("/api/v1/settings/logging", r#"{"log_api_calls":true}"#)
+        }
+        "PUT /v1/settings/retention" => put("/v1/settings/retention", r#"{"default":"60d"}"#),
         "POST /v1/allowlist" => post("/v1/allowlist", net),
         "POST /v1/blocklist" => post("/v1/blocklist", net),
         "DELETE /v1/allowlist" => delete("/v1/allowlist?net=192.0.2.1"),
@@ -97,6 +103,10 @@ async fn call(house: &House, name: &str) -> Call {
         }
         other => panic!("how is {other} called?"),
     }
+}
+
+fn put(path: &str, body: &str) -> Call {
+    Call::new(Method::PUT, path).body(body)
 }
 
 /// The path of the webhook that there is.
