@@ -77,27 +77,7 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
         gauges.clone(),
     );
     gate.name_projects(config.listener.iter().map(|listener| listener.project.as_str()), now());
-    let (mut doors, mut drops, mut addresses) = (Vec::new(), Drops::default(), BTreeMap::new());
-    let mut inherited = Inherited::take()?;
-    let mut problems = Vec::new();
-    for listener in &config.listener {
-        let described = Arc::new(described(listener, &ledger));
-        match net::bind(Arc::new(listener.clone()), described, &mut inherited) {
-            Ok(door) => {
-                addresses.insert(door.name().to_owned(), door.address()?);
-                start_series(&gauges, &door, listener);
-                if let Some(inode) = door.datagram_inode() {
-                    drops.watch(inode, door.name());
-                }
-                doors.push(door);
-            }
-            Err(error) => problems.push(error.to_string()),
-        }
-    }
-    inherited.warn_of_unused();
-    if !problems.is_empty() {
-        return Err(problems.join("\n").into()); // all of them at once
-    }
+    let (doors, drops, addresses) = bind_all(config, &ledger, &gauges)?;
     for journal in Which::ALL {
         gauges.journal_noted.with_label_values(&[journal.as_str()]).reset();
     }
@@ -122,6 +102,39 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
         webhooks,
         targets,
     })
+}
+
+/// The sockets of senders, what is to be watched of them, and where they are.
+type Sockets = (Vec<Door>, Drops, BTreeMap<String, SocketAddr>);
+
+/// Opens the sockets of senders.
+fn bind_all(
+    config: &Config,
+    ledger: &Ledger,
+    gauges: &Gauges,
+) -> Result<Sockets, Box<dyn std::error::Error + Send + Sync>> {
+    let (mut doors, mut drops, mut addresses) = (Vec::new(), Drops::default(), BTreeMap::new());
+    let mut inherited = Inherited::take()?;
+    let mut problems = Vec::new();
+    for listener in &config.listener {
+        let described = Arc::new(described(listener, ledger));
+        match net::bind(Arc::new(listener.clone()), described, &mut inherited) {
+            Ok(door) => {
+                addresses.insert(door.name().to_owned(), door.address()?);
+                start_series(gauges, &door, listener);
+                if let Some(inode) = door.datagram_inode() {
+                    drops.watch(inode, door.name());
+                }
+                doors.push(door);
+            }
+            Err(error) => problems.push(error.to_string()),
+        }
+    }
+    inherited.warn_of_unused();
+    if !problems.is_empty() {
+        return Err(problems.join("\n").into()); // all of them at once
+    }
+    Ok((doors, drops, addresses))
 }
 
 /// Tells the gate what is not in its own section, and in its files.

@@ -41,8 +41,8 @@ pub(super) enum RulesAction {
 
 #[derive(Debug, Args)]
 pub(super) struct NewRuleArgs {
-    /// What it looks for: literal, regex, user_agent, country, address, network, key_prefix,
-    /// guessing, many_keys or many_addresses
+    /// What it looks for: `literal`, `regex`, `user_agent`, `country`, `address`, `network`,
+    /// `key_prefix`, `guessing`, `many_keys` or `many_addresses`
     pub(super) kind: String,
     /// The text or regular expression
     #[arg(default_value = "")]

@@ -42,7 +42,7 @@ pub struct Config {
     /// Files and URLs with more of such networks, read again when they change. Default: none.
     /// Range: 64 of them.
     pub sources: Vec<SourceConfig>,
-    /// A database of countries in MaxMind's format, read into memory and again when it changes.
+    /// A database of countries (`.mmdb`), read into memory, and again when it changes.
     /// Default: none, and all countries are unknown.
     pub countries: Option<PathBuf>,
     /// What is turned away for what it says, which software it is, or where it comes from; fields as

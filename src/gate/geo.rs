@@ -1,4 +1,4 @@
-//! Which country an address is in, by a database in MaxMind's format.
+//! Which country an address is in, by a database of the kind `.mmdb`.
 
 use std::fmt;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! A database of countries in MaxMind's format, as small as one can be.
+//! A database of countries (`.mmdb`), as small as one can be.
 
 use std::net::Ipv4Addr;
 
