@@ -124,6 +124,11 @@ impl Problem {
         self
     }
 
+    /// Says when to come again.
+    pub(super) fn retry(self, after: Duration) -> Self {
+        Self { retry_after: Some(after), ..self }
+    }
+
     /// Adds a member.
     pub(super) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.more.insert(name.to_owned(), value.into());
@@ -255,7 +260,10 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         if let Some(after) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+            headers.insert(
+                header::RETRY_AFTER,
+                HeaderValue::from((after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1)),
+            );
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

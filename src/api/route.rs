@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::handler::Handler;
-use axum::http::Method;
+use axum::http::{HeaderName, Method};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodRouter};
@@ -16,7 +16,8 @@ use axum::{Extension, Router};
 use super::Api;
 use super::caller::Caller;
 use super::problem::{Noted, Problem};
-use crate::gate::Scope;
+use super::watch::describe;
+use crate::gate::{Quota, RequestKind, Scope};
 
 /// What a caller needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +140,19 @@ impl Route {
     }
 }
 
+impl Needs {
+    /// Whether it is to read logs or journals, which a key may do so often in an hour. What is
+    /// administered can always be.
+    fn reads(self) -> bool {
+        let reads = |scope| matches!(scope, Scope::ReadLogs | Scope::ReadAudit);
+        match self {
+            Self::Nothing => false,
+            Self::Scope(scope) => reads(scope),
+            Self::Either(one, other) => reads(one) || reads(other),
+        }
+    }
+}
+
 impl Guard {
     /// Lets a call pass if its caller may make it; what they may is then in its extensions.
     async fn hold(
@@ -160,13 +174,27 @@ impl Guard {
             Ok(allowed) => allowed,
             Err(problem) => return problem.into_response(),
         };
-        let response = match call.reach {
-            Reach::Daemon if !allowed.governs() => Problem::other_project().into_response(),
-            Reach::Project | Reach::Daemon => {
+        let is_elsewhere = call.reach == Reach::Daemon && !allowed.governs();
+        let counted = match (&allowed.key, call.needs.reads() && !is_elsewhere) {
+            (Some(key), true) => {
+                let described = describe(&request, &caller);
+                Some(api.ingest.request(key, RequestKind::Query, || described).await)
+            }
+            _ => None,
+        };
+        let (quota, mut response) = match counted {
+            _ if is_elsewhere => (None, Problem::other_project().into_response()),
+            Some(Err((refusal, quota))) => {
+                (Some(quota), Problem::refused(refusal).retry(quota.reset).into_response())
+            }
+            counted => {
                 request.extensions_mut().insert(allowed.clone());
-                next.run(request).await
+                (counted.and_then(Result::ok), next.run(request).await)
             }
         };
+        for (name, value) in quota.iter().flat_map(Quota::headers) {
+            response.headers_mut().insert(HeaderName::from_static(name), value.into());
+        }
         if call.changes {
             let noted = response.extensions().get::<Noted>().cloned();
             api.record_refused(&allowed, &call, response.status(), noted).await;

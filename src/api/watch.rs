@@ -129,7 +129,8 @@ impl Drop for Counted {
     }
 }
 
-fn describe(request: &Request, caller: &Caller) -> Call {
+/// What the journals say of a call.
+pub(super) fn describe(request: &Request, caller: &Caller) -> Call {
     let agent = request.headers().get(header::USER_AGENT);
     Call {
         target: shown(request.uri().path().as_bytes(), MAX_PATH),

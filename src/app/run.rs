@@ -83,6 +83,9 @@ async fn daemon(config: &Config) -> Result<(), Failure> {
             if timeout(JOURNAL, parts.ingest.flush_journal()).await.is_err() {
                 warn!("the last notes of the journals found no room and are lost");
             }
+            if let Err(error) = parts.ingest.gate().close_requests() {
+                debug!(%error, "cannot keep what keys spent of their hour");
+            }
             keys::flush(Arc::clone(parts.ingest.gate()), false).await;
             disk.stop(&parts).await;
             sign_last(Arc::clone(&parts.audit)).await;
@@ -155,6 +158,9 @@ async fn look_after(
         advisories.into_iter().flatten().for_each(|advisory| ingest.advise(advisory));
         if ingest.is_held() {
             continue; // nothing can be forgotten on a disk without room
+        }
+        if let Err(error) = ingest.gate().keep_requests() {
+            debug!(%error, "cannot keep what keys spent of their hour");
         }
         let (ingest, audit) = (Arc::clone(&ingest), Arc::clone(&audit));
         let looked = tokio::task::spawn_blocking(move || look_after_lists(&ingest, &audit));

@@ -47,6 +47,7 @@ mod notes;
 mod options;
 mod recorder;
 mod refused;
+mod riding;
 mod salvage;
 mod space;
 mod sst;
@@ -73,6 +74,7 @@ use rocksdb::{Direction, IngestExternalFileOptions, IteratorMode};
 
 use self::engine::Engine;
 use self::refused::{Refused, put_back};
+use self::riding::Riding;
 
 /// A part of the store with options of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,6 +102,8 @@ pub struct Db {
     path: PathBuf,
     is_new: bool,
     options: Options,
+    /// Entries of `meta` that go with the next commit, whatever that is.
+    riding: Riding,
     /// Why the engine takes no more writes.
     latched: Mutex<Option<Trouble>>,
     /// Device and number of the folder with RocksDB's files.
@@ -131,6 +135,7 @@ impl Db {
             path: path.to_owned(),
             is_new: create,
             options: options.clone(),
+            riding: Riding::default(),
             latched: Mutex::new(why.map(|error| error.trouble())),
             place: Mutex::new(marker::place(path)),
             opened: AtomicU64::new(1),
@@ -268,7 +273,7 @@ impl Db {
         if opened.is_some_and(|opened| opened != self.opened()) {
             return Err(Error::Reopened);
         }
-        let done = engine.commit(writes);
+        let done = self.commit_riding(&engine, writes);
         match &done {
             Ok(()) => self.done(writes),
             Err(error) => {

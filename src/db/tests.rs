@@ -125,3 +125,18 @@ fn a_change_that_was_done_after_a_refused_one_is_not_undone() {
     let db = open(folder.path()).unwrap();
     assert_eq!(db.meta_get(b"a").unwrap().as_deref(), Some(&b"done"[..]));
 }
+
+#[test]
+fn what_rides_goes_with_the_next_commit_and_by_itself_if_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Db::open(folder.path(), &Options::default()).unwrap();
+    let kept = |db: &Db| db.meta_get(b"hour").unwrap();
+    db.ride(b"hour".to_vec(), b"1".to_vec());
+    assert_eq!(kept(&db), None);
+    db.meta_put(b"other", b"x").unwrap();
+    assert_eq!(kept(&db).as_deref(), Some(&b"1"[..]));
+    db.ride(b"hour".to_vec(), b"2".to_vec());
+    db.ride(b"hour".to_vec(), b"3".to_vec());
+    db.carry().unwrap();
+    assert_eq!(kept(&db).as_deref(), Some(&b"3"[..]));
+}

@@ -170,7 +170,7 @@ impl Rates {
 }
 
 /// The name of every limit of messages and connections, so that metrics can start all series.
-pub const LIMIT_RULES: [&str; 11] = {
+pub const LIMIT_RULES: [&str; 13] = {
     let (key, project, address) = (Rules::KEY, Rules::PROJECT, Rules::ADDRESS);
     [
         key.events,
@@ -184,6 +184,8 @@ pub const LIMIT_RULES: [&str; 11] = {
         address.bytes,
         address.queue,
         address.connections,
+        "limit:key:ingest_requests",
+        "limit:key:query_requests",
     ]
 };
 

@@ -16,6 +16,7 @@ use super::range::{Range, parse_net};
 use super::rule::{Action, Rule, RuleKind};
 use super::rule_admin::{MAX_RULES, checked};
 use super::source::{SourceConfig, source_problems};
+use super::tier::Requests;
 use crate::time::Timestamp;
 
 /// Who may pass, where neither a list nor a key says otherwise.
@@ -54,8 +55,10 @@ pub struct Config {
     pub automatic: Vec<Rule>,
     /// Networks whose senders have a key without sending one. Default: none. Range: 65536 of them.
     pub networks: Vec<Network>,
-    /// Limits where a key has none of its own, and those of each source address.
+    /// Limits where a key has none of its own, and those of each source address and project.
     pub limits: DefaultLimits,
+    /// Requests over HTTP that a key may make in an hour, by its tier.
+    pub requests: Requests,
 }
 
 /// A network whose senders have a key without sending one.
@@ -177,6 +180,7 @@ impl Default for Config {
             automatic: automatic_rules(),
             networks: Vec::new(),
             limits: DefaultLimits::default(),
+            requests: Requests::default(),
         }
     }
 }

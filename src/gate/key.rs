@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 
 use super::charge::{Levels, Named, Payer, Rates, Rules};
+use parking_lot::Mutex;
+
 use super::connections::Entered;
 use super::key_info::KeyInfo;
 use super::limits::{Limits, Policy};
 use super::project::Project;
+use super::quota::Hour;
 use super::range::{Range, bits};
 use super::range_table::RangeTable;
 use super::reason::Reason;
@@ -50,6 +53,8 @@ struct End {
 struct State {
     levels: Levels,
     connections: AtomicU32,
+    /// Its requests within the hour.
+    hour: Mutex<Hour>,
     revoked: AtomicBool,
 }
 
@@ -67,13 +72,14 @@ impl Key {
             hash,
             previous,
             allow: RangeTable::new(info.allow.iter().map(|net| (Range::of(*net), ()))),
-            policy: info.policy.unwrap_or(policy),
+            policy: info.policy.unwrap_or(info.tier.policy(policy)),
             rates: Rates::new(limits),
             max_connections: limits.connections,
             project,
             state: Arc::new(State {
                 levels: Levels::default(),
                 connections: AtomicU32::new(0),
+                hour: Mutex::default(),
                 revoked: AtomicBool::new(info.revoked_at.is_some()),
             }),
             end: Arc::new(End::of_key(&info)),
@@ -197,6 +203,11 @@ impl Key {
 
     pub(super) fn hash(&self) -> blake3::Hash {
         self.hash
+    }
+
+    /// Its requests within the hour.
+    pub(super) fn hour(&self) -> &Mutex<Hour> {
+        &self.state.hour
     }
 
     /// Who pays for what this key sends; `None` if it has no limit.

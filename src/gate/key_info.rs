@@ -13,6 +13,7 @@ use super::rfc3339;
 use super::rotation::PreviousSecret;
 use super::scope::{Environment, Scopes};
 use super::tenancy::check_name;
+use super::tier::Tier;
 use crate::time::Timestamp;
 
 /// What a new key is asked to be.
@@ -36,8 +37,10 @@ pub struct NewKey {
     pub lifetime: Option<Duration>,
     /// Limits of its own, which stand in place of all the default ones.
     pub limits: Option<Limits>,
-    /// What happens over its limits. Default: as configured.
+    /// What happens over its limits. Default: as configured; of tier `enterprise`: "queue".
     pub policy: Option<Policy>,
+    /// How many requests it may make in an hour. Default: "standard".
+    pub tier: Tier,
     /// Client certificates that stand for it. At most 32.
     pub certificates: Vec<CertificateName>,
     /// The label in the server name of a TLS handshake that stands for it, on listeners with a
@@ -79,6 +82,9 @@ pub struct KeyInfo {
     pub limits: Option<Limits>,
     /// What happens over its limits, where that is its own.
     pub policy: Option<Policy>,
+    /// How many requests it may make in an hour.
+    #[serde(default)]
+    pub tier: Tier,
     /// Client certificates that stand for it.
     #[serde(default)]
     pub certificates: Vec<CertificateName>,
@@ -124,7 +130,7 @@ impl NewKey {
     ) -> Result<KeyInfo, GateError> {
         self.check()?;
         let lifetime = self.lifetime.unwrap_or(DEFAULT_LIFETIME);
-        let Self { name, project, environment, scopes, allow, limits, policy, .. } = self;
+        let Self { name, project, environment, scopes, allow, limits, policy, tier, .. } = self;
         let (certificates, label, auto_rotate) = (self.certificates, self.label, self.auto_rotate);
         Ok(KeyInfo {
             id,
@@ -139,6 +145,7 @@ impl NewKey {
             revoked_at: None,
             limits,
             policy,
+            tier,
             certificates,
             label,
             auto_rotate,
@@ -197,6 +204,7 @@ impl Default for NewKey {
             lifetime: None,
             limits: None,
             policy: None,
+            tier: Tier::Standard,
             certificates: Vec::new(),
             label: None,
             auto_rotate: None,
@@ -295,6 +303,7 @@ mod tests {
             "shadow": false
           },
           "policy": null,
+          "tier": "standard",
           "certificates": [],
           "label": null,
           "auto_rotate": null,

@@ -55,12 +55,14 @@ mod list_admin;
 mod list_file;
 mod lists;
 mod project;
+mod quota;
 mod range;
 mod range_table;
 mod rate;
 mod reason;
 mod records;
 mod refusal;
+mod requests;
 mod required;
 mod rfc3339;
 mod rotation;
@@ -74,6 +76,7 @@ mod tenancy;
 #[cfg(test)]
 mod tests;
 mod threat;
+mod tier;
 mod trial;
 mod usage;
 mod use_of_keys;
@@ -97,9 +100,11 @@ pub use self::list_admin::{NewListEntry, SWEEP};
 pub use self::list_file::ListFileError;
 pub use self::lists::{ListEntry, ListKind, ListSource, Match, Origin};
 pub use self::project::Project;
+pub use self::quota::{Moment, Quota};
 pub use self::range::{holds_loopback, parse_net};
 pub use self::reason::{Reason, Stage};
 pub use self::refusal::{Refusal, RuleId};
+pub use self::requests::Requested;
 pub use self::rotation::{PreviousSecret, Rotation};
 pub use self::rule::{Abuse, Action, Rule, RuleKind};
 pub use self::rules::Verdicts;
@@ -108,6 +113,7 @@ pub use self::secret::Secret;
 pub use self::source::{SourceConfig, SourceState};
 pub use self::tenancy::{NewPlace, OrganizationInfo, ProjectInfo};
 pub use self::threat::{History, threat_score};
+pub use self::tier::{Hourly, RequestKind, Requests, Tier};
 pub use self::trial::Trial;
 pub use self::usage::{HourOfUse, Spent, Used};
 
@@ -171,6 +177,7 @@ pub struct Gate {
     streams: Addresses,
     datagrams: Addresses,
     limited: Limited,
+    requests: Requests,
     /// Open connections by address, where those have a limit.
     sources: Option<Arc<Sources>>,
 }
@@ -198,6 +205,11 @@ impl Gate {
                 tenancy.name_project(&record.key.project, record.key.created_at);
             }
             keys.put(Key::new(record, limits, config.policy, project));
+        }
+        for (id, hour) in records.hours()? {
+            if let Some(key) = keys.by_id(&id) {
+                *key.hour().lock() = hour.recovered();
+            }
         }
         if let Some(net) = config.networks.iter().find(|net| keys.by_id(&net.key).is_none()) {
             return Err(GateError::NetworkKey(net.key.clone()));
@@ -230,6 +242,7 @@ impl Gate {
             block_expiry: config.block_expiry,
             projects,
             limited: Limited::default(),
+            requests: config.requests.clone(),
             streams: Addresses::new(rates, config.max_tracked_addresses),
             datagrams: Addresses::new(rates, config.max_tracked_addresses),
             sources: {

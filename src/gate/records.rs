@@ -5,6 +5,7 @@
 //! | `gate/pepper`         | 32 bytes                                           |
 //! | `key/<id>`            | `{"version":1,"record":{"hash":"…","key":{…}}}`    |
 //! | `list/<kind>/<net>`   | `{"version":1,"record":{…}}`                       |
+//! | `hour/<id>`           | the same: what the key of that id spent of its hour |
 //! | `project/<name>`      | `{"version":1,"record":{…}}`                       |
 //! | `organization/<name>` | `{"version":1,"record":{…}}`                       |
 //! | `used/…`, `usage/…`   | what keys were used for: see `usage`               |
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::error::GateError;
 use super::key_info::KeyInfo;
 use super::lists::{ListEntry, ListKind};
+use super::quota::Hour;
 use super::rule::Rule;
 use super::secret::Pepper;
 use super::tenancy::{OrganizationInfo, ProjectInfo};
@@ -152,6 +154,29 @@ impl Records {
         Ok(self.db.meta_delete(format!("{RULES}{id}").as_bytes())?)
     }
 
+    /// What each key spent of its hour, by id. One that cannot be read is as good as none.
+    pub(super) fn hours(&self) -> Result<Vec<(String, Hour)>, GateError> {
+        let pairs = self.db.meta_scan(HOURS.as_bytes())?;
+        let hour = |(key, value): (Vec<u8>, Vec<u8>)| {
+            let id = shown(key.get(HOURS.len()..)?);
+            let Versioned { record, .. } = serde_json::from_slice(&value).ok()?;
+            Some((id, record))
+        };
+        Ok(pairs.into_iter().filter_map(hour).collect())
+    }
+
+    /// Lets what a key spent of its hour go with the next commit.
+    pub(super) fn ride_hour(&self, id: &str, hour: Hour) {
+        let versioned = Versioned { version: VERSION, record: hour };
+        let text = serde_json::to_vec(&versioned).expect("records have text for keys");
+        self.db.ride(format!("{HOURS}{id}").into_bytes(), text);
+    }
+
+    /// Makes durable what rides.
+    pub(super) fn carry(&self) -> Result<(), GateError> {
+        Ok(self.db.carry()?)
+    }
+
     fn put<T: Serialize>(&self, key: &str, record: T) -> Result<(), GateError> {
         let versioned = Versioned { version: VERSION, record };
         let text = serde_json::to_vec(&versioned).expect("records have text for keys");
@@ -244,3 +269,4 @@ const ORGANIZATIONS: &str = "organization/";
 const LISTS: &str = "list/";
 
 const RULES: &str = "rule/";
+const HOURS: &str = "hour/";

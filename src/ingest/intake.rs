@@ -197,6 +197,9 @@ impl<'a> Intake<'a> {
         if !self.admit(event, source) {
             return true;
         }
+        if session.is_queued {
+            event.tag(Tag::Queued);
+        }
         if let Some(len) = source.original_len {
             event.tag(Tag::Truncated);
             event.set(Known::OriginalLength, Value::Number(len.to_string().into()));

@@ -23,6 +23,7 @@ mod intake;
 mod listener;
 mod notes;
 mod reads;
+mod requests;
 mod scrub;
 mod sender;
 mod session;
@@ -33,7 +34,7 @@ pub(crate) mod testing;
 mod usage;
 
 pub use self::call::{CallOutcome, Rejected};
-pub use self::clock::now;
+pub use self::clock::{moment, now};
 pub use self::decoder::Decoder;
 pub use self::listener::{Format, Listener};
 pub use self::reads::{Peers, Taken};

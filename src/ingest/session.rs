@@ -33,6 +33,8 @@ pub struct Session {
     plain: Option<Verdict>,
     /// The last key that a message named, and who that is.
     last: Option<(Vec<u8>, AuthMethod, Verdict)>,
+    /// Whether all that comes is over a limit, and to be marked so.
+    pub(super) is_queued: bool,
     /// What it has brought.
     pub(super) usage: Usage,
     /// Whether a first line may still name the key of all that follows.
@@ -61,6 +63,7 @@ impl Session {
             described: None,
             plain: None,
             last: None,
+            is_queued: false,
             usage: Usage::default(),
             may_greet,
             spare: Event::default(),
@@ -75,6 +78,11 @@ impl Session {
     /// Where it came in.
     pub fn listener(&self) -> &Arc<Listener> {
         &self.listener
+    }
+
+    /// Marks all that it brings as over a limit.
+    pub fn queue(&mut self) {
+        self.is_queued = true;
     }
 
     /// Says what the journals are to say of it, but for its key.

@@ -156,3 +156,27 @@ fn st_23_events_of_other_times_are_kept_within_bounds() {
     });
     assert!(store["segments"].as_u64() < Some(20), "{store}");
 }
+
+#[test]
+fn rl_03_a_clock_that_jumps_does_not_forgive_the_hour() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::new(folder.path());
+    let daemon = clock.start(folder.path(), 0);
+    let (_, key) = daemon.create_key(&json!({"name": "k", "scopes": ["read:logs"]}));
+    let left = |daemon: &Daemon| {
+        let url = format!("http://{}/v1/logs/query", daemon.address("api"));
+        let call = ureq::post(url).header("Authorization", format!("Bearer {key}"));
+        let answer = call.send_json(json!({"filter": "*", "limit": 1})).unwrap();
+        let left = answer.headers().get("ratelimit-remaining").unwrap();
+        left.to_str().unwrap().parse::<u64>().unwrap()
+    };
+    let first = left(&daemon);
+    for (n, days) in [1, -1, 30, 0].into_iter().enumerate() {
+        clock.set(days);
+        assert_eq!(left(&daemon), first - 1 - n as u64, "{days} days ahead");
+    }
+    assert!(daemon.stop().success());
+    // It is the same start of the machine: a clock that jumped meanwhile is not believed.
+    let daemon = clock.start(folder.path(), 2);
+    assert_eq!(left(&daemon), first - 5);
+}

@@ -157,3 +157,89 @@ fn rl_07_series_of_keys_are_bounded_and_the_rest_is_in_one() {
     }
     assert_eq!(daemon.metrics().get("logtrace_key_stored_total{key=\"other\"}"), 7 * 5);
 }
+
+/// Calls the API and returns status, the head of the answer as `name: value`, and the body.
+fn answer(daemon: &Daemon, path: &str, key: &str, body: &Value) -> (u16, Vec<String>) {
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let request = agent.post(format!("http://{}{path}", daemon.address("api")));
+    let request = request.header("Authorization", format!("Bearer {key}"));
+    let answer = request.send_json(body).unwrap();
+    let head = answer.headers().iter();
+    let head = head.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
+    (answer.status().as_u16(), head.collect())
+}
+
+/// The number in a header.
+#[track_caller]
+fn header(head: &[String], name: &str) -> u64 {
+    let found = head.iter().find_map(|line| line.strip_prefix(&format!("{name}: ")));
+    found.unwrap_or_else(|| panic!("no {name} in {head:?}")).parse().unwrap()
+}
+
+const REQUESTS: &str = "[gate.requests]\nstandard = { ingest = 5, query = 3 }\n\
+                        enterprise = { ingest = 2, query = 100 }\nqueued = 4\n";
+
+/// Makes calls until one is refused; how many were not.
+fn spend(daemon: &Daemon, path: &str, key: &str, body: &Value) -> usize {
+    (0..50).take_while(|_| answer(daemon, path, key, body).0 < 400).count()
+}
+
+#[test]
+fn requests_an_hour_are_counted_by_tier_and_told_in_headers() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), REQUESTS);
+    let key = |tier: &str| {
+        let scopes = ["write:logs", "read:logs"];
+        daemon.create_key(&json!({"name": tier, "scopes": scopes, "tier": tier})).1
+    };
+    let (standard, enterprise) = (key("standard"), key("enterprise"));
+    let logs = json!({"logs": [{"message": "one"}]});
+    let (status, head) = answer(&daemon, "/v1/logs/ingest", &standard, &logs);
+    let told = ["ratelimit-limit", "ratelimit-remaining"].map(|name| header(&head, name));
+    assert_eq!((status, told), (202, [5, 4]));
+    assert!((1..=3600).contains(&header(&head, "ratelimit-reset")));
+    assert_eq!(spend(&daemon, "/v1/logs/ingest", &standard, &logs), 4);
+    let (status, head) = answer(&daemon, "/v1/logs/ingest", &standard, &logs);
+    assert_eq!((status, header(&head, "ratelimit-remaining")), (429, 0));
+    assert!(header(&head, "retry-after").abs_diff(header(&head, "ratelimit-reset")) <= 1);
+    let query = json!({"filter": "*"});
+    assert_eq!(spend(&daemon, "/v1/logs/query", &standard, &query), 3);
+    let (status, head) = answer(&daemon, "/v1/logs/query", &standard, &query);
+    assert_eq!((status, header(&head, "ratelimit-limit")), (429, 3));
+    // What an enterprise key sends over it is queued, up to a bound.
+    assert_eq!(spend(&daemon, "/v1/logs/ingest", &enterprise, &logs), 2 + 4);
+    assert_eq!(daemon.query("tags:queued").len(), 4);
+    daemon.find_in("blocked", "rule:\"limit:key:ingest_requests\" and count >= 1");
+    assert_eq!(over(&daemon, "key:ingest_requests", "queue"), 4);
+    assert_eq!(over(&daemon, "key:query_requests", "drop"), 2);
+}
+
+#[test]
+fn rl_04_neither_a_crash_nor_a_restart_forgives_the_hour() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[gate.requests]\nstandard = { ingest = 30, query = 300 }\n";
+    let daemon = Daemon::start(folder.path(), config);
+    let scopes = json!({"name": "k", "scopes": ["write:logs", "read:logs"]});
+    let (_, key) = daemon.create_key(&scopes);
+    let logs = json!({"logs": [{"message": "one"}]});
+    let query = json!({"filter": "*", "limit": 1});
+    let left = |daemon: &Daemon, path: &str, body: &Value| {
+        header(&answer(daemon, path, &key, body).1, "ratelimit-remaining")
+    };
+    for n in 1..=7 {
+        assert_eq!(left(&daemon, "/v1/logs/ingest", &logs), 30 - n);
+        assert_eq!(left(&daemon, "/v1/logs/query", &query), 300 - n);
+    }
+    // What was acknowledged was counted in the same batch; what reads was reserved before.
+    daemon.kill();
+    let daemon = Daemon::start(folder.path(), config);
+    assert_eq!(left(&daemon, "/v1/logs/ingest", &logs), 30 - 8);
+    let after = left(&daemon, "/v1/logs/query", &query);
+    assert!((300 - 8 - 4..=300 - 8).contains(&after), "{after}");
+    // A stop in peace knows both exactly.
+    assert!(daemon.stop().success());
+    let daemon = Daemon::start(folder.path(), config);
+    assert_eq!(left(&daemon, "/v1/logs/ingest", &logs), 30 - 9);
+    assert_eq!(left(&daemon, "/v1/logs/query", &query), after - 1);
+}

@@ -10,7 +10,7 @@ use axum::response::Response;
 
 use super::problem::{Blame, INVALID_LOGS, Problem};
 use super::{Door, PATH};
-use crate::gate::{Reason, Refusal};
+use crate::gate::{Quota, Reason, Refusal};
 use crate::ingest::{Rejected, Sender, now};
 use crate::journal::{Access, Call, Failed, FieldError, Status, shown};
 use crate::metrics::Failure;
@@ -21,6 +21,8 @@ pub(super) struct Attempt {
     began: Instant,
     pub(super) call: Call,
     pub(super) peer: IpAddr,
+    /// What its key has of its hour.
+    pub(super) quota: Option<Quota>,
     /// Bytes of the body that came.
     pub(super) request_bytes: u64,
     /// The beginning of the body, made fit to be shown.
@@ -48,6 +50,7 @@ impl Attempt {
             began: Instant::now(),
             call,
             peer,
+            quota: None,
             request_bytes: 0,
             sample,
             keeps_body: false,

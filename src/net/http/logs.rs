@@ -14,7 +14,7 @@ use super::attempt::Attempt;
 use super::body;
 use super::problem::{Blame, Problem, list};
 use crate::event::AuthMethod;
-use crate::gate::{Reason, Refusal};
+use crate::gate::{Key, Reason, Refusal, RequestKind};
 use crate::ids;
 use crate::ingest::{CallOutcome, Session};
 use crate::parse::http_secret;
@@ -28,7 +28,10 @@ pub(super) async fn take(
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let secret = http_secret(|name| head.headers.get(name).map(HeaderValue::as_bytes));
-    let mut session = admit(door, attempt, secret.as_deref())?;
+    let (mut session, key) = admit(door, attempt, secret.as_deref())?;
+    if let Some(key) = key {
+        count(door, attempt, &mut session, &key).await?;
+    }
     let encoding = body::encoding(&head.headers)?;
     let content = body::read(door, attempt, encoding, &head.headers, body).await?;
     let taken = tokio::select! {
@@ -48,7 +51,11 @@ pub(super) async fn take(
 }
 
 /// Whether the call may go on to send its body.
-fn admit(door: &Door, attempt: &mut Attempt, secret: Option<&[u8]>) -> Result<Session, Problem> {
+fn admit(
+    door: &Door,
+    attempt: &mut Attempt,
+    secret: Option<&[u8]>,
+) -> Result<(Session, Option<Arc<Key>>), Problem> {
     let noted = |refusal: Refusal| {
         let problem = Problem::refused(&refusal);
         problem.blamed(Blame::GateNoted(Box::new(refusal)))
@@ -62,17 +69,43 @@ fn admit(door: &Door, attempt: &mut Attempt, secret: Option<&[u8]>) -> Result<Se
         session.bind_secret(secret, AuthMethod::Http);
         attempt.key(Some(&ids::mask(&String::from_utf8_lossy(secret))));
     }
-    match door.ingest.admit_call(&mut session) {
-        Ok(sender) => attempt.sender(door, &sender),
+    let key = match door.ingest.admit_call(&mut session) {
+        Ok(sender) => {
+            attempt.sender(door, &sender);
+            sender.key
+        }
         // The logs themselves may name a key; those that do not are refused one by one.
-        Err(refusal) if refusal.reason == Reason::InvalidApiKey && secret.is_none() => {}
+        Err(refusal) if refusal.reason == Reason::InvalidApiKey && secret.is_none() => None,
         Err(refusal) => {
             let key = secret.and_then(|secret| door.ingest.gate().key_of(secret));
             attempt.call.project = key.map(|key| key.project().into());
             return Err(Problem::refused(&refusal));
         }
+    };
+    Ok((session, key))
+}
+
+/// Counts the call within the hour of its key.
+async fn count(
+    door: &Door,
+    attempt: &mut Attempt,
+    session: &mut Session,
+    key: &Key,
+) -> Result<(), Problem> {
+    let counted = door.ingest.request(key, RequestKind::Ingest, || attempt.call.clone()).await;
+    match counted {
+        Ok(quota) => {
+            attempt.quota = Some(quota);
+            if quota.is_queued {
+                session.queue();
+            }
+            Ok(())
+        }
+        Err((refusal, quota)) => {
+            attempt.quota = Some(quota);
+            Err(Problem::refused(&refusal).retry(quota.reset))
+        }
     }
-    Ok(session)
 }
 
 async fn answer(

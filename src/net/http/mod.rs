@@ -29,12 +29,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
+use axum::http::HeaderName;
 use axum::response::Response;
 use axum::routing::post;
 use tokio::sync::Semaphore;
 
 use self::attempt::Attempt;
 use self::problem::Problem;
+use crate::gate::Quota;
 use crate::ingest::{Ingest, Listener};
 
 /// Limits of a call.
@@ -86,10 +88,16 @@ async fn ingest_logs(
     request: Request,
 ) -> Response {
     let mut attempt = Attempt::new(peer.ip(), request.method(), request.headers());
-    match logs::take(&door, &mut attempt, request).await {
+    let taken = logs::take(&door, &mut attempt, request).await;
+    let quota = attempt.quota;
+    let mut answer = match taken {
         Ok(answer) => answer,
         Err(problem) => attempt.answer(&door, problem),
+    };
+    for (name, value) in quota.iter().flat_map(Quota::headers) {
+        answer.headers_mut().insert(HeaderName::from_static(name), value.into());
     }
+    answer
 }
 
 async fn wrong_method(
