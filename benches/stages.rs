@@ -10,13 +10,16 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use logtrace::db::{Db, Options};
 use logtrace::event::Event;
 use logtrace::frame::{Frames, Framing, Step};
-use logtrace::gate::{Config as GateConfig, Gate, ListKind, ListSource, NewKey, Scope};
+use logtrace::gate::{
+    Config as GateConfig, Gate, Key, Limits, ListKind, ListSource, NewKey, Scope, Who,
+};
 use logtrace::kql::{self, Syntax};
 use logtrace::parse::{self, Context};
 use logtrace::query::{CursorKey, Request, run};
@@ -324,6 +327,53 @@ impl Gated {
     }
 }
 
+/// What the gate costs an event, with ten thousand keys that all have limits, as their projects and
+/// addresses do. Each read is one of another connection: its key is known, and is checked and
+/// charged once for so many events.
+#[divan::bench(args = [20, 100, 1000])]
+fn gate_limits(bencher: Bencher<'_, '_>, read: u64) {
+    let (gate, _kept) = gate_with_keys();
+    let keys: Vec<_> = gate.keys().iter().filter_map(|key| gate.key_by_id(&key.id)).collect();
+    let now = CONTEXT.received_at;
+    let (mut random, mut micros) = (Random::new(1), 0);
+    bencher.counter(ItemsCount::new(100 * read)).bench_local(|| {
+        for _ in 0..100 {
+            let place = usize::try_from(random.below(keys.len() as u64)).unwrap_or(0);
+            let key: &Arc<Key> = keys.get(place).expect("below their number");
+            let peer = IpAddr::from([10, 0, 0, u8::try_from(random.below(200)).unwrap_or(0)]);
+            micros += 10;
+            let at = Duration::from_micros(micros);
+            black_box(gate.generation());
+            gate.check(key, Scope::WriteLogs, peer, now).expect("it may write");
+            let who = Who { key: Some(key), project: key.budget(), peer, datagrams: false };
+            let mut allowance = gate.grant(who, at);
+            for _ in 0..read {
+                black_box(allowance.offer(150, || false));
+            }
+            black_box(gate.settle(who, &allowance, at));
+        }
+    });
+}
+
+/// A gate that knows ten thousand keys, and the folder that it keeps them in.
+fn gate_with_keys() -> (Gate, TempDir) {
+    let folder = folder();
+    let db = Db::open(folder.path(), &Options::default()).expect("a new store");
+    let limits = Limits { events_per_second: Some(1_000_000_000), ..Limits::default() };
+    let mut config = GateConfig::default();
+    config.limits.key = limits.clone();
+    config.limits.project = limits.clone();
+    config.limits.address = limits;
+    let now = CONTEXT.received_at;
+    let gate = Gate::open(&config, Arc::new(db), now).expect("a new store");
+    for number in 0..KEYS {
+        let scopes = [Scope::WriteLogs].into_iter().collect();
+        let name = format!("agent {number}");
+        gate.create_key(NewKey { name, scopes, ..NewKey::default() }, now).expect("a new key");
+    }
+    (gate, folder)
+}
+
 /// A store of its own; its folder goes with it.
 struct Kept {
     store: Store,
@@ -332,10 +382,7 @@ struct Kept {
 
 impl Kept {
     fn empty() -> Self {
-        let memory = Path::new("/dev/shm");
-        let folder = tempfile::Builder::new();
-        let folder = if memory.is_dir() { folder.tempdir_in(memory) } else { folder.tempdir() };
-        let folder = folder.expect("a temporary folder");
+        let folder = folder();
         let db = Db::open(folder.path(), &Options::default()).expect("a new store");
         let store = Store::open(Arc::new(db), Config::default()).expect("a new store");
         Self { store, _folder: folder }
@@ -348,6 +395,14 @@ impl Kept {
         }
         kept
     }
+}
+
+/// A folder of its own, in memory where there is a file system there.
+fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let folder = tempfile::Builder::new();
+    let folder = if memory.is_dir() { folder.tempdir_in(memory) } else { folder.tempdir() };
+    folder.expect("a temporary folder")
 }
 
 /// The rows of so many batches, and the lines that they come from.
@@ -374,6 +429,9 @@ const READ: usize = 100;
 
 /// Events of a batch, about as many as fit into its `max_bytes`.
 const BATCH: usize = 5000;
+
+/// Keys of the gate that is measured.
+const KEYS: usize = 10_000;
 
 /// Batches that are sealed at once, about as many as fit into `seal_bytes`.
 const SEALED: usize = 30;

@@ -42,6 +42,8 @@ pub(super) enum Command {
     Quarantine(QuarantineArgs),
     /// Make, list and revoke API keys
     Keys(KeysArgs),
+    /// Try limits and lists on what is stored
+    Limits(super::limits::LimitsArgs),
     /// List, add and remove networks that are turned away
     Blocklist(ListArgs),
     /// List, add and remove networks that no block touches

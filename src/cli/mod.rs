@@ -4,7 +4,7 @@
 //! |-----------------------------------|-------------------------------------------------------|
 //! | `serve`, `check`                  | a configuration                                       |
 //! | `parse`, `kql`                    | standard input, line in and line out, in order        |
-//! | `query`, `tail`, `delete`, `quarantine`, `blocklist`, `allowlist`, `rules`, `doctor`, `webhooks` | a running daemon, over its API |
+//! | `query`, `tail`, `delete`, `quarantine`, `limits`, `blocklist`, `allowlist`, `rules`, `doctor`, `webhooks` | a running daemon, over its API |
 //! | `keys`, `backup`, `audit`         | the same, or a data folder that no daemon holds       |
 //! | `verify`                          | a bundle of the audit log, or such a data folder      |
 //! | `restore`                         | a folder of backups                                   |
@@ -24,12 +24,14 @@ mod failure;
 mod folder;
 mod keys;
 mod kql;
+mod limits;
 mod lists;
 mod messages;
 mod parse;
 mod progress;
 mod quarantine;
 mod query;
+mod replay;
 mod restore;
 mod rule_args;
 mod rules;
@@ -85,6 +87,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Delete(args)) => delete::run(&args),
         Some(Command::Quarantine(args)) => quarantine::run(&args),
         Some(Command::Keys(args)) => keys::run(&args),
+        Some(Command::Limits(args)) => limits::run(&args),
         Some(Command::Blocklist(args)) => lists::run("blocklist", &args),
         Some(Command::Allowlist(args)) => lists::run("allowlist", &args),
         Some(Command::Webhooks(args)) => webhooks::run(&args),

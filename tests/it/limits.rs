@@ -2,6 +2,9 @@
 
 use std::io::Write;
 use std::net::UdpSocket;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -242,4 +245,116 @@ fn rl_04_neither_a_crash_nor_a_restart_forgives_the_hour() {
     let daemon = Daemon::start(folder.path(), config);
     assert_eq!(left(&daemon, "/v1/logs/ingest", &logs), 30 - 9);
     assert_eq!(left(&daemon, "/v1/logs/query", &query), after - 1);
+}
+
+/// How long so many calls of another key take, each: the slowest but the slowest hundredth.
+fn p99(daemon: &Daemon, key: &str, calls: usize) -> Duration {
+    let logs = json!({"logs": [{"message": "quiet"}]});
+    let mut took: Vec<_> = (0..calls)
+        .map(|_| {
+            let began = Instant::now();
+            let (status, _) = daemon.call("POST", "/v1/logs/ingest", Some(key), Some(&logs));
+            assert_eq!(status, 202);
+            began.elapsed()
+        })
+        .collect();
+    took.sort_unstable();
+    took[calls - 1 - calls / 100]
+}
+
+#[test]
+fn rl_01_a_key_that_floods_slows_no_other() {
+    const CALLS: usize = 200;
+    const RATE: usize = 1000;
+    for policy in ["drop", "sample", "queue", "pace"] {
+        let folder = tempfile::tempdir().unwrap();
+        let daemon = Daemon::start(folder.path(), "");
+        let limits = json!({"events_per_second": RATE, "queue": "1s"});
+        let (loud_id, loud) = limited(&daemon, policy, limits);
+        let quiet = json!({"name": "quiet", "scopes": ["write:logs"]});
+        let (quiet_id, quiet) = daemon.create_key(&quiet);
+        let alone = p99(&daemon, &quiet, CALLS);
+        // Ten times its limit, a tenth of a second's worth at a time, over a listener that both use.
+        let (done, sent) = (AtomicBool::new(false), AtomicU64::new(0));
+        let flooded = std::thread::scope(|scope| {
+            let (daemon, done, sent, loud) = (&daemon, &done, &sent, &loud);
+            scope.spawn(move || {
+                let (mut stream, text) = (daemon.connect("keyed"), lines(loud, RATE, |_| false));
+                // A sender that is read more slowly must not hold up the test.
+                stream.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
+                while !done.load(Ordering::Relaxed) && stream.write_all(text.as_bytes()).is_ok() {
+                    sent.fetch_add(RATE as u64, Ordering::Relaxed);
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+            });
+            let mut stream = daemon.connect("keyed");
+            stream.write_all(lines(&quiet, 500, |_| false).as_bytes()).unwrap();
+            let flooded = p99(daemon, &quiet, CALLS);
+            done.store(true, Ordering::Relaxed);
+            flooded
+        });
+        // One that waits for another's pause, or its lock, would wait a thousand times as long.
+        assert!(
+            flooded < 25 * alone.max(Duration::from_millis(4)),
+            "{policy}: {flooded:?}, alone {alone:?}"
+        );
+        let key = |id: &str, what: &str| {
+            daemon.metrics().get(&format!("logtrace_key_{what}_total{{key=\"{id}\"}}"))
+        };
+        daemon.settle("http", 2 * CALLS as u64);
+        wait_for("all of the quiet one", || {
+            (key(&quiet_id, "stored") == (2 * CALLS + 500) as u64).then_some(())
+        });
+        if policy == "pace" {
+            continue; // what was read of it in the end is its own affair
+        }
+        let sent = sent.into_inner();
+        daemon.settle("keyed", 500 + sent);
+        let shed = over(&daemon, "key:events", "drop") + over(&daemon, "key:queue", "drop");
+        assert_eq!((key(&loud_id, "received"), key(&loud_id, "stored")), (sent, sent - shed));
+    }
+}
+
+/// What `logtrace limits replay` writes as JSON.
+fn replay(daemon: &Daemon, options: &[&str]) -> Value {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_logtrace"));
+    command.args(["limits", "replay", "--json", "--server"]);
+    command.arg(format!("http://{}", daemon.address("api"))).args(options);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn limits_and_lists_that_are_proposed_are_tried_on_what_is_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    let scopes = ["write:logs"];
+    let (loud_id, loud) = daemon.create_key(&json!({"name": "loud", "scopes": scopes}));
+    let (_, quiet) = daemon.create_key(&json!({"name": "quiet", "scopes": scopes}));
+    daemon.send("keyed", lines(&loud, 1000, |_| false).as_bytes());
+    daemon.send("keyed", lines(&quiet, 20, |_| false).as_bytes());
+    daemon.settle("keyed", 1020);
+    let answer = replay(&daemon, &["--events-per-second", "100", "--from", "-1h"]);
+    let cut = answer["cut"].as_array().unwrap();
+    assert_eq!(
+        (cut.len(), &cut[0]["sender"], &cut[0]["events"]),
+        (1, &json!(loud_id), &json!(1000))
+    );
+    let [least, most] = ["cut_at_least", "cut_at_most"].map(|name| cut[0][name].as_u64().unwrap());
+    assert!((500..=900).contains(&least) && (least..=900).contains(&most), "{answer}");
+    assert_eq!(
+        replay(&daemon, &["--events-per-second", "2000", "--from", "-1h"])["cut"],
+        json!([])
+    );
+    let answer =
+        replay(&daemon, &["--events-per-second", "100", "--by", "project", "--from", "-1h"]);
+    assert_eq!(answer["cut"][0]["events"], 1020);
+    let list = folder.path().join("list");
+    std::fs::write(&list, "# proposed\n192.0.2.0/24\n127.0.0.0/8 # ours\n").unwrap();
+    let answer = replay(&daemon, &["--block-file", list.to_str().unwrap(), "--from", "-1h"]);
+    let events: u64 =
+        answer["cut"].as_array().unwrap().iter().map(|row| row["events"].as_u64().unwrap()).sum();
+    assert_eq!((events, &answer["cut"][0]["rule"]), (1020, &json!("127.0.0.0/8")), "{answer}");
+    assert_eq!(replay(&daemon, &["--block", "192.0.2.0/24", "--from", "-1h"])["cut"], json!([]));
 }

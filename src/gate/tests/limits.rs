@@ -90,6 +90,14 @@ fn rl_06_known_keys_are_never_forgotten() {
 }
 
 #[test]
+fn rl_06_a_whole_ipv6_network_is_one_address() {
+    let gate = gate(r#"{"limits":{"address":{"events_per_second":10}}}"#);
+    let host = |n: u32| std::net::Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(n)).into();
+    let passed: u64 = (0..100_000).map(|n| charge(&gate, None, host(n), [1, 1], AT).0.passed).sum();
+    assert_eq!((passed, gate.streams.len()), (10, 1));
+}
+
+#[test]
 fn spent_is_spent_when_keys_change() {
     let gate = gate(r#"{"limits":{"key":{"events_per_second":10}}}"#);
     let held = key(&gate, "{}");
