@@ -25,6 +25,8 @@ const EVENTS: &[(&str, Option<&str>)] = &[
     ("DELETE /v1/allowlist", Some("allowlist.removed")),
     ("POST /v1/blocklist", Some("blocklist.added")),
     ("DELETE /v1/blocklist", Some("blocklist.removed")),
+    ("POST /v1/rules", Some("rule.added")),
+    ("DELETE /v1/rules/{id}", Some("rule.removed")),
     ("POST /v1/webhooks", Some("webhook.created")),
     ("POST /v1/webhooks/{id}/retry", Some("webhook.retried")),
     ("DELETE /v1/webhooks/{id}", Some("webhook.removed")),
@@ -91,6 +93,8 @@ async fn call(house: &House, name: &str) -> Call {
         "POST /v1/blocklist" => post("/v1/blocklist", net),
         "DELETE /v1/allowlist" => delete("/v1/allowlist?net=192.0.2.1"),
         "DELETE /v1/blocklist" => delete("/v1/blocklist?net=192.0.2.1"),
+        "POST /v1/rules" => post("/v1/rules", r#"{"id":"r","kind":"literal","pattern":"evil"}"#),
+        "DELETE /v1/rules/{id}" => delete("/v1/rules/r"),
         "POST /v1/webhooks" => {
             post("/v1/webhooks", r#"{"url":"https://example.com/","events":["api_key.*"]}"#)
         }
