@@ -130,10 +130,10 @@ impl House {
 
     /// The newest entry of a journal that a filter finds, once there is one.
     pub(super) async fn noted_where(&self, journal: &str, filter: &str) -> Value {
-        self.api.ingest.flush_journal().await;
         let filter: String = filter.bytes().map(|byte| format!("%{byte:02x}")).collect();
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
+            self.api.ingest.flush_journal().await;
             let (_, answer) = self.send(get(&format!("/v1/{journal}?filter={filter}"))).await;
             if let Some(entry) = answer["entries"].get(0) {
                 return entry.clone();
