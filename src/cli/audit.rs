@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::args::{AuditAction, AuditArgs, AuditFilter, BundleArgs};
+use super::audit_args::{AuditAction, AuditArgs, AuditFilter, BundleArgs};
 use super::client::Client;
 use super::failure::Failure;
 use super::folder;

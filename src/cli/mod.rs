@@ -15,6 +15,7 @@
 
 mod args;
 mod audit;
+mod audit_args;
 mod backup;
 mod client;
 mod daemon;

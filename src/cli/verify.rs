@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::args::VerifyArgs;
+use super::audit_args::VerifyArgs;
 use super::failure::Failure;
 use super::folder;
 use crate::audit::verify::{self, Fault, Segments, Trust, Verified};

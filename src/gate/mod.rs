@@ -197,20 +197,7 @@ impl Gate {
         let usage = Usage::open(records.db())?;
         let mut tenancy = Tenancy::new(records.organizations()?, records.projects()?, now);
         let projects = Projects::new(&config.limits.project, &config.limits.projects);
-        let mut keys = Keys::default();
-        for record in records.keys()? {
-            let limits = &config.limits.key;
-            let project = projects.get(&record.key.project);
-            if record.key.revoked_at.is_none() {
-                tenancy.name_project(&record.key.project, record.key.created_at);
-            }
-            keys.put(Key::new(record, limits, config.policy, project));
-        }
-        for (id, hour) in records.hours()? {
-            if let Some(key) = keys.by_id(&id) {
-                *key.hour().lock() = hour.recovered();
-            }
-        }
+        let keys = read_keys(&records, config, &projects, &mut tenancy)?;
         if let Some(net) = config.networks.iter().find(|net| keys.by_id(&net.key).is_none()) {
             return Err(GateError::NetworkKey(net.key.clone()));
         }
@@ -416,6 +403,29 @@ pub struct Who<'a> {
     /// Whether it comes as datagrams. Their address is charged apart from the streams of the same
     /// address, because anyone can write it; and they cannot be paced.
     pub datagrams: bool,
+}
+
+/// All keys, with what they spent of this hour. The projects that they name are there.
+fn read_keys(
+    records: &Records,
+    config: &Config,
+    projects: &Projects,
+    tenancy: &mut Tenancy,
+) -> Result<Keys, GateError> {
+    let mut keys = Keys::default();
+    for record in records.keys()? {
+        let project = projects.get(&record.key.project);
+        if record.key.revoked_at.is_none() {
+            tenancy.name_project(&record.key.project, record.key.created_at);
+        }
+        keys.put(Key::new(record, &config.limits.key, config.policy, project));
+    }
+    for (id, hour) in records.hours()? {
+        if let Some(key) = keys.by_id(&id) {
+            *key.hour().lock() = hour.recovered();
+        }
+    }
+    Ok(keys)
 }
 
 /// What secrets are hashed with; made where there is none, and no key either.

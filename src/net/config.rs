@@ -241,6 +241,16 @@ impl ListenerConfig {
         if self.max_connections == 0 {
             problems.push(("max_connections", "expected 1 or more, but found 0".to_owned()));
         }
+        self.tls_problems(&mut problems);
+        problems.extend(self.proxy.iter().flat_map(|proxy| proxy.problems(self.transport)));
+        if !self.requires_key() && !self.allow_anonymous && !self.listen.ip().is_loopback() {
+            let what = "expected allow_anonymous = true to let anyone write to";
+            problems.push(("require_key", format!("{what} {}, but found false", self.listen)));
+        }
+        problems
+    }
+
+    fn tls_problems(&self, problems: &mut Vec<(&'static str, String)>) {
         if self.tls.is_some() && self.transport == Transport::Udp {
             let what = "expected no certificate on a listener of datagrams, but found one";
             problems.push(("tls", what.to_owned()));
@@ -255,12 +265,6 @@ impl ListenerConfig {
             let what = format!("expected the name of a domain, but found {found:?}");
             problems.push(("tls.key_domain", what));
         }
-        problems.extend(self.proxy.iter().flat_map(|proxy| proxy.problems(self.transport)));
-        if !self.requires_key() && !self.allow_anonymous && !self.listen.ip().is_loopback() {
-            let what = "expected allow_anonymous = true to let anyone write to";
-            problems.push(("require_key", format!("{what} {}, but found false", self.listen)));
-        }
-        problems
     }
 }
 

@@ -151,7 +151,6 @@ fn st_25_the_first_entry_that_was_changed_dropped_or_moved_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let audit = log(&folder, 23);
     let good = bundled(&audit, &Extent::default());
-    let anchor = audit.checkpoint().unwrap();
     let with = |change: &dyn Fn(&mut Files)| {
         let mut files = good.clone();
         change(&mut files);
@@ -178,6 +177,19 @@ fn st_25_the_first_entry_that_was_changed_dropped_or_moved_is_named() {
         };
         assert_eq!(with(&flip), first, "hash of {k}");
     }
+}
+
+#[test]
+fn st_25_what_was_cut_off_or_written_anew_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let audit = log(&folder, 23);
+    let good = bundled(&audit, &Extent::default());
+    let anchor = audit.checkpoint().unwrap();
+    let with = |change: &dyn Fn(&mut Files)| {
+        let mut files = good.clone();
+        change(&mut files);
+        both(&files, None)
+    };
     assert_eq!(with(&|files| lines(files, |all| all.truncate(20))), Err(Some(20)));
     assert_eq!(with(&|files| file(files, "hashes/").truncate(20 * 32)), Err(Some(20)));
     assert_eq!(
