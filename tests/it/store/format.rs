@@ -106,12 +106,30 @@ fn up_01_a_store_of_every_format_opens_and_answers_as_it_did() {
             let daemon = Daemon::start(folder.path(), config);
             let found = answers(&daemon);
             for (name, expected) in expected["answers"].as_object().unwrap() {
-                assert_eq!(&found[name], expected, "{}: {name}", format.display());
+                let found = only_what_was_there(&found[name], expected);
+                assert_eq!(&found, expected, "{}: {name}", format.display());
             }
             let (key, one) = (expected["secret"].as_str(), json!({"limit": 1}));
             assert_eq!(daemon.call("POST", "/v1/logs/query", key, Some(&one)).0, 200);
             assert!(daemon.stop().success());
         }
+    }
+}
+
+/// `found` without the fields that later versions added.
+fn only_what_was_there(found: &Value, expected: &Value) -> Value {
+    match (found, expected) {
+        (Value::Object(found), Value::Object(expected)) => found
+            .iter()
+            .filter_map(|(name, value)| {
+                let expected = expected.get(name)?;
+                Some((name.clone(), only_what_was_there(value, expected)))
+            })
+            .collect(),
+        (Value::Array(found), Value::Array(expected)) if found.len() == expected.len() => {
+            found.iter().zip(expected).map(|(a, b)| only_what_was_there(a, b)).collect()
+        }
+        _ => found.clone(),
     }
 }
 
