@@ -6,6 +6,8 @@ mod bytes;
 mod chunk;
 #[path = "../../../../src/store/column/mod.rs"]
 mod column;
+#[path = "../../../../src/store/eights.rs"]
+mod eights;
 #[path = "../../../../src/store/origin.rs"]
 mod origin;
 #[path = "../../../../src/store/tokens/mod.rs"]
@@ -53,11 +55,18 @@ pub fn column<'a>(values: impl IntoIterator<Item = (u32, ValueRef<'a>)>) -> Colu
     column
 }
 
-/// The same column, its values taken over one by one.
+/// The same column, its values taken over from it, of at most [`MAX_ROWS`] rows.
 pub fn taken(from: &Column) -> Column {
+    let mut rows = 0;
+    from.for_each(|row, _| rows = row.saturating_add(1));
+    if rows > MAX_ROWS {
+        return from.clone();
+    }
     let (mut column, mut taking) = (Column::default(), column::Taking::default());
-    from.spots(|row, spot| {
-        column.take(row, from, spot, &mut taking);
-    });
+    let all: Vec<u32> = (0..rows).collect();
+    column.take(0, &column::Layout::of(from, all.len()), &all, &mut taking);
     column
 }
+
+/// A batch never has more.
+const MAX_ROWS: u32 = 1 << 20;
