@@ -151,7 +151,7 @@ impl Api {
     }
 }
 
-/// All of [`routes`]. Served with `ConnectInfo` of a `SocketAddr`: the address that the gate sees.
+/// All calls of the API. Served with `ConnectInfo` of a `SocketAddr`: the address that the gate sees.
 pub fn router(api: Arc<Api>) -> Router {
     let watch = middleware::from_fn_with_state(Arc::clone(&api), watch::watch);
     let add = |router, route: route::Route| route.add_to(router, &api);
