@@ -41,6 +41,9 @@ pub(super) struct Merger {
     /// Segments that could not be read, or of which merging makes no fewer: they stay as they are
     /// until the next start.
     left: HashSet<u64>,
+    next_segment: Arc<AtomicU64>,
+    /// Whether the sealers hold memory of a merge.
+    is_used: bool,
 }
 
 /// Segments that will be one, and how hard they are compressed.
@@ -57,6 +60,16 @@ impl Merger {
             fast: Sealer::new(LEVEL, true, Arc::clone(next_segment)),
             last: Sealer::new(LAST_LEVEL, true, Arc::clone(next_segment)),
             left: HashSet::new(),
+            next_segment: Arc::clone(next_segment),
+            is_used: false,
+        }
+    }
+
+    /// Gives the memory of the last merge back: it is as much as all of what is open at once.
+    fn rest(&mut self) {
+        if std::mem::take(&mut self.is_used) {
+            let left = std::mem::take(&mut self.left);
+            *self = Self { left, ..Self::new(&Arc::clone(&self.next_segment)) };
         }
     }
 }
@@ -76,7 +89,11 @@ impl Store {
         mut pace: impl FnMut(u64) -> ControlFlow<()>,
     ) -> Result<bool, Error> {
         let merger = &mut *self.merging.lock();
-        let Some(due) = self.due(what, &merger.left) else { return Ok(false) };
+        let Some(due) = self.due(what, &merger.left) else {
+            merger.rest();
+            return Ok(false);
+        };
+        merger.is_used = true;
         let sealer = if due.is_last { &mut merger.last } else { &mut merger.fast };
         let deleted: Vec<_> = due.segments.iter().map(|old| self.tombstones_of(old.id)).collect();
         sealer.begin();
