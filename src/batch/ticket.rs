@@ -22,6 +22,11 @@ enum Fate {
 }
 
 impl Ticket {
+    /// Whether the events are in the synced log.
+    pub fn is_durable(&self) -> bool {
+        *self.0.borrow() == Fate::Stored
+    }
+
     /// Waits until the events are in the synced log.
     ///
     /// # Errors

@@ -35,11 +35,13 @@
 //! * *State decides*: while the rest of a message too long is dropped, no byte of it can be taken
 //!   for the start of another.
 //!
-//! Nothing that a peer sends ends a stream here. What had to be stepped over is counted, by reason,
-//! in [`FrameErrors`]; a longer message is cut once, and its [`Step`] says how long it was.
+//! Nothing that a peer sends ends a stream here, but for protocols that answer ([`Dialogue`]), where
+//! nothing says how to go on behind an error. What had to be stepped over is counted, by reason, in
+//! [`FrameErrors`]; a longer message is cut once, and its [`Step`] says how long it was.
 
 mod count;
 mod datagram;
+mod dialogue;
 mod ends;
 mod errors;
 mod frames;
@@ -52,6 +54,7 @@ mod proxy;
 mod tests;
 
 pub use self::datagram::datagram;
+pub use self::dialogue::{Dialogue, ProtocolError};
 pub use self::errors::FrameErrors;
 pub use self::frames::Frames;
 pub use self::inflate::{Encoding, InflateError, inflate};

@@ -1,6 +1,6 @@
 //! How a stream is cut into messages, whatever the protocol.
 
-use crate::frame::{FrameErrors, Frames, JsonValues, Step};
+use crate::frame::{Dialogue, FrameErrors, Frames, JsonValues, ProtocolError, Step};
 
 /// How a stream is cut into messages.
 #[derive(Debug)]
@@ -9,6 +9,8 @@ pub enum Decoder {
     Frames(Box<Frames>),
     /// Into JSON values.
     Json(Box<JsonValues>),
+    /// By a protocol whose sender is answered.
+    Dialogue(Box<dyn Dialogue>),
 }
 
 impl Decoder {
@@ -16,6 +18,7 @@ impl Decoder {
         match self {
             Self::Frames(frames) => frames.next(buffer, eof),
             Self::Json(values) => values.next(buffer, eof),
+            Self::Dialogue(dialogue) => dialogue.next(buffer, eof),
         }
     }
 
@@ -24,6 +27,7 @@ impl Decoder {
         match self {
             Self::Frames(frames) => frames.held() > 0,
             Self::Json(values) => values.held() > 0,
+            Self::Dialogue(dialogue) => dialogue.held() > 0,
         }
     }
 
@@ -32,6 +36,37 @@ impl Decoder {
         match self {
             Self::Frames(frames) => frames.errors(),
             Self::Json(values) => values.errors(),
+            Self::Dialogue(_) => FrameErrors::default(),
         }
+    }
+
+    /// Whether its sender is answered.
+    pub fn is_dialogue(&self) -> bool {
+        matches!(self, Self::Dialogue(_))
+    }
+
+    /// What tells a sender who waits that it is not forgotten.
+    pub fn keep_alive(&self) -> Option<&'static [u8]> {
+        match self {
+            Self::Dialogue(dialogue) => dialogue.keep_alive(),
+            _ => None,
+        }
+    }
+
+    /// Why the stream cannot go on.
+    pub fn broken(&self) -> Option<ProtocolError> {
+        match self {
+            Self::Dialogue(dialogue) => dialogue.broken(),
+            _ => None,
+        }
+    }
+
+    /// What to say once all messages handed out so far are durable.
+    pub(super) fn answers(&mut self) -> Vec<u8> {
+        let mut out = Vec::new();
+        if let Self::Dialogue(dialogue) = self {
+            dialogue.answers(&mut out);
+        }
+        out
     }
 }

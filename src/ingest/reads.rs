@@ -13,8 +13,10 @@ use super::scrub::Suspects;
 use super::session::Session;
 use super::{Ingest, now};
 use crate::batch::Ticket;
-use crate::frame::Step;
+use crate::frame::{ProtocolError, Step};
+use crate::gate::{Reason, Refusal};
 use crate::ids;
+use crate::journal::Failed;
 use crate::store::Rows;
 
 /// What was done with a read.
@@ -27,8 +29,10 @@ pub struct Taken {
     pub drained: bool,
     /// How long not to read again, by the limits of the sender.
     pub wait: Duration,
-    /// Tells when what was accepted is durable.
-    pub ticket: Ticket,
+    /// Tells when what was accepted is durable; `None` where nothing was.
+    pub ticket: Option<Ticket>,
+    /// What to say to the sender when that, and all before it, is durable.
+    pub answers: Vec<u8>,
 }
 
 /// The senders of datagrams that a listener remembers.
@@ -74,11 +78,28 @@ impl Ingest {
                     }
                 }
             }
-            let (wait, _) = intake.finish(session);
-            (consumed, drained, wait)
+            let (wait, accepted) = intake.finish(session);
+            (consumed, drained, wait, accepted)
         };
-        let ((consumed, drained, wait), ticket) = self.batcher.append(fill).await;
-        Taken { consumed, drained, wait, ticket }
+        let ((consumed, drained, wait, accepted), ticket) = self.batcher.append(fill).await;
+        // A batch without a message of this read may never be written.
+        let ticket = (accepted > 0).then_some(ticket);
+        Taken { consumed, drained, wait, ticket, answers: decoder.answers() }
+    }
+
+    /// Books and notes a stream that broke the rules of its protocol.
+    pub fn malformed(&self, session: &Session, error: &ProtocolError) {
+        let refusal = Refusal::malformed(error.code);
+        let reason = Reason::ALL.iter().position(|reason| *reason == refusal.reason);
+        session.listener.account.block(reason.unwrap_or_default(), 1, 0);
+        self.note_refusal(&refusal, 1, session.call(None));
+        let failed = Failed {
+            call: session.call(None),
+            code: "MALFORMED_REQUEST",
+            message: error.message.clone(),
+            ..Failed::default()
+        };
+        self.note_failure(1, failed);
     }
 
     /// Takes datagrams that were received together. `peers` remembers their senders.

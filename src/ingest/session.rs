@@ -98,6 +98,11 @@ impl Session {
         }
     }
 
+    /// Takes no first line for a greeting: its protocol has other words.
+    pub fn skip_greeting(&mut self) {
+        self.may_greet = false;
+    }
+
     /// Binds the session to the key of that public id, whatever its messages say.
     pub fn bind_id(&mut self, id: &str, method: AuthMethod) {
         self.above = Some((id.to_owned(), method));

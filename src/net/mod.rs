@@ -3,6 +3,7 @@
 //! ```text
 //!  bind ─▶ accept ─▶ [PROXY] ─▶ admit ─▶ [TLS] ─▶ read ─▶ ingest.stream ─┐
 //!          receive a batch of datagrams ─▶ ingest.datagrams ─────────────┴▶ wait, if limits say so
+//!          [answers] ◀─ durable ◀─────────────────────────────────────────┘
 //! ```
 //!
 //! One axis is the transport, and it is here; the other is the format, and it is in `frame` and
@@ -17,6 +18,7 @@
 //! * *A stop loses nothing that has arrived*: what the kernel holds is read once more, then
 //!   connections end.
 
+mod answering;
 mod bind;
 mod config;
 mod drops;

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, WriteHalf, split};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use super::answering::{Answering, Mute};
 use super::config::{Codec, ListenerConfig, Protocol};
 use super::tcp::Acceptor;
 use crate::event::AuthMethod;
@@ -38,14 +39,18 @@ enum Read {
 }
 
 impl<'a> Stream<'a> {
-    pub(super) fn new(acceptor: &'a Acceptor, session: Session) -> Self {
+    pub(super) fn new(acceptor: &'a Acceptor, mut session: Session) -> Self {
         let mut changes = acceptor.ingest.gate().changes();
         changes.mark_changed(); // the address was asked for some time ago, before a handshake
+        let decoder = decoder(&acceptor.config);
+        if decoder.is_dialogue() {
+            session.skip_greeting();
+        }
         Self {
             acceptor,
             session,
             changes,
-            decoder: decoder(&acceptor.config),
+            decoder,
             buffer: BytesMut::new(),
             room: MIN_READ,
             published: FrameErrors::default(),
@@ -57,16 +62,29 @@ impl<'a> Stream<'a> {
         self.session.bind_id(id, method);
     }
 
-    /// Reads until the peer ends, the connection breaks, idles too long, or the stop.
-    pub(super) async fn run(mut self, mut socket: impl AsyncRead + Unpin) {
-        self.read_all(&mut socket).await;
+    /// Reads until the peer ends, the connection breaks, idles too long, or the stop; what is to be
+    /// answered by then is answered.
+    pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(mut self, mut socket: S) {
+        if self.decoder.is_dialogue() {
+            let (mut reader, writer) = split(socket);
+            let mut answering = Answering::new(Some(writer));
+            self.read_all(&mut reader, &mut answering).await;
+            answering.finish().await;
+        } else {
+            let mut unanswered = Answering::<WriteHalf<S>>::new(None);
+            self.read_all(&mut socket, &mut unanswered).await;
+        }
         self.acceptor.ingest.note_end(&mut self.session);
     }
 
-    async fn read_all(&mut self, socket: &mut (impl AsyncRead + Unpin)) {
+    async fn read_all<R, W>(&mut self, socket: &mut R, answering: &mut Answering<W>)
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
         let mut first = true;
         loop {
-            let read = self.read(socket).await;
+            let read = self.read(socket, answering).await;
             if matches!(read, Read::Changed) {
                 if self.acceptor.ingest.is_cut(&self.session) {
                     return;
@@ -78,27 +96,36 @@ impl<'a> Stream<'a> {
             }
             let end = matches!(read, Read::End | Read::Idle | Read::Stop);
             if matches!(read, Read::Stop) {
-                self.drain(socket).await;
+                self.drain(socket, answering).await;
             }
-            let wait = self.take(end).await;
+            let wait = self.take(end, answering).await;
             self.publish_errors();
+            if let Some(error) = self.decoder.broken() {
+                return self.acceptor.ingest.malformed(&self.session, &error);
+            }
             if end {
                 return;
             }
             // A sender over its limit is read more slowly; it loses nothing.
-            if !wait.is_zero() && self.pause(wait).await {
+            if !wait.is_zero() && self.pause(wait, answering).await {
                 return;
             }
         }
     }
 
-    /// Waits; says whether the sender was blocked meanwhile.
-    async fn pause(&mut self, wait: Duration) -> bool {
+    /// Waits; says whether the sender was blocked meanwhile, or reads no answers.
+    async fn pause<W>(&mut self, wait: Duration, answering: &mut Answering<W>) -> bool
+    where
+        W: AsyncWrite + Unpin,
+    {
         let mut over = std::pin::pin!(sleep(wait));
         loop {
             tokio::select! {
                 () = &mut over => return false,
                 () = self.acceptor.stop.cancelled() => return false,
+                spoken = answering.speak(true) => if spoken == Err(Mute) {
+                    return true;
+                },
                 Ok(()) = self.changes.changed() => {
                     if self.acceptor.ingest.is_cut(&self.session) {
                         return true;
@@ -108,7 +135,11 @@ impl<'a> Stream<'a> {
         }
     }
 
-    async fn read(&mut self, socket: &mut (impl AsyncRead + Unpin)) -> Read {
+    async fn read<R, W>(&mut self, socket: &mut R, answering: &mut Answering<W>) -> Read
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
         if self.buffer.is_empty() && self.buffer.capacity() > self.room {
             self.buffer = BytesMut::new();
         }
@@ -121,10 +152,21 @@ impl<'a> Stream<'a> {
             // What an idle connection has brought before is noted in time all the same.
             let due = self.acceptor.ingest.note_minute(&mut self.session);
             let patience = due.map_or(idle, |due| due.min(idle));
+            let is_full = answering.is_full();
+            let arrived = async {
+                if is_full {
+                    std::future::pending::<()>().await; // until something was answered
+                }
+                socket.read_buf(&mut self.buffer).await
+            };
             let read = tokio::select! {
                 biased; // what has arrived comes before the order to stop
                 Ok(()) = self.changes.changed() => return Read::Changed,
-                read = timeout(patience, socket.read_buf(&mut self.buffer)) => read,
+                spoken = answering.speak(false) => match spoken {
+                    Ok(()) => continue,
+                    Err(Mute) => return Read::End,
+                },
+                read = timeout(patience, arrived) => read,
                 () = self.acceptor.stop.cancelled() => return Read::Stop,
             };
             idle = idle.saturating_sub(patience);
@@ -146,23 +188,46 @@ impl<'a> Stream<'a> {
     }
 
     /// Reads what the kernel holds already.
-    async fn drain(&mut self, socket: &mut (impl AsyncRead + Unpin)) {
+    async fn drain<R, W>(&mut self, socket: &mut R, answering: &mut Answering<W>)
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
         for _ in 0..MAX_DRAINS {
             self.buffer.reserve(MAX_READ);
             let read = timeout(DRAIN, socket.read_buf(&mut self.buffer)).await;
             if !matches!(read, Ok(Ok(1..))) {
                 return;
             }
-            self.take(false).await;
+            self.take(false, answering).await;
         }
     }
 
     /// Takes what is in the buffer; says how long to wait.
-    async fn take(&mut self, eof: bool) -> Duration {
-        let mut wait = Duration::ZERO;
+    async fn take<W>(&mut self, eof: bool, answering: &mut Answering<W>) -> Duration
+    where
+        W: AsyncWrite + Unpin,
+    {
+        let (mut wait, mut is_mute) = (Duration::ZERO, false);
         loop {
-            let (session, decoder) = (&mut self.session, &mut self.decoder);
-            let taken = self.acceptor.ingest.stream(session, decoder, &self.buffer, eof).await;
+            answering.keep_alive(self.decoder.keep_alive());
+            let taken = {
+                let (session, decoder) = (&mut self.session, &mut self.decoder);
+                let taking = self.acceptor.ingest.stream(session, decoder, &self.buffer, eof);
+                let mut taking = std::pin::pin!(taking);
+                // Room may take its time: a sender who waits is told so meanwhile.
+                loop {
+                    tokio::select! {
+                        biased;
+                        taken = &mut taking => break taken,
+                        spoken = answering.speak(true), if !is_mute => {
+                            is_mute = spoken == Err(Mute);
+                        }
+                    }
+                }
+            };
+            answering.hold(taken.ticket, taken.answers);
+            answering.keep_alive(self.decoder.keep_alive());
             self.buffer.advance(taken.consumed.min(self.buffer.len()));
             wait = wait.max(taken.wait);
             if taken.drained {

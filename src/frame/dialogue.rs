@@ -1,0 +1,43 @@
+//! What decoders have in common whose senders are answered.
+
+use std::fmt::Debug;
+
+use super::Step;
+
+/// A decoder of a protocol that answers its sender: one per connection.
+///
+/// It does no I/O and keeps no clock. Who runs it stores the messages that it hands out, and says
+/// its answers when all messages before them are durable, or refused.
+pub trait Dialogue: Debug + Send {
+    /// The next message at the front of `buffer`, which begins where the last step's `consumed`
+    /// ended. `eof`: no more will come. A message borrows from the buffer, or from what the decoder
+    /// inflated.
+    fn next<'b>(&'b mut self, buffer: &'b [u8], eof: bool) -> Step<'b>;
+
+    /// Appends to `out` what to say once all messages handed out so far are durable, in order, and
+    /// forgets it.
+    fn answers(&mut self, out: &mut Vec<u8>);
+
+    /// What tells a sender who waits that it is not forgotten, where the protocol has such a word.
+    /// Said every few seconds while answers are held back.
+    fn keep_alive(&self) -> Option<&'static [u8]> {
+        None
+    }
+
+    /// Why the stream cannot go on. What came before is stored and answered, then the connection
+    /// ends. It hands out no message from there on.
+    fn broken(&self) -> Option<ProtocolError>;
+
+    /// Bytes held of a message whose first part is no longer in the buffer.
+    fn held(&self) -> usize;
+}
+
+/// A stream broke the rules of its protocol, and nothing says where it would go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ProtocolError {
+    /// Which rule, as a word for metrics and journals: `beats.version`. One of a few.
+    pub code: &'static str,
+    /// What was expected, and what was found. Shows no byte of a message.
+    pub message: String,
+}

@@ -1,0 +1,227 @@
+//! Says the answers of a protocol when what they acknowledge is durable, in order.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::batch::{NotStored, Ticket};
+
+/// The answers of one connection, on their way to its sender.
+pub(super) struct Answering<W> {
+    /// Where to; `None` in a protocol without answers.
+    to: Option<W>,
+    /// What is held back, in order.
+    held: VecDeque<Held>,
+    /// What can be said, and is not written yet.
+    out: BytesMut,
+    /// Whether something was written that may still lie in a buffer below.
+    is_unflushed: bool,
+    /// What tells a sender who waits that it is not forgotten.
+    keep_alive: Option<&'static [u8]>,
+    /// When something was written last, or began to be waited for.
+    last: Instant,
+}
+
+/// An answer, and what it waits for beside all before it.
+struct Held {
+    ticket: Option<Ticket>,
+    bytes: Vec<u8>,
+}
+
+/// No more can be said on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mute;
+
+impl<W: AsyncWrite + Unpin> Answering<W> {
+    /// The answers to a sender; `None` where it is not answered.
+    pub(super) fn new(to: Option<W>) -> Self {
+        let (held, out) = (VecDeque::new(), BytesMut::new());
+        Self { to, held, out, is_unflushed: false, keep_alive: None, last: Instant::now() }
+    }
+
+    /// Holds `bytes` back until `ticket`, and all before it, are durable.
+    pub(super) fn hold(&mut self, ticket: Option<Ticket>, bytes: Vec<u8>) {
+        if self.to.is_none() || (ticket.is_none() && bytes.is_empty()) {
+            return;
+        }
+        if self.held.is_empty() && self.out.is_empty() {
+            self.last = Instant::now();
+        }
+        self.held.push_back(Held { ticket, bytes });
+    }
+
+    /// Says what keeps a sender alive who waits, from now on.
+    pub(super) fn keep_alive(&mut self, bytes: Option<&'static [u8]>) {
+        self.keep_alive = bytes;
+    }
+
+    /// Whether so much is held back that no more should be read.
+    pub(super) fn is_full(&self) -> bool {
+        self.held.len() >= MAX_HELD || self.out.len() >= MAX_OUT
+    }
+
+    /// Says what can be said next; returns when some of it was written. `is_waiting` says that the
+    /// sender may be waiting though nothing is held back. Never returns where there is nothing to
+    /// say; may be dropped at any time and called again.
+    ///
+    /// # Errors
+    ///
+    /// The sender reads no answers, or is gone, or what it sent was not stored.
+    pub(super) async fn speak(&mut self, is_waiting: bool) -> Result<(), Mute> {
+        let Some(to) = &mut self.to else { return std::future::pending().await };
+        if self.out.is_empty() && !self.is_unflushed {
+            let due = async {
+                match self.held.front() {
+                    Some(Held { ticket: Some(ticket), .. }) => ticket.clone().durable().await,
+                    Some(Held { ticket: None, .. }) => Ok(()),
+                    None => std::future::pending().await,
+                }
+            };
+            let patience = match self.keep_alive {
+                Some(_) if is_waiting || !self.held.is_empty() => self.last + KEEP_ALIVE,
+                _ => self.last + FOREVER,
+            };
+            tokio::select! {
+                biased;
+                durable = due => durable.map_err(|NotStored| Mute)?,
+                () = sleep_until(patience) => {
+                    self.out.extend_from_slice(self.keep_alive.unwrap_or_default());
+                }
+            }
+            take_due(&mut self.held, &mut self.out);
+        }
+        if !self.out.is_empty() {
+            let written = timeout(WRITE_PATIENCE, to.write_buf(&mut self.out)).await;
+            if !matches!(written, Ok(Ok(1..))) {
+                return Err(Mute);
+            }
+            self.is_unflushed = true;
+            self.last = Instant::now();
+        }
+        if self.out.is_empty() && self.is_unflushed {
+            let flushed = timeout(WRITE_PATIENCE, to.flush()).await;
+            if !matches!(flushed, Ok(Ok(()))) {
+                return Err(Mute);
+            }
+            self.is_unflushed = false;
+        }
+        Ok(())
+    }
+
+    /// Says all that is held back, and ends the stream of answers.
+    pub(super) async fn finish(&mut self) {
+        while !self.held.is_empty() || !self.out.is_empty() || self.is_unflushed {
+            if self.speak(true).await.is_err() {
+                break;
+            }
+        }
+        if let Some(to) = &mut self.to {
+            // A sender who is gone needs no end.
+            let _gone = timeout(WRITE_PATIENCE, to.shutdown()).await;
+        }
+    }
+}
+
+/// Moves to `out` the answers at the front that nothing holds back.
+fn take_due(held: &mut VecDeque<Held>, out: &mut BytesMut) {
+    let is_due = |held: &Held| held.ticket.as_ref().is_none_or(Ticket::is_durable);
+    while out.len() < MAX_OUT && held.front().is_some_and(is_due) {
+        let answer = held.pop_front().expect("it was just looked at");
+        out.extend_from_slice(&answer.bytes);
+    }
+}
+
+/// How long a sender waits without a word. Senders give up after 30 s, some after 10.
+const KEEP_ALIVE: Duration = Duration::from_millis(if cfg!(test) { 20 } else { 3000 });
+
+/// Reads whose answers are held back at the same time.
+const MAX_HELD: usize = 64;
+
+/// Bytes of answers that the sender has not read.
+const MAX_OUT: usize = 64 << 10;
+
+/// How long a sender may take to read an answer.
+const WRITE_PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 20 } else { 60_000 });
+
+/// Where nobody waits.
+const FOREVER: Duration = Duration::from_secs(365 * 86_400);
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, DuplexStream, duplex};
+
+    use super::*;
+    use crate::batch::{self, Batcher};
+
+    fn pair() -> (Answering<DuplexStream>, DuplexStream) {
+        let (to, from) = duplex(1024);
+        (Answering::new(Some(to)), from)
+    }
+
+    async fn said(answering: &mut Answering<DuplexStream>, from: &mut DuplexStream) -> Vec<u8> {
+        let mut bytes = vec![0; 64];
+        let len = tokio::select! {
+            biased;
+            len = from.read(&mut bytes) => len.unwrap(),
+            // It goes on until what it said was read.
+            () = async { while answering.speak(false).await.is_ok() {} } => panic!("mute"),
+        };
+        bytes.truncate(len);
+        bytes
+    }
+
+    #[tokio::test]
+    async fn an_answer_waits_for_those_before_it_and_the_sender_is_told_so() {
+        let batcher = Batcher::new(&batch::Config::default());
+        let ticket = batcher.append(|_| ()).await.1;
+        let (mut answering, mut from) = pair();
+        answering.hold(None, b"hello ".to_vec());
+        answering.hold(Some(ticket), b"first".to_vec());
+        answering.hold(None, b"second".to_vec());
+        answering.keep_alive(Some(b"wait"));
+        assert_eq!(said(&mut answering, &mut from).await, b"hello ");
+        for _ in 0..3 {
+            assert_eq!(said(&mut answering, &mut from).await, b"wait");
+        }
+        // A batch that nobody wrote acknowledges nothing.
+        drop(batcher);
+        assert_eq!(answering.speak(false).await, Err(Mute));
+        drop(answering);
+        assert_eq!(from.read(&mut [0; 8]).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn nobody_is_kept_alive_who_does_not_wait() {
+        let (mut answering, _from) = pair();
+        answering.keep_alive(Some(b"wait"));
+        timeout(KEEP_ALIVE * 10, answering.speak(false)).await.unwrap_err();
+    }
+
+    #[tokio::test]
+    async fn a_sender_that_reads_no_answers_is_bounded_and_given_up() {
+        let (mut answering, from) = pair();
+        for _ in 0..MAX_HELD {
+            assert!(!answering.is_full());
+            answering.hold(None, vec![b'a'; 1024]);
+        }
+        assert!(answering.is_full());
+        assert_eq!(answering.speak(false).await, Ok(()), "what fits is written");
+        assert_eq!(answering.speak(false).await, Err(Mute), "then nobody reads");
+        drop(from);
+    }
+
+    #[tokio::test]
+    async fn what_is_held_back_is_said_before_the_end() {
+        let (mut answering, mut from) = pair();
+        for _ in 0..3 {
+            answering.hold(None, b"ok".to_vec());
+        }
+        answering.finish().await;
+        let mut all = Vec::new();
+        from.read_to_end(&mut all).await.unwrap();
+        assert_eq!(all, b"okokok");
+    }
+}
