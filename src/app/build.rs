@@ -220,6 +220,7 @@ fn described(config: &ListenerConfig, ledger: &Ledger) -> Listener {
     let protocol = match config.protocol {
         Protocol::Syslog => "syslog",
         Protocol::Logstash => "logstash",
+        Protocol::Http => "http",
     };
     let transport = match (config.transport, &config.tls) {
         (Transport::Udp, _) => "udp",

@@ -28,6 +28,7 @@ pub(super) fn serve_all(
         max_body: usize::try_from(config.api.max_body.as_u64()).unwrap_or(usize::MAX),
         max_events: config.api.max_events,
         body_timeout: config.api.body_timeout,
+        ..HttpConfig::default()
     };
     let logs = http::router(Arc::clone(&parts.ingest), Arc::clone(&parts.http), door);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);

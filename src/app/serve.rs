@@ -1,30 +1,17 @@
-//! Serves HTTP/1.1 on a socket: bounded in connections and in the time that a request's head may
-//! take.
-//!
-//! Why not `axum::serve`? It sets no timer, and without one hyper waits for headers for ever, as
-//! long as there are clients that send none.
+//! Serves HTTP on a socket: bounded in connections.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::ConnectInfo;
-use axum::http::{HeaderValue, Request, Response, header};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use crate::gate::Gate;
+use crate::net::http::{Server, serve_connection};
 
 /// Limits of a server.
 #[derive(Clone, Copy, Debug)]
@@ -51,9 +38,8 @@ pub(crate) async fn serve(
     let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(limits.max_connections));
     let mut has_told = false;
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
-    http.max_buf_size(MAX_HEAD).max_headers(MAX_HEADERS);
+    let header_timeout = limits.header_timeout;
+    let server = Arc::new(Server { router, header_timeout, guard, stop: stop.clone() });
     loop {
         let accepted = async {
             let place = Arc::clone(&places).acquire_owned().await;
@@ -66,16 +52,11 @@ pub(crate) async fn serve(
         match accepted {
             Ok((stream, peer)) => {
                 has_told = false;
-                let call = connection(
-                    http.clone(),
-                    stream,
-                    peer,
-                    router.clone(),
-                    guard.clone(),
-                    stop.clone(),
-                );
+                let server = Arc::clone(&server);
                 connections.spawn(async move {
-                    call.await;
+                    if let Err(error) = serve_connection(&server, stream, peer).await {
+                        debug!(%peer, %error, "a connection ended early");
+                    }
                     drop(place);
                 });
             }
@@ -93,85 +74,24 @@ pub(crate) async fn serve(
     connections.wait().await;
 }
 
-async fn connection(
-    http: http1::Builder,
-    stream: TcpStream,
-    peer: SocketAddr,
-    router: Router,
-    guard: Guard,
-    stop: CancellationToken,
-) {
-    let service = service_fn(move |request| answer(router.clone(), peer, request));
-    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-        () = blocked(guard, peer) => {
-            // A call that is under way is answered; it may be the one that blocked the caller.
-            connection.as_mut().graceful_shutdown();
-            let Ok(ended) = timeout(CUT, connection).await else { return };
-            ended
-        }
-    };
-    if let Err(error) = ended {
-        debug!(%peer, %error, "a connection ended early");
-    }
-}
-
-/// Returns once the address is blocked.
-async fn blocked(guard: Guard, peer: SocketAddr) {
-    let Some(gate) = guard else { return std::future::pending().await };
-    let mut changes = gate.changes();
-    // Who was blocked before is told so by each call.
-    while changes.changed().await.is_ok() {
-        if gate.admit_peer(peer.ip(), crate::ingest::steady()).is_err() {
-            return;
-        }
-    }
-}
-
-async fn answer(
-    router: Router,
-    peer: SocketAddr,
-    mut request: Request<Incoming>,
-) -> Result<Response<Body>, std::convert::Infallible> {
-    // A body in chunks may have come with a length as well, which hyper passes over. What follows
-    // on the connection is then nothing to rely on (RFC 9112 §6.1).
-    let in_chunks = request.headers().contains_key(header::TRANSFER_ENCODING);
-    request.extensions_mut().insert(ConnectInfo(peer));
-    let mut response = router.oneshot(request).await?;
-    if in_chunks {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    Ok(response)
-}
-
 /// Whether an error of `accept` is one of the connection, and not of the machine.
 fn is_of_the_peer(error: &std::io::Error) -> bool {
     use std::io::ErrorKind;
     matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset)
 }
 
-/// The longest head of a request, in bytes.
-const MAX_HEAD: usize = 64 * 1024;
-
-/// The most headers of a request.
-const MAX_HEADERS: usize = 100;
-
-/// How long a call that is under way may take to end when its caller is blocked.
-const CUT: Duration = Duration::from_millis(500);
-
 /// How long to wait when the machine has no descriptors or memory left.
 const PAUSE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
+    use axum::extract::ConnectInfo;
     use axum::routing::{get, post};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
 
     const LIMITS: Limits = Limits { max_connections: 4, header_timeout: Duration::from_millis(50) };
 

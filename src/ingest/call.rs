@@ -1,5 +1,6 @@
 //! Takes the logs of one HTTP call.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use super::intake::{Intake, Source};
@@ -10,7 +11,7 @@ use crate::event::Event;
 use crate::gate::Refusal;
 use crate::ids;
 use crate::metrics::Failure;
-use crate::parse::json::{BodyError, JsonError, ingest_body};
+use crate::parse::{BodyError, BodyFormat};
 use crate::store::Rows;
 
 /// What became of a call.
@@ -35,18 +36,29 @@ pub struct Rejected {
     pub index: usize,
     /// Why, in words that the sender may see.
     pub why: String,
-    /// Whether it is no event, and was not refused.
-    pub malformed: bool,
+    /// What kind of reason it is.
+    pub cause: Cause,
+}
+
+/// What kept a log from being accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It is no event.
+    Malformed,
+    /// The gate refused its sender, or what it says.
+    Refused,
+    /// It was over a limit of its sender: it may come again later.
+    Over,
 }
 
 impl Rejected {
-    fn refused(index: usize, why: &str) -> Self {
-        Self { index, why: why.to_owned(), malformed: false }
+    fn new(index: usize, cause: Cause, why: &dyn Display) -> Self {
+        Self { index, why: why.to_string(), cause }
     }
 }
 
 impl Ingest {
-    /// Takes the logs in `body` (SPEC §6), at most `max_events`.
+    /// Takes the logs in `body`, which is of this format.
     ///
     /// # Errors
     ///
@@ -54,8 +66,8 @@ impl Ingest {
     pub async fn logs(
         &self,
         session: &mut Session,
+        format: &mut dyn BodyFormat,
         body: &[u8],
-        max_events: usize,
     ) -> Result<CallOutcome, BodyError> {
         let fill = |rows: &mut Rows| {
             let at = now();
@@ -66,7 +78,7 @@ impl Ingest {
             let mut rejected = Vec::new();
             let (suspects, mut share) = (ids::suspects(body), body.len() as u64);
             let mut spare = std::mem::take(&mut session.spare).recycle();
-            let mut each = |index: usize, log: Result<&mut Event<'_>, JsonError>| match log {
+            let mut each = |index: usize, log: Result<&mut Event<'_>, &dyn Display>| match log {
                 Ok(event) => {
                     let bytes = std::mem::take(&mut share);
                     let place = Some(index);
@@ -74,27 +86,28 @@ impl Ingest {
                     let suspects = if suspects > 0 { usize::MAX } else { 0 };
                     let source = Source { raw: body, suspects, bytes, original_len: None, place };
                     if !intake.event(session, event, source) {
-                        rejected.push(Rejected::refused(index, NOT_ACCEPTED));
+                        rejected.push(Rejected::new(index, Cause::Refused, &NOT_ACCEPTED));
                     }
                 }
                 Err(error) => {
                     session.listener.account.fail(Failure::Malformed, 1, 0);
-                    rejected.push(Rejected { index, why: error.to_string(), malformed: true });
+                    rejected.push(Rejected::new(index, Cause::Malformed, error));
                 }
             };
-            let read = ingest_body(body, max_events, &cx, &mut spare, &mut each);
+            let read = format.read(body, &cx, &mut spare, &mut each);
             session.spare = spare.recycle();
             if let Err(error) = read {
                 let failure = match error {
                     BodyError::TooMany { .. } => Failure::TooLarge,
-                    BodyError::Malformed(_) => Failure::Malformed,
+                    _ => Failure::Malformed,
                 };
                 session.listener.account.fail(failure, 1, body.len() as u64);
                 return Err(error);
             }
             let (wait, accepted) = intake.finish(session);
             let over = std::mem::take(&mut intake.over);
-            rejected.extend(over.into_iter().map(|index| Rejected::refused(index, OVER)));
+            let over = over.into_iter().map(|index| Rejected::new(index, Cause::Over, &OVER));
+            rejected.extend(over);
             rejected.sort_by_key(|rejected| rejected.index);
             Ok((accepted, rejected, intake.refused, wait))
         };

@@ -33,7 +33,7 @@ mod steady;
 pub(crate) mod testing;
 mod usage;
 
-pub use self::call::{CallOutcome, Rejected};
+pub use self::call::{CallOutcome, Cause, Rejected};
 pub use self::clock::{moment, now};
 pub use self::decoder::Decoder;
 pub use self::listener::{Format, Listener};

@@ -70,6 +70,11 @@ impl Session {
         }
     }
 
+    /// Ends it, and gives back what [`Ingest::admit`] gave, for the next one of the same connection.
+    pub fn into_connection(self) -> Option<Connection> {
+        self.connection
+    }
+
     /// Whom it serves.
     pub fn peer(&self) -> IpAddr {
         self.peer

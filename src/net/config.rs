@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
+use super::http::HttpConfig;
 use crate::frame::Framing;
 use crate::gate::{Environment, Label, parse_net};
 use crate::ingest::Format;
@@ -19,7 +20,7 @@ use crate::ingest::Format;
 pub struct ListenerConfig {
     /// Its name in metrics and journals. Range: 1 to 64 letters, digits, `-`, `_`, `.`.
     pub name: String,
-    /// What senders speak: `syslog` or `logstash`.
+    /// What senders speak: `syslog`, `logstash` or `http`.
     pub protocol: Protocol,
     /// How it comes: `tcp` or `udp`.
     pub transport: Transport,
@@ -57,7 +58,8 @@ pub struct ListenerConfig {
     /// Connections open at the same time; others wait to be accepted. Default: 16384.
     #[serde(default = "default_max_connections")]
     pub max_connections: u32,
-    /// A connection that says nothing for so long is closed. Default: never.
+    /// A connection that says nothing for so long is closed; over HTTP also one whose next head
+    /// has not come by then. Default: never; over HTTP 1min.
     #[serde(default, with = "humantime_serde")]
     pub idle_timeout: Option<Duration>,
     /// A TLS handshake must be done in this time, and before it a PROXY header. Default: 10s.
@@ -68,6 +70,13 @@ pub struct ListenerConfig {
     /// Range: up to 1 GiB.
     #[serde(default = "default_receive_buffer")]
     pub receive_buffer: ByteSize,
+    /// The longest body over HTTP, as it comes and as it is after decompression. Default: 16 MiB.
+    /// Range: 64 KiB to 64 MiB.
+    #[serde(default = "default_max_body")]
+    pub max_body: ByteSize,
+    /// How long a body may take over HTTP. Default: 30s.
+    #[serde(default = "default_body_timeout", with = "humantime_serde")]
+    pub body_timeout: Duration,
     /// TLS, where there is to be any.
     pub tls: Option<TlsConfig>,
     /// Proxies that say for whom they connect. Default: none.
@@ -115,6 +124,8 @@ pub enum Protocol {
     Syslog,
     /// Logstash's tcp and udp outputs.
     Logstash,
+    /// All that comes over HTTP.
+    Http,
 }
 
 /// How bytes come.
@@ -162,6 +173,8 @@ impl ListenerConfig {
             idle_timeout: None,
             handshake_timeout: default_handshake_timeout(),
             receive_buffer: default_receive_buffer(),
+            max_body: default_max_body(),
+            body_timeout: default_body_timeout(),
             tls: None,
             proxy: None,
         }
@@ -177,7 +190,19 @@ impl ListenerConfig {
         match (self.protocol, self.codec) {
             (Protocol::Syslog, _) => Format::Syslog,
             (Protocol::Logstash, Codec::Line) => Format::Line,
-            (Protocol::Logstash, Codec::Json | Codec::JsonLines) => Format::Json,
+            (Protocol::Logstash, Codec::Json | Codec::JsonLines) | (Protocol::Http, _) => {
+                Format::Json
+            }
+        }
+    }
+
+    /// Limits of a call over HTTP.
+    pub(super) fn http(&self) -> HttpConfig {
+        HttpConfig {
+            max_body: usize::try_from(self.max_body.as_u64()).unwrap_or(usize::MAX),
+            max_message: self.max_len(),
+            body_timeout: self.body_timeout,
+            ..HttpConfig::default()
         }
     }
 
@@ -226,6 +251,7 @@ impl ListenerConfig {
         }
         let times = [
             ("handshake_timeout", Some(self.handshake_timeout)),
+            ("body_timeout", Some(self.body_timeout)),
             ("idle_timeout", self.idle_timeout),
         ];
         for (key, found) in times {
@@ -237,6 +263,14 @@ impl ListenerConfig {
         if self.receive_buffer > ByteSize::gib(1) {
             let found = self.receive_buffer;
             problems.push(("receive_buffer", format!("expected 1 GiB at most, but found {found}")));
+        }
+        if !(ByteSize::kib(64)..=ByteSize::mib(64)).contains(&self.max_body) {
+            let found = self.max_body;
+            problems.push(("max_body", format!("expected 64 KiB to 64 MiB, but found {found}")));
+        }
+        if (self.protocol, self.transport) == (Protocol::Http, Transport::Udp) {
+            let what = "expected \"tcp\" beside protocol = \"http\", but found \"udp\"";
+            problems.push(("transport", what.to_owned()));
         }
         if self.max_connections == 0 {
             problems.push(("max_connections", "expected 1 or more, but found 0".to_owned()));
@@ -328,6 +362,14 @@ fn default_handshake_timeout() -> Duration {
 
 fn default_receive_buffer() -> ByteSize {
     ByteSize::mib(32)
+}
+
+fn default_max_body() -> ByteSize {
+    ByteSize::mib(16)
+}
+
+fn default_body_timeout() -> Duration {
+    Duration::from_secs(30)
 }
 
 /// Networks of proxies: each connection is compared with all of them.

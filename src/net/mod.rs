@@ -49,11 +49,14 @@ pub fn serve(door: Door, ingest: Arc<Ingest>, stop: &CancellationToken, tasks: &
     let Door { bound, listener, config } = door;
     match bound {
         Bound::Tcp { socket, tls } => {
+            let http = (config.protocol == Protocol::Http)
+                .then(|| http::server(Arc::clone(&ingest), Arc::clone(&listener), &config, stop));
             let acceptor = tcp::Acceptor {
                 ingest,
                 listener,
                 config,
                 tls,
+                http: http.map(Arc::new),
                 stop: stop.clone(),
                 tasks: tasks.clone(),
             };

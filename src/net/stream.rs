@@ -273,7 +273,8 @@ fn decoder(config: &ListenerConfig) -> Decoder {
     match (config.protocol, config.codec) {
         (Protocol::Syslog, _) => Decoder::Frames(Box::new(Frames::new(config.framing, max_len))),
         (Protocol::Logstash, Codec::Json) => Decoder::Json(Box::new(JsonValues::new(max_len))),
-        (Protocol::Logstash, Codec::JsonLines | Codec::Line) => {
+        // Calls over HTTP have no decoder, and are not served here.
+        (Protocol::Logstash, Codec::JsonLines | Codec::Line) | (Protocol::Http, _) => {
             Decoder::Frames(Box::new(Frames::new(Framing::Lf, max_len)))
         }
     }

@@ -16,13 +16,16 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::config::ListenerConfig;
+use super::http::{self, Carrier, Server};
 use super::identity;
 use super::proxy::{self, ProxyError};
 use super::stream::Stream;
 use super::tls;
+use crate::event::AuthMethod;
 use crate::gate::Connection;
 use crate::ingest::{Ingest, Listener, Session};
 use crate::journal::Failed;
+use crate::metrics::Failure;
 
 /// What a listener of streams hands to each of its connections.
 #[derive(Clone)]
@@ -31,6 +34,8 @@ pub(super) struct Acceptor {
     pub(super) listener: Arc<Listener>,
     pub(super) config: Arc<ListenerConfig>,
     pub(super) tls: Option<TlsAcceptor>,
+    /// What serves connections that are of calls.
+    pub(super) http: Option<Arc<Server>>,
     pub(super) stop: CancellationToken,
     pub(super) tasks: TaskTracker,
 }
@@ -113,10 +118,8 @@ impl Acceptor {
         peer: IpAddr,
         connection: Connection,
     ) {
-        let session = Session::new(Arc::clone(&self.listener), peer, Some(connection));
-        let mut stream = Stream::new(self, session);
         let Some(tls) = &self.tls else {
-            return stream.run(socket).await;
+            return self.talk(socket, peer, connection, None).await;
         };
         let handshake = timeout(self.config.handshake_timeout, tls.accept(socket));
         let handshake = tokio::select! {
@@ -127,16 +130,44 @@ impl Acceptor {
             Ok(Ok(socket)) => {
                 let key_domain = self.config.tls.as_ref().and_then(|tls| tls.key_domain.as_deref());
                 let shown = identity::key(self.ingest.gate(), socket.get_ref().1, key_domain);
-                if let Some((id, method)) = shown {
-                    stream.bind(&id, method);
-                }
-                return stream.run(socket).await;
+                return self.talk(socket, peer, connection, shown).await;
             }
             Ok(Err(error)) => tls::explain(&error),
             Err(_) => "expected a TLS handshake in time, but it did not end".to_owned(),
         };
         self.ingest.gauges().tls_failures.with_label_values(&[&*self.listener.name]).inc();
         self.note(peer, "TLS_HANDSHAKE", what);
+    }
+
+    /// Serves a connection, plain or through TLS, whose handshake may have shown a key.
+    async fn talk(
+        &self,
+        socket: impl AsyncRead + AsyncWrite + Unpin,
+        peer: IpAddr,
+        connection: Connection,
+        key: Option<(String, AuthMethod)>,
+    ) {
+        if let Some(server) = &self.http {
+            let carrier = Carrier::new(connection, key);
+            let served = http::serve(server, socket, peer, carrier);
+            return match served.await {
+                Err(error) if error.is_parse() => self.note_foreign(peer, &error),
+                Err(error) => debug!(%peer, %error, "a connection ended early"),
+                Ok(()) => {}
+            };
+        }
+        let session = Session::new(Arc::clone(&self.listener), peer, Some(connection));
+        let mut stream = Stream::new(self, session);
+        if let Some((id, method)) = key {
+            stream.bind(&id, method);
+        }
+        stream.run(socket).await;
+    }
+
+    /// Books and notes what came to be a call and is none.
+    fn note_foreign(&self, peer: IpAddr, error: &hyper::Error) {
+        self.listener.account.fail(Failure::Malformed, 1, 0);
+        self.note(peer, "INVALID_HTTP", format!("expected HTTP, but {error}"));
     }
 
     /// Notes that a connection ended before its first message.

@@ -33,6 +33,7 @@
 //!   the message does not parse.
 //! * *Time is linear* in the length of the message, whatever is in it.
 
+mod body;
 mod context;
 mod flat;
 mod hello;
@@ -42,6 +43,7 @@ mod line;
 mod structured_data;
 mod syslog;
 
+pub use self::body::{BodyError, BodyFormat, Each};
 pub use self::context::Context;
 pub use self::flat::flatten;
 pub use self::hello::hello;

@@ -17,6 +17,7 @@
 //! | rules, and that nobody learns of them           | [`rules`]    |
 //! | lists, where they come from and whom they cut   | [`lists`]    |
 //! | streams and datagrams that are odd               | [`intake`]   |
+//! | listeners of calls over HTTP                     | [`http`]     |
 //! | who is behind a proxy                            | [`proxy`]    |
 //! | what is computed of events, and many who ask     | [`queries`]  |
 //! | webhooks, and journals forwarded to others       | [`ship`]     |
@@ -41,6 +42,7 @@ mod damage;
 mod disk;
 mod failpoints;
 mod gate;
+mod http;
 mod intake;
 mod journals;
 mod keys;

@@ -17,6 +17,7 @@ use crate::api::{Api, Config, Health, Parts, router};
 use crate::gate::Environment;
 use crate::ingest::Session;
 use crate::ingest::testing::Yard;
+use crate::parse::json::IngestBody;
 use crate::query::CursorKey;
 use crate::ship::{self, Outbound, Webhooks};
 
@@ -118,7 +119,9 @@ impl House {
         if let Some(key) = key {
             session.bind_secret(key.as_bytes(), crate::event::AuthMethod::Http);
         }
-        let outcome = self.api.ingest.logs(&mut session, logs.as_bytes(), 1000).await.unwrap();
+        let mut format = IngestBody { max_events: 1000 };
+        let taken = self.api.ingest.logs(&mut session, &mut format, logs.as_bytes());
+        let outcome = taken.await.unwrap();
         assert_eq!(outcome.rejected, []);
         outcome.ticket.durable().await.unwrap();
     }

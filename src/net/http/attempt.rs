@@ -2,16 +2,18 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::HttpBody;
-use axum::http::{HeaderMap, Method, header};
+use axum::extract::Request;
+use axum::http::header;
 use axum::response::Response;
 
+use super::Door;
+use super::dialect::Dialect;
 use super::problem::{Blame, INVALID_LOGS, Problem};
-use super::{Door, PATH};
 use crate::gate::{Quota, Reason, Refusal};
-use crate::ingest::{Rejected, Sender, now};
+use crate::ingest::{Cause, Rejected, Sender, now};
 use crate::journal::{Access, Call, Failed, FieldError, Status, shown};
 use crate::metrics::Failure;
 
@@ -34,11 +36,12 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    pub(super) fn new(peer: IpAddr, method: &Method, headers: &HeaderMap) -> Self {
-        let agent = headers.get(header::USER_AGENT);
+    pub(super) fn new(peer: IpAddr, request: &Request) -> Self {
+        let agent = request.headers().get(header::USER_AGENT);
         let call = Call {
-            target: PATH.to_owned(),
-            method: shown(method.as_str().as_bytes(), MAX_METHOD),
+            // Without its query, in which there may be a key.
+            target: shown(request.uri().path().as_bytes(), MAX_PATH),
+            method: shown(request.method().as_str().as_bytes(), MAX_METHOD),
             peer: Some(peer),
             key: None,
             user_agent: agent.map(|agent| shown(agent.as_bytes(), MAX_AGENT)),
@@ -56,6 +59,11 @@ impl Attempt {
             keeps_body: false,
             kept,
         }
+    }
+
+    /// How long it has taken so far.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
     }
 
     /// Says whose call it is, once that is known.
@@ -79,13 +87,17 @@ impl Attempt {
     }
 
     /// Books and notes a problem, and makes an answer of it.
-    pub(super) fn answer(self, door: &Door, mut problem: Problem) -> Response {
+    pub(super) fn answer<D: Dialect>(
+        self,
+        door: &Door,
+        dialect: D,
+        mut problem: Problem,
+    ) -> Response {
         let blame = std::mem::replace(&mut problem.blame, Blame::Noted);
-        let rejected = std::mem::take(&mut problem.rejected);
         let fields = problem.field.take().map(|field| *field).into_iter().collect();
         let failed =
             Failed { code: problem.code, message: problem.detail.clone(), ..noted(fields) };
-        let response = problem.into_response(&rejected);
+        let response = dialect.problem(&problem);
         let account = &door.listener.account;
         match blame {
             Blame::Gate(refusal) => {
@@ -98,7 +110,7 @@ impl Attempt {
                 self.note(door, &response, 1, failed);
             }
             Blame::Booked => self.note(door, &response, 1, failed),
-            Blame::Logs => self.note_malformed(door, &response, &rejected, 0),
+            Blame::Logs => self.note_malformed(door, &response, &problem.rejected, 0),
             Blame::Noted => {}
         }
         response
@@ -125,7 +137,7 @@ impl Attempt {
         rejected: &[Rejected],
         accepted: u64,
     ) {
-        let mut malformed = rejected.iter().filter(|log| log.malformed).peekable();
+        let mut malformed = rejected.iter().filter(|log| log.cause == Cause::Malformed).peekable();
         let Some(first) = malformed.peek() else { return };
         let message = first.why.clone();
         let field = |log: &Rejected| FieldError::new(&format!("logs[{}]", log.index), &log.why);
@@ -168,6 +180,8 @@ pub(super) fn failure(status: axum::http::StatusCode) -> Failure {
 }
 
 const MAX_METHOD: usize = 16;
+
+const MAX_PATH: usize = 256;
 
 const MAX_AGENT: usize = 256;
 

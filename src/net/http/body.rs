@@ -1,12 +1,11 @@
 //! The body of a call, within limits of size, memory and time.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::Door;
@@ -18,18 +17,15 @@ use crate::frame::{Encoding, InflateError, inflate};
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) bytes: Vec<u8>,
-    _memory: Vec<OwnedSemaphorePermit>,
+    _memory: Vec<SemaphorePermit<'static>>,
 }
 
-/// How the body is compressed, if it is one that can be read at all.
+/// How the body is compressed.
+///
+/// # Errors
+///
+/// In a way that is not ours, or in several.
 pub(super) fn encoding(headers: &HeaderMap) -> Result<Encoding, Problem> {
-    if let Some(kind) = headers.get(header::CONTENT_TYPE)
-        && !is_json(kind.as_bytes())
-    {
-        let detail = "expected a body of type application/json, but found another";
-        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return Err(Problem::new(status, "unsupported_media_type", detail).at("content-type"));
-    }
     let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
     let first = encodings.next().map_or(Some(""), |value| value.to_str().ok());
     let encoding = first.and_then(Encoding::from_token).filter(|_| encodings.next().is_none());
@@ -61,8 +57,7 @@ pub(super) async fn read(
     if encoding == Encoding::Identity {
         return Ok(content);
     }
-    let inflating = Arc::clone(&door.inflating).acquire_owned().await;
-    let inflating = inflating.map_err(|_| busy())?;
+    let inflating = INFLATING.acquire().await.map_err(|_| busy())?;
     let compressed = content.bytes;
     let bytes = tokio::task::spawn_blocking(move || inflate(encoding, &compressed, max)).await;
     let bytes = bytes.map_err(|_| busy())?.map_err(|error| match error {
@@ -88,7 +83,7 @@ async fn collect(door: &Door, attempt: &mut Attempt, mut body: Body) -> Result<C
         if content.bytes.len() + data.len() > max {
             return Err(too_large(max));
         }
-        content.reserve(data.len(), &door.memory)?;
+        content.reserve(data.len())?;
         content.bytes.extend_from_slice(&data);
     }
     Ok(content)
@@ -96,26 +91,16 @@ async fn collect(door: &Door, attempt: &mut Attempt, mut body: Body) -> Result<C
 
 impl Content {
     /// Makes room for `len` bytes more, if there is memory for them.
-    fn reserve(&mut self, len: usize, memory: &Arc<Semaphore>) -> Result<(), Problem> {
+    fn reserve(&mut self, len: usize) -> Result<(), Problem> {
         let before = self.bytes.capacity();
         self.bytes.reserve(len);
         let grown = (self.bytes.capacity() - before).div_ceil(1024);
         if grown > 0 {
             let grown = u32::try_from(grown).unwrap_or(u32::MAX);
-            let permit = Arc::clone(memory).try_acquire_many_owned(grown).map_err(|_| busy())?;
-            self._memory.push(permit);
+            self._memory.push(MEMORY.try_acquire_many(grown).map_err(|_| busy())?);
         }
         Ok(())
     }
-}
-
-/// Whether a `Content-Type` says JSON (RFC 8259 §11, RFC 6839 §3.1).
-fn is_json(kind: &[u8]) -> bool {
-    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    let kind = kind.to_ascii_lowercase();
-    kind == b"application/json"
-        || kind == b"text/json"
-        || kind.starts_with(b"application/") && kind.ends_with(b"+json")
 }
 
 fn too_large(max: usize) -> Problem {
@@ -134,17 +119,14 @@ fn busy() -> Problem {
     problem.retry(Duration::from_secs(1))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Memory for bodies that are being read, whichever door they come in by, in KiB.
+static MEMORY: Semaphore = Semaphore::const_new(MAX_BODIES / 1024);
 
-    #[test]
-    fn json_has_many_names() {
-        for kind in ["application/json", "Application/JSON; charset=utf-8", "application/x+json"] {
-            assert!(is_json(kind.as_bytes()), "{kind}");
-        }
-        for kind in ["", "text/plain", "application/x-www-form-urlencoded", "application/jsonx"] {
-            assert!(!is_json(kind.as_bytes()), "{kind}");
-        }
-    }
-}
+/// Bodies that may be inflated at once.
+static INFLATING: Semaphore = Semaphore::const_new(MAX_INFLATING);
+
+/// Memory that bodies which are being read may take together, in bytes.
+const MAX_BODIES: usize = 128 * 1024 * 1024;
+
+/// Bodies that are inflated at once; others wait.
+const MAX_INFLATING: usize = 4;

@@ -1,9 +1,17 @@
-//! `POST /v1/logs/ingest`: logs over HTTP (SPEC §6).
+//! Logs over HTTP: `POST /v1/logs/ingest` (SPEC §6), and the protocols of others.
 //!
 //! ```text
-//!  head ──▶ address, key ──▶ [body] within limits ──▶ ingest.logs ──▶ durable ──▶ 202
+//!  head ──▶ address, key ──▶ [body] within limits ──▶ ingest.logs ──▶ durable ──▶ answer
 //!    └──────────┴───────────────┴───────────────────────┴──▶ [problem], booked and noted
 //! ```
+//!
+//! What is on the way is the same for all ([call]); a protocol is a [dialect]: the format of its
+//! bodies, and its words for what became of them. Both doors speak all of them: the API's, and
+//! listeners with `protocol = "http"`, where what has no other meaning is read as Logstash's `http`
+//! input reads it ([logstash]).
+//!
+//! To add one: a [`BodyFormat`](crate::parse::BodyFormat) in `parse`, a [`Dialect`] here, a route
+//! in [`protocols`].
 //!
 //! What is cheap is asked first: a call that the gate refuses costs no byte of its body.
 //!
@@ -11,17 +19,24 @@
 //!
 //! * *Every call is accounted for*: one that is refused as a whole is one message in the ledger,
 //!   blocked or failed, and is noted in a journal.
-//! * *202 is durable*: it is sent when all accepted logs are in the synced log.
+//! * *A success is durable*: it is sent when all accepted logs are in the synced log.
 //! * *Memory is bounded*: a body by `max_body`, compressed and not; all that are being read
 //!   together by `MAX_BODIES`; those being inflated by `MAX_INFLATING`.
 //! * *A refused client learns nothing* but that it is refused.
 
 mod attempt;
 mod body;
+mod call;
+mod carrier;
+mod dialect;
 mod logs;
+mod logstash;
 mod problem;
+mod serve;
 #[cfg(test)]
 mod tests;
+
+pub use self::serve::{Server, serve_connection};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,21 +46,29 @@ use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::HeaderName;
 use axum::response::Response;
-use axum::routing::post;
-use tokio::sync::Semaphore;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use tokio_util::sync::CancellationToken;
 
 use self::attempt::Attempt;
+pub(crate) use self::carrier::Carrier;
+use self::dialect::Dialect;
+use self::logs::Logs;
+use self::logstash::Logstash;
 use self::problem::Problem;
+pub(crate) use self::serve::serve;
+use super::config::ListenerConfig;
 use crate::gate::Quota;
 use crate::ingest::{Ingest, Listener};
 
 /// Limits of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpConfig {
     /// The longest body, in bytes, as it comes and as it is after decompression. Default: 16 MiB.
     pub max_body: usize,
-    /// The most logs in a call. Default: 5000.
+    /// The most logs in a call of `POST /v1/logs/ingest`. Default: 5000.
     pub max_events: usize,
+    /// A longer message that is a whole body is cut once and marked. Default: 256 KiB.
+    pub max_message: usize,
     /// How long a body may take to arrive. Default: 30s.
     pub body_timeout: Duration,
 }
@@ -56,43 +79,59 @@ struct Door {
     ingest: Arc<Ingest>,
     listener: Arc<Listener>,
     config: HttpConfig,
-    /// Memory for bodies that are being read, in KiB.
-    memory: Arc<Semaphore>,
-    /// Bodies that may be inflated at once.
-    inflating: Arc<Semaphore>,
 }
 
-/// The routes by which logs come in; `api` has the others, and the answer to unknown paths.
+/// The routes by which logs come in beside the API, which has the others, and the answer to unknown
+/// paths.
 ///
 /// Served with [`ConnectInfo`] of a [`SocketAddr`]: the address that the gate sees.
 pub fn router(ingest: Arc<Ingest>, listener: Arc<Listener>, config: HttpConfig) -> Router {
-    let door = Door {
-        ingest,
-        listener,
-        config,
-        memory: Arc::new(Semaphore::new(MAX_BODIES / 1024)),
-        inflating: Arc::new(Semaphore::new(MAX_INFLATING)),
-    };
-    Router::new().route(PATH, post(ingest_logs).fallback(wrong_method)).with_state(Arc::new(door))
+    protocols().with_state(Arc::new(Door { ingest, listener, config }))
 }
 
-impl Default for HttpConfig {
-    fn default() -> Self {
-        Self { max_body: 16 * 1024 * 1024, max_events: 5000, body_timeout: Duration::from_secs(30) }
+/// What serves the connections of a listener: what no protocol knows is for Logstash's `http` input.
+pub(super) fn server(
+    ingest: Arc<Ingest>,
+    listener: Arc<Listener>,
+    config: &ListenerConfig,
+    stop: &CancellationToken,
+) -> Server {
+    let guard = Some(Arc::clone(ingest.gate()));
+    let door = Door { ingest, listener, config: config.http() };
+    let taken = |State(door): State<Arc<Door>>, ConnectInfo(peer), request| async move {
+        take(&door, peer, Logstash, request).await
+    };
+    Server {
+        router: protocols().fallback(taken).with_state(Arc::new(door)),
+        header_timeout: config.idle_timeout.unwrap_or(IDLE),
+        guard,
+        stop: stop.clone(),
     }
 }
 
-async fn ingest_logs(
-    State(door): State<Arc<Door>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request,
-) -> Response {
-    let mut attempt = Attempt::new(peer.ip(), request.method(), request.headers());
-    let taken = logs::take(&door, &mut attempt, request).await;
+/// The routes of all protocols.
+fn protocols() -> Router<Arc<Door>> {
+    Router::new().route("/v1/logs/ingest", takes(MethodFilter::POST, Logs))
+}
+
+/// Takes logs that come by these methods in this dialect.
+fn takes<D: Dialect>(methods: MethodFilter, dialect: D) -> MethodRouter<Arc<Door>> {
+    let wrong = move |State(door): State<Arc<Door>>, ConnectInfo(peer), request| async move {
+        wrong_method(&door, peer, dialect, &request)
+    };
+    let taken = move |State(door): State<Arc<Door>>, ConnectInfo(peer), request| async move {
+        take(&door, peer, dialect, request).await
+    };
+    on(methods, taken).fallback(wrong)
+}
+
+async fn take<D: Dialect>(door: &Door, peer: SocketAddr, dialect: D, request: Request) -> Response {
+    let mut attempt = Attempt::new(peer.ip(), &request);
+    let taken = call::take(door, &mut attempt, dialect, request).await;
     let quota = attempt.quota;
     let mut answer = match taken {
         Ok(answer) => answer,
-        Err(problem) => attempt.answer(&door, problem),
+        Err(problem) => attempt.answer(door, dialect, problem),
     };
     for (name, value) in quota.iter().flat_map(Quota::headers) {
         answer.headers_mut().insert(HeaderName::from_static(name), value.into());
@@ -100,19 +139,29 @@ async fn ingest_logs(
     answer
 }
 
-async fn wrong_method(
-    State(door): State<Arc<Door>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request,
+fn wrong_method<D: Dialect>(
+    door: &Door,
+    peer: SocketAddr,
+    dialect: D,
+    request: &Request,
 ) -> Response {
-    let attempt = Attempt::new(peer.ip(), request.method(), request.headers());
-    attempt.answer(&door, Problem::method_not_allowed())
+    let attempt = Attempt::new(peer.ip(), request);
+    attempt.answer(door, dialect, Problem::method_not_allowed())
 }
 
-const PATH: &str = "/v1/logs/ingest";
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            max_body: 16 * 1024 * 1024,
+            max_events: 5000,
+            max_message: 256 * 1024,
+            body_timeout: Duration::from_secs(30),
+        }
+    }
+}
 
-/// Memory that bodies which are being read may take together, in bytes.
-const MAX_BODIES: usize = 128 * 1024 * 1024;
+/// How long a connection of a listener may be idle, where its configuration does not say.
+const IDLE: Duration = Duration::from_secs(60);
 
-/// Bodies that are inflated at once; others wait.
-const MAX_INFLATING: usize = 4;
+/// The most logs in a call of another protocol: shippers make up their calls by size.
+const MAX_LOGS: usize = 100_000;

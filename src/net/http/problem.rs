@@ -106,6 +106,13 @@ impl Problem {
         Self { detail: detail.to_owned(), ..Self::no_room().blamed(Blame::Booked) }
     }
 
+    /// The body is not of the type that is taken.
+    pub(super) fn another_type(expected: &str) -> Self {
+        let detail = format!("expected a body of type {expected}, but found another");
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        Self::new(status, "unsupported_media_type", detail).at("content-type")
+    }
+
     pub(super) fn method_not_allowed() -> Self {
         let status = StatusCode::METHOD_NOT_ALLOWED;
         Self::new(status, "method_not_allowed", "expected POST, but found another method")
@@ -127,7 +134,8 @@ impl Problem {
         Self { blame, ..self }
     }
 
-    pub(super) fn into_response(self, rejected: &[Rejected]) -> Response {
+    /// The answer in the daemon's own protocol.
+    pub(super) fn to_response(&self) -> Response {
         let mut body = json!({
             "type": "about:blank",
             "title": self.status.canonical_reason().unwrap_or_default(),
@@ -135,19 +143,26 @@ impl Problem {
             "detail": self.detail,
             "code": self.code,
         });
-        if let (Some(body), false) = (body.as_object_mut(), rejected.is_empty()) {
-            body.insert("rejected".to_owned(), list(rejected));
+        if let (Some(body), false) = (body.as_object_mut(), self.rejected.is_empty()) {
+            body.insert("rejected".to_owned(), list(&self.rejected));
         }
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        self.add_headers(&mut response, "Bearer");
+        response
+    }
+
+    /// Adds the headers that every protocol has: when to come again, and `scheme` where a key is
+    /// wanted (RFC 9110 §10.2.3, §11.6.1).
+    pub(super) fn add_headers(&self, response: &mut Response, scheme: &'static str) {
+        let headers = response.headers_mut();
         if let Some(after) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(after)));
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
         }
-        response
     }
 }
 

@@ -1,45 +1,49 @@
 //! The body of `POST /v1/logs/ingest` (SPEC §6).
 
-use super::error::{BodyError, Expected, JsonError};
+use super::error::{Expected, JsonError};
 use super::fields::Walker;
 use super::mapping::Schema;
 use super::scan::Scanner;
 use crate::event::Event;
-use crate::parse::Context;
+use crate::parse::{BodyError, BodyFormat, Context, Each};
 
-/// Reads the body of `POST /v1/logs/ingest`: `{"logs":[…]}`, or the list alone.
+/// The body of `POST /v1/logs/ingest`: `{"logs":[…]}`, or the list alone.
 ///
-/// Every log is handed to `each` with its index: as an event, or as the reason why it is none. The
-/// event comes clear and is clear again afterwards. Returns how many logs there were. In a log that
-/// has no `@timestamp`, `timestamp` does as well.
-///
-/// A log that is no object, or holds nothing to keep, is refused by itself. A body that is not well
-/// formed to its end, has no list, or holds more than `max_events` is refused before `each` is
-/// called at all.
-pub fn ingest_body<'a>(
-    body: &'a [u8],
-    max_events: usize,
-    cx: &Context,
-    event: &mut Event<'a>,
-    each: &mut dyn FnMut(usize, Result<&mut Event<'a>, JsonError>),
-) -> Result<usize, BodyError> {
-    let text = std::str::from_utf8(body)
-        .map_err(|error| JsonError::new(Expected::Utf8, body, error.valid_up_to()))?;
-    let mut walker = Walker::new(text, Schema::Ingest, cx, event);
-    let logs = logs(&mut walker.scan.clone())?;
-    if logs.count > max_events {
-        return Err(BodyError::TooMany { max: max_events, found: logs.count });
-    }
-    walker.scan.rewind(logs.start);
-    for index in 0..logs.count {
-        match log(&mut walker) {
-            Ok(()) => each(index, Ok(walker.mapping.event)),
-            Err(error) => each(index, Err(error)),
+/// In a log that has no `@timestamp`, `timestamp` does as well. A log that is no object, or holds
+/// nothing to keep, is refused by itself. A body that is not well formed to its end, has no list,
+/// or holds too many logs is refused as a whole.
+#[derive(Clone, Copy, Debug)]
+pub struct IngestBody {
+    /// The most logs that it may hold.
+    pub max_events: usize,
+}
+
+impl BodyFormat for IngestBody {
+    fn read<'a>(
+        &'a mut self,
+        body: &'a [u8],
+        cx: &Context,
+        event: &mut Event<'a>,
+        each: Each<'_, 'a>,
+    ) -> Result<(), BodyError> {
+        let text = std::str::from_utf8(body)
+            .map_err(|error| JsonError::new(Expected::Utf8, body, error.valid_up_to()))?;
+        let mut walker = Walker::new(text, Schema::Ingest, cx, event);
+        let logs = logs(&mut walker.scan.clone())?;
+        if logs.count > self.max_events {
+            return Err(BodyError::TooMany { max: self.max_events, found: logs.count });
         }
-        walker.mapping.event.clear();
-        walker.scan.more(b']')?;
+        walker.scan.rewind(logs.start);
+        for index in 0..logs.count {
+            match log(&mut walker) {
+                Ok(()) => each(index, Ok(walker.mapping.event)),
+                Err(error) => each(index, Err(&error)),
+            }
+            walker.mapping.event.clear();
+            walker.scan.more(b']')?;
+        }
+        Ok(())
     }
-    Ok(logs.count)
 }
 
 /// The list of logs in a body that is well formed to its end.
@@ -107,15 +111,17 @@ mod tests {
     use super::*;
     use crate::parse::json::corpus::{CX, Shown};
 
-    type Logs = Vec<(usize, Result<Shown, JsonError>)>;
+    type Logs = Vec<(usize, Result<Shown, String>)>;
 
     fn read(body: &str) -> (Logs, Result<usize, BodyError>) {
         let (mut event, mut logs) = (Event::default(), Vec::new());
-        let mut each = |index, log: Result<&mut Event<'_>, _>| {
-            logs.push((index, log.map(|event| Shown::of(event))));
+        let mut each = |index, log: Result<&mut Event<'_>, &dyn std::fmt::Display>| {
+            logs.push((index, log.map(|event| Shown::of(event)).map_err(ToString::to_string)));
         };
-        let result = ingest_body(body.as_bytes(), 4, &CX, &mut event, &mut each);
-        (logs, result)
+        let mut format = IngestBody { max_events: 4 };
+        let result = format.read(body.as_bytes(), &CX, &mut event, &mut each);
+        let count = logs.len();
+        (logs, result.map(|()| count))
     }
 
     #[test]
@@ -141,7 +147,7 @@ mod tests {
     fn a_log_is_refused_by_itself() {
         let (logs, result) = read(r#"{"logs":[7,{},{"a":1},[{"a":1}]]}"#);
         assert_eq!(result, Ok(4));
-        let errors = |(index, log): &(usize, Result<Shown, JsonError>)| {
+        let errors = |(index, log): &(usize, Result<Shown, String>)| {
             log.as_ref().err().map(|error| format!("{index}: {error}"))
         };
         let errors: Vec<_> = logs.iter().filter_map(errors).collect();
@@ -174,8 +180,11 @@ mod tests {
             assert_eq!(result.unwrap_err().to_string(), want, "{body}");
             assert!(logs.is_empty(), "{body}");
         }
-        let mut each = |_, _: Result<&mut Event<'_>, _>| panic!("expected no log");
-        let error = ingest_body(b"[{\"a\":\"\xff\"}]", 4, &CX, &mut Event::default(), &mut each);
+        let mut each = |_, _: Result<&mut Event<'_>, &dyn std::fmt::Display>| {
+            panic!("expected no log");
+        };
+        let (mut format, mut event) = (IngestBody { max_events: 4 }, Event::default());
+        let error = format.read(b"[{\"a\":\"\xff\"}]", &CX, &mut event, &mut each);
         assert_eq!(error.unwrap_err().to_string(), "expected UTF-8 at byte 7, but found byte 0xff");
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::MAX_DEPTH;
+use crate::parse::BodyError;
 
 /// Why a text is no JSON event: what was expected, at which byte, and what was there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -11,23 +12,6 @@ pub struct JsonError {
     at: usize,
     expected: Expected,
     found: Option<u8>,
-}
-
-/// Why the body of a request was refused as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BodyError {
-    /// The body is no JSON, or holds no list of logs.
-    #[error(transparent)]
-    Malformed(#[from] JsonError),
-    /// The body is well formed and holds more logs than one request may.
-    #[error("expected at most {max} logs, but found {found}")]
-    TooMany {
-        /// The most that was allowed.
-        max: usize,
-        /// How many there were.
-        found: usize,
-    },
 }
 
 /// What should have been there.
@@ -63,6 +47,12 @@ impl JsonError {
     /// Where it is: a byte offset in the text that was parsed, at most its length.
     pub fn at(&self) -> usize {
         self.at
+    }
+}
+
+impl From<JsonError> for BodyError {
+    fn from(error: JsonError) -> Self {
+        Self::Malformed(error.to_string())
     }
 }
 
@@ -114,7 +104,5 @@ mod tests {
         assert_eq!(error(b"{\"a\" 1}", 5), "expected a colon at byte 5, but found `1`");
         assert_eq!(error(b"{\"a\"\x1b", 4), "expected a colon at byte 4, but found byte 0x1b");
         assert_eq!(error(b"{\"a\"", 4), "expected a colon at byte 4, but found the end");
-        let many = BodyError::TooMany { max: 2, found: 3 };
-        assert_eq!(many.to_string(), "expected at most 2 logs, but found 3");
     }
 }

@@ -48,6 +48,7 @@ mod error;
 #[cfg(test)]
 mod faults;
 mod fields;
+mod input;
 mod level;
 mod mapping;
 mod path;
@@ -57,8 +58,9 @@ mod secrets;
 mod text;
 mod timestamp;
 
-pub use self::body::ingest_body;
-pub use self::error::{BodyError, JsonError};
+pub use self::body::IngestBody;
+pub use self::error::JsonError;
+pub use self::input::InputBody;
 pub use self::path::scalars;
 
 use std::borrow::Cow;

@@ -7,7 +7,7 @@
 use libfuzzer_sys::fuzz_target;
 use logtrace_fuzz::event::{Event, Known};
 use logtrace_fuzz::ids;
-use logtrace_fuzz::parse::{Context, flatten, hello, json, line, syslog};
+use logtrace_fuzz::parse::{BodyFormat, Context, flatten, hello, json, line, syslog};
 use logtrace_fuzz::time::Timestamp;
 
 fuzz_target!(|data: &[u8]| {
@@ -35,13 +35,14 @@ fuzz_target!(|data: &[u8]| {
                 assert!(!secret.is_empty() && secret.len() < raw.len());
             }
             let mut indices = Vec::new();
-            let mut each = |index, log: Result<&mut Event<'_>, _>| {
+            let mut each = |index, log: Result<&mut Event<'_>, &dyn std::fmt::Display>| {
                 indices.push(index);
                 if let Ok(event) = log {
                     show(event, raw, &cx);
                 }
             };
-            if json::ingest_body(raw, MAX_EVENTS, &cx, &mut event, &mut each).is_ok() {
+            let mut format = json::IngestBody { max_events: MAX_EVENTS };
+            if format.read(raw, &cx, &mut event, &mut each).is_ok() {
                 assert!(indices.len() <= MAX_EVENTS && indices.is_sorted());
             }
             return;

@@ -45,7 +45,7 @@ impl House {
     }
 
     pub(super) fn router(&self) -> Router {
-        router(Arc::clone(&self.ingest), Arc::clone(&self.listener), self.config)
+        router(Arc::clone(&self.ingest), Arc::clone(&self.listener), self.config.clone())
     }
 
     /// A new key.

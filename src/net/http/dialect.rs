@@ -1,0 +1,55 @@
+//! What a protocol over HTTP has of its own: the body that it sends, and the answers that it
+//! understands.
+
+use std::time::Duration;
+
+use axum::http::HeaderValue;
+use axum::http::request::Parts;
+use axum::response::Response;
+
+use super::HttpConfig;
+use super::problem::Problem;
+use crate::ingest::Rejected;
+use crate::parse::{BodyFormat, http_secret};
+
+/// How a protocol over HTTP speaks. All else of a call is the same for all of them.
+pub(super) trait Dialect: Copy + Send + Sync + 'static {
+    /// What its bodies are read by.
+    type Format: BodyFormat + 'static;
+
+    /// Whether its answer says of each log what became of it. Otherwise a call of which no log was
+    /// accepted is a problem.
+    const SAYS_EACH: bool = false;
+
+    /// The key that a call names.
+    fn secret(self, head: &Parts) -> Option<Vec<u8>> {
+        http_secret(|name| head.headers.get(name).map(HeaderValue::as_bytes))
+    }
+
+    /// What reads the body of this call.
+    ///
+    /// # Errors
+    ///
+    /// The body is of a type that is not taken here, or the path or query says something wrong.
+    fn format(self, head: &Parts, config: &HttpConfig) -> Result<Self::Format, Problem>;
+
+    /// The answer when all logs that were accepted are durable.
+    fn done(self, format: Self::Format, done: &Done) -> Response;
+
+    /// The answer when a call failed as a whole.
+    fn problem(self, problem: &Problem) -> Response {
+        problem.to_response()
+    }
+}
+
+/// What became of a call whose accepted logs are durable.
+#[derive(Debug)]
+pub(super) struct Done {
+    /// Logs accepted.
+    pub(super) accepted: u64,
+    /// Logs that were not, in order.
+    pub(super) rejected: Vec<Rejected>,
+    /// From the first byte of its head until its logs were durable.
+    #[expect(dead_code, reason = "said by Elasticsearch alone")]
+    pub(super) took: Duration,
+}

@@ -1,0 +1,53 @@
+//! Logstash's plain `http` input, on any path and by any method.
+
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::dialect::{Dialect, Done};
+use super::logs::is_json;
+use super::problem::Problem;
+use super::{HttpConfig, MAX_LOGS};
+use crate::parse::json::InputBody;
+
+/// What Logstash's `http` input speaks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Logstash;
+
+impl Dialect for Logstash {
+    type Format = InputBody;
+
+    fn format(self, head: &Parts, config: &HttpConfig) -> Result<InputBody, Problem> {
+        let kind = head.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+        Ok(InputBody {
+            is_json: is_json(kind) || is_json_lines(kind),
+            path: head.uri.path().to_owned(),
+            max_message: config.max_message,
+            max_events: MAX_LOGS,
+        })
+    }
+
+    fn done(self, _format: InputBody, _done: &Done) -> Response {
+        (StatusCode::OK, "ok").into_response()
+    }
+
+    fn problem(self, problem: &Problem) -> Response {
+        let mut response = match problem.status {
+            // It has one word for all that passes with time, and says no more.
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                StatusCode::TOO_MANY_REQUESTS.into_response()
+            }
+            status => (status, problem.detail.clone()).into_response(),
+        };
+        problem.add_headers(&mut response, "Basic realm=\"logtrace\"");
+        response
+    }
+}
+
+/// Whether a `Content-Type` says lines of JSON, by one of the names that they go by.
+fn is_json_lines(kind: &[u8]) -> bool {
+    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let kind = kind.to_ascii_lowercase();
+    let Some(kind) = kind.strip_prefix(b"application/") else { return false };
+    [&b"x-ndjson"[..], b"ndjson", b"jsonlines", b"x-jsonlines", b"json-lines"].contains(&kind)
+}
