@@ -1,7 +1,6 @@
 //! Makes the parts.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
@@ -16,7 +15,7 @@ use crate::gate::{Gate, LIMIT_RULES, Reason};
 use crate::ingest::{Format, Ingest, Listener, now};
 use crate::journal::{Journal, Which};
 use crate::metrics::{Gauges, Ledger, Page};
-use crate::net::{self, Door, Drops, Inherited, ListenerConfig, Protocol, Transport};
+use crate::net::{self, Door, Drops, Inherited, Listen, ListenerConfig, Protocol, Transport};
 use crate::query::CursorKey;
 use crate::ship::{ForwardConfig, Outbound, Target, Webhooks};
 use crate::store::Store;
@@ -36,7 +35,7 @@ pub(super) struct Parts {
     pub(super) gauges: Gauges,
     pub(super) doors: Vec<Door>,
     pub(super) drops: Drops,
-    pub(super) addresses: BTreeMap<String, SocketAddr>,
+    pub(super) addresses: BTreeMap<String, Listen>,
     /// The listener that calls of `POST /v1/logs/ingest` are booked under.
     pub(super) http: Arc<Listener>,
     /// What cursors of queries are signed with.
@@ -105,7 +104,7 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
 }
 
 /// The sockets of senders, what is to be watched of them, and where they are.
-type Sockets = (Vec<Door>, Drops, BTreeMap<String, SocketAddr>);
+type Sockets = (Vec<Door>, Drops, BTreeMap<String, Listen>);
 
 /// Opens the sockets of senders.
 fn bind_all(
@@ -223,6 +222,8 @@ fn described(config: &ListenerConfig, ledger: &Ledger) -> Listener {
         Protocol::Http => "http",
     };
     let transport = match (config.transport, &config.tls) {
+        (Transport::Unix, _) => "unix",
+        (Transport::Unixgram, _) => "unixgram",
         (Transport::Udp, _) => "udp",
         (Transport::Tcp, None) => "tcp",
         (Transport::Tcp, Some(_)) => "tls",
@@ -237,7 +238,7 @@ fn described(config: &ListenerConfig, ledger: &Ledger) -> Listener {
         key: config.key.clone(),
         zone_offset: config.zone_offset().unwrap_or(0),
         keep_original: config.keep_original,
-        datagrams: config.transport == Transport::Udp,
+        datagrams: config.transport.is_datagrams(),
         account: ledger.listener(&config.name),
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+
+use crate::net::Listen;
 
 /// `listening.json` in the data folder: names and addresses of all open sockets, for tools that
 /// start the daemon on port 0. Removed when the daemon ends.
@@ -18,10 +19,7 @@ impl Listening {
     }
 
     /// Writes the file, whole or not at all.
-    pub(super) fn write(
-        data_dir: &Path,
-        addresses: &BTreeMap<String, SocketAddr>,
-    ) -> io::Result<Self> {
+    pub(super) fn write(data_dir: &Path, addresses: &BTreeMap<String, Listen>) -> io::Result<Self> {
         let path = data_dir.join(FILE);
         let draft = data_dir.join("listening.json.new");
         fs::write(&draft, serde_json::to_vec_pretty(addresses).map_err(io::Error::other)?)?;

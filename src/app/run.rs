@@ -131,7 +131,7 @@ async fn http_sockets(config: &Config, parts: &mut Parts) -> Result<[TcpListener
     let mut bind = async |name: &str, at| {
         let failed = |error| Failure::Build(format!("[{name}] listen: {at}: {error}").into());
         let socket = TcpListener::bind(at).await.map_err(failed)?;
-        parts.addresses.insert(name.to_owned(), socket.local_addr()?);
+        parts.addresses.insert(name.to_owned(), socket.local_addr()?.into());
         Ok::<_, Failure>(socket)
     };
     Ok([bind("api", config.api.listen).await?, bind("admin", config.admin.listen).await?])

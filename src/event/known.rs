@@ -85,8 +85,18 @@ impl Known {
 
 /// Fields that are the daemon's own: a sender's value under such a name is moved to
 /// `sender.<name>`, so that none can be forged (SPEC §2.2).
-pub const RESERVED: [&str; 7] =
-    ["_id", "@version", "received_at", "peer.ip", "auth.method", "key", "listener"];
+pub const RESERVED: [&str; 10] = [
+    "_id",
+    "@version",
+    "received_at",
+    "peer.ip",
+    "peer.pid",
+    "peer.uid",
+    "peer.gid",
+    "auth.method",
+    "key",
+    "listener",
+];
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::content::Inspector;
 use super::decoder::Decoder;
 use super::listener::{Format, Listener};
+use super::local::Local;
+use super::reads::Datagram;
 use super::scrub::{scrub, taken};
 use super::sender::Sender;
 use super::session::{NamedKey, Session};
@@ -100,12 +102,19 @@ impl<'a> Intake<'a> {
     }
 
     /// Takes one datagram: a message, or of Logstash's as many as its codec finds in it.
-    pub(super) fn datagram(&mut self, session: &mut Session, bytes: &[u8], max_len: usize) {
+    pub(super) fn datagram(
+        &mut self,
+        session: &mut Session,
+        Datagram { bytes, len, .. }: Datagram<'_>,
+        max_len: usize,
+    ) {
+        let cut = (len > bytes.len()).then_some(len as u64);
         let mut decoder = match session.listener.format {
             Format::Json => Decoder::Json(Box::new(JsonValues::new(max_len))),
             Format::Line => Decoder::Frames(Box::new(Frames::new(Framing::Lf, max_len))),
             Format::Syslog => {
                 let (bytes, original_len) = datagram(bytes, max_len);
+                let original_len = original_len.max(cut);
                 return match bytes {
                     [] => session.listener.account.fail(Failure::Empty, 1, 0),
                     _ => self.message(session, bytes, original_len, ids::suspects(bytes)),
@@ -142,27 +151,42 @@ impl<'a> Intake<'a> {
         let cx = self.context(&session.listener);
         let mut event = std::mem::take(&mut session.spare);
         let bytes = original_len.unwrap_or(raw.len() as u64);
-        let mut source = Source { raw, suspects, bytes, original_len, place: None };
+        let source = Source { raw, suspects, bytes, original_len, place: None };
+        let local = session.local.take();
         match session.listener.format {
             Format::Syslog => {
                 parse::syslog(raw, &cx, &mut event);
+                show(local.as_ref(), &mut event);
                 self.event(session, &mut event, source);
             }
             Format::Line => {
                 parse::line(raw, &cx, &mut event);
+                show(local.as_ref(), &mut event);
                 self.event(session, &mut event, source);
             }
-            Format::Json => {
-                let mut each = |event: &mut Event<'_>| {
-                    self.event(session, event, source);
-                    source.bytes = 0; // the events of one line have its bytes once
-                };
-                // What is no JSON came as an event with a tag, which says so.
-                let _tagged = parse::json::json(raw, &cx, &mut event, &mut each).is_err();
-            }
+            Format::Json => self.values(session, local.as_ref(), source, &mut event),
         }
         let small = event.fields.capacity() <= MAX_SPARE;
         session.spare = if small { event.recycle() } else { Event::default() };
+        session.local = local;
+    }
+
+    /// Takes the events of a line of JSON.
+    fn values<'e>(
+        &mut self,
+        session: &mut Session,
+        local: Option<&'e Local>,
+        mut source: Source<'e>,
+        event: &mut Event<'e>,
+    ) {
+        let (cx, raw) = (self.context(&session.listener), source.raw);
+        let mut each = |event: &mut Event<'e>| {
+            show(local, event);
+            self.event(session, event, source);
+            source.bytes = 0; // the events of one line have its bytes once
+        };
+        // What is no JSON came as an event with a tag, which says so.
+        let _tagged = parse::json::json(raw, &cx, event, &mut each).is_err();
     }
 
     /// Takes one parsed event; says whether its sender may pass.
@@ -431,6 +455,14 @@ impl<'a> Intake<'a> {
             ..Failed::default()
         };
         self.ingest.note_failure(1, failed);
+    }
+}
+
+/// Adds what is known of a sender on this machine.
+#[inline]
+fn show<'e>(local: Option<&'e Local>, event: &mut Event<'e>) {
+    if let Some(local) = local {
+        local.show(event);
     }
 }
 

@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 use super::decoder::Decoder;
 use super::intake::Intake;
 use super::listener::Listener;
+use super::local::Process;
 use super::scrub::Suspects;
 use super::session::Session;
 use super::{Ingest, now};
@@ -35,12 +36,34 @@ pub struct Taken {
     pub answers: Vec<u8>,
 }
 
+/// One datagram.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'d> {
+    /// Where it came from; the loopback address for a sender on this machine without one.
+    pub peer: IpAddr,
+    /// Which process sent it, where the kernel says so.
+    pub process: Option<Process>,
+    /// What there was room for.
+    pub bytes: &'d [u8],
+    /// The length it had, in bytes.
+    pub len: usize,
+}
+
 /// The senders of datagrams that a listener remembers.
 #[derive(Debug, Default)]
 pub struct Peers {
+    /// The name of this machine, where all of them are on it.
+    host: Option<Arc<str>>,
     pub(super) sessions: FxHashMap<IpAddr, Session>,
     /// When it was last noted what they had brought.
     pub(super) noted: Duration,
+}
+
+impl Peers {
+    /// Those of a unix socket, on the machine called `host`.
+    pub fn local(host: Arc<str>) -> Self {
+        Self { host: Some(host), ..Self::default() }
+    }
 }
 
 impl Ingest {
@@ -107,7 +130,7 @@ impl Ingest {
         &self,
         peers: &mut Peers,
         listener: &Arc<Listener>,
-        datagrams: impl Iterator<Item = (IpAddr, &'d [u8])>,
+        datagrams: impl Iterator<Item = Datagram<'d>>,
         max_len: usize,
     ) -> Ticket {
         if peers.sessions.len() > MAX_PEERS {
@@ -115,19 +138,23 @@ impl Ingest {
             peers.sessions.clear(); // forgets no more than who they were
         }
         self.note_datagrams(peers);
-        let sessions = &mut peers.sessions;
+        let Peers { sessions, host, .. } = peers;
         let mut datagrams = datagrams.peekable();
         let fill = |rows: &mut Rows| {
             let at = now();
-            while let Some((peer, _)) = datagrams.peek() {
+            while let Some(Datagram { peer, .. }) = datagrams.peek() {
                 let peer = *peer;
-                let new = || Session::new(Arc::clone(listener), peer, None);
+                let new = || match host {
+                    Some(host) => Session::local(Arc::clone(listener), Arc::clone(host), None),
+                    None => Session::new(Arc::clone(listener), peer, None),
+                };
                 let session = sessions.entry(peer).or_insert_with(new);
                 self.refresh(session, at);
                 let mut intake = Intake::new(self, rows, at);
                 // Datagrams in a row of one sender are charged and booked together.
-                while let Some((_, bytes)) = datagrams.next_if(|(next, _)| *next == peer) {
-                    intake.datagram(session, bytes, max_len);
+                while let Some(datagram) = datagrams.next_if(|next| next.peer == peer) {
+                    session.set_process(datagram.process);
+                    intake.datagram(session, datagram, max_len);
                 }
                 intake.finish(session);
             }

@@ -1,9 +1,10 @@
 //! What is remembered of a connection from one read to the next: above all, whose it is.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use super::listener::Listener;
+use super::local::{Local, Process};
 use super::sender::Sender;
 use super::usage::Usage;
 use super::{Ingest, now, steady};
@@ -19,6 +20,10 @@ use crate::time::Timestamp;
 pub struct Session {
     pub(super) listener: Arc<Listener>,
     pub(super) peer: IpAddr,
+    /// What the kernel says of a sender on this machine, who has no address.
+    pub(super) local: Option<Local>,
+    /// Whether it is one.
+    is_local: bool,
     /// Counts as open as long as the session lasts.
     connection: Option<Connection>,
     /// The key of the connection itself, before any in a message (certificate, SNI).
@@ -56,6 +61,8 @@ impl Session {
         Self {
             listener,
             peer: peer.to_canonical(),
+            local: None,
+            is_local: false,
             connection,
             above: None,
             below: None,
@@ -73,6 +80,21 @@ impl Session {
     /// Ends it, and gives back what [`Ingest::admit`] gave, for the next one of the same connection.
     pub fn into_connection(self) -> Option<Connection> {
         self.connection
+    }
+
+    /// A session of someone on this machine, which is called `host`. For lists and limits that is
+    /// the loopback address.
+    pub fn local(listener: Arc<Listener>, host: Arc<str>, connection: Option<Connection>) -> Self {
+        let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let local = Some(Local::new(host));
+        Self { local, is_local: true, ..Self::new(listener, peer, connection) }
+    }
+
+    /// Says which process sends what comes next, on this machine.
+    pub fn set_process(&mut self, process: Option<Process>) {
+        if let Some(local) = &mut self.local {
+            local.set(process);
+        }
     }
 
     /// Whom it serves.
@@ -292,7 +314,7 @@ impl Ingest {
         let origin = Origin {
             project: Arc::clone(project.name()),
             listener: Arc::clone(&session.listener.name),
-            peer: Some(session.peer),
+            peer: Some(session.peer).filter(|_| !session.is_local),
             key: key.as_ref().map(|key| key.id().into()),
             auth: Some(method),
         };

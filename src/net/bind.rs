@@ -2,16 +2,20 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use quinn_udp::UdpSocketState;
 use socket2::{Domain, Protocol as IpProtocol, SockRef, Socket, Type};
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::{TcpListener, UdpSocket, UnixDatagram, UnixListener};
 use tokio_rustls::TlsAcceptor;
 
 use super::config::{ListenerConfig, Transport};
 use super::inherit::Inherited;
+use super::listen::Listen;
+use super::sockets::Streams;
 use super::tls::{self, TlsError};
+use super::unix::{self, FileError, SocketFile};
 use crate::ingest::Listener;
 
 /// A listener whose socket is open.
@@ -25,9 +29,9 @@ pub struct Door {
 /// An open socket.
 pub enum Bound {
     /// Of streams.
-    Tcp {
+    Streams {
         /// The socket.
-        socket: TcpListener,
+        socket: Streams,
         /// What answers handshakes, where there are any.
         tls: Option<TlsAcceptor>,
     },
@@ -37,6 +41,13 @@ pub enum Bound {
         socket: UdpSocket,
         /// What the system can do with it.
         state: UdpSocketState,
+    },
+    /// Of datagrams, at a path.
+    Unixgram {
+        /// The socket.
+        socket: UnixDatagram,
+        /// Its file, where it is ours to remove.
+        file: Option<SocketFile>,
     },
 }
 
@@ -49,9 +60,9 @@ pub enum BindError {
         /// The listener.
         name: String,
         /// Its address.
-        listen: SocketAddr,
-        /// What the system said.
-        error: io::Error,
+        listen: Listen,
+        /// What the system said, or is in the way.
+        error: FileError,
     },
     /// Its certificates cannot be used.
     #[error("listener {name:?}: {error}")]
@@ -74,20 +85,38 @@ pub fn bind(
     listener: Arc<Listener>,
     inherited: &mut Inherited,
 ) -> Result<Door, BindError> {
-    let failed =
-        |error| BindError::Socket { name: config.name.clone(), listen: config.listen, error };
-    let bound = match config.transport {
-        Transport::Tcp => {
-            let tls = config.tls.as_ref().map(tls::acceptor).transpose();
-            let tls = tls.map_err(|error| BindError::Tls { name: config.name.clone(), error })?;
-            Bound::Tcp { socket: tcp(config.listen, inherited).map_err(failed)?, tls }
-        }
-        Transport::Udp => {
-            let (socket, state) = udp(&config, inherited).map_err(failed)?;
-            Bound::Udp { socket, state }
-        }
+    let tls = config.tls.as_ref().map(tls::acceptor).transpose();
+    let tls = tls.map_err(|error| BindError::Tls { name: config.name.clone(), error })?;
+    let failed = |error| {
+        let (name, listen) = (config.name.clone(), config.listen.clone());
+        BindError::Socket { name, listen, error }
     };
+    let bound = open(&config, tls, inherited).map_err(failed)?;
     Ok(Door { bound, listener, config })
+}
+
+fn open(
+    config: &ListenerConfig,
+    tls: Option<TlsAcceptor>,
+    inherited: &mut Inherited,
+) -> Result<Bound, FileError> {
+    match (config.transport, &config.listen) {
+        (Transport::Tcp, Listen::Address(listen)) => {
+            Ok(Bound::Streams { socket: Streams::Tcp(tcp(*listen, inherited)?), tls })
+        }
+        (Transport::Udp, Listen::Address(listen)) => {
+            let (socket, state) = udp(config, *listen, inherited)?;
+            Ok(Bound::Udp { socket, state })
+        }
+        (Transport::Unix, Listen::Path(path)) => {
+            Ok(Bound::Streams { socket: unix_streams(config, path, inherited)?, tls })
+        }
+        (Transport::Unixgram, Listen::Path(path)) => unixgram(config, path, inherited),
+        // Refused with the rest of what makes no sense, before anything is opened.
+        (Transport::Tcp | Transport::Udp, _) | (Transport::Unix | Transport::Unixgram, _) => {
+            Err(io::Error::from(io::ErrorKind::InvalidInput).into())
+        }
+    }
 }
 
 impl Door {
@@ -96,17 +125,20 @@ impl Door {
     /// # Errors
     ///
     /// The system does not say.
-    pub fn address(&self) -> io::Result<SocketAddr> {
+    pub fn address(&self) -> io::Result<Listen> {
         match &self.bound {
-            Bound::Tcp { socket, .. } => socket.local_addr(),
-            Bound::Udp { socket, .. } => socket.local_addr(),
+            Bound::Streams { socket: Streams::Tcp(socket), .. } => Ok(socket.local_addr()?.into()),
+            Bound::Udp { socket, .. } => Ok(socket.local_addr()?.into()),
+            Bound::Streams { socket: Streams::Unix { .. }, .. } | Bound::Unixgram { .. } => {
+                Ok(self.config.listen.clone())
+            }
         }
     }
 
     /// The bytes that the kernel keeps for a listener of datagrams.
     pub fn receive_buffer(&self) -> Option<usize> {
         match &self.bound {
-            Bound::Tcp { .. } => None,
+            Bound::Streams { .. } | Bound::Unixgram { .. } => None,
             Bound::Udp { socket, .. } => SockRef::from(socket).recv_buffer_size().ok(),
         }
     }
@@ -119,7 +151,7 @@ impl Door {
     /// The socket's number among those of the system, where it is one of datagrams.
     pub fn datagram_inode(&self) -> Option<u64> {
         match &self.bound {
-            Bound::Tcp { .. } => None,
+            Bound::Streams { .. } | Bound::Unixgram { .. } => None,
             Bound::Udp { socket, .. } => super::drops::inode(socket),
         }
     }
@@ -138,14 +170,48 @@ fn tcp(listen: SocketAddr, inherited: &mut Inherited) -> io::Result<TcpListener>
     TcpListener::from_std(socket.into())
 }
 
+fn unix_streams(
+    config: &ListenerConfig,
+    path: &Path,
+    inherited: &mut Inherited,
+) -> Result<Streams, FileError> {
+    let (socket, file) = match inherited.unix_stream(path) {
+        Some(socket) => (socket, None),
+        None => {
+            let (socket, file) = unix::bind_stream(path, &config.socket, BACKLOG)?;
+            (socket, Some(file))
+        }
+    };
+    socket.set_nonblocking(true)?;
+    Ok(Streams::Unix { socket: UnixListener::from_std(socket)?, file })
+}
+
+fn unixgram(
+    config: &ListenerConfig,
+    path: &Path,
+    inherited: &mut Inherited,
+) -> Result<Bound, FileError> {
+    let (socket, file) = match inherited.unix_datagram(path) {
+        Some(socket) => (socket, None),
+        None => {
+            let (socket, file) = unix::bind_datagrams(path, &config.socket)?;
+            (socket, Some(file))
+        }
+    };
+    unix::hear_credentials(&socket)?;
+    socket.set_nonblocking(true)?;
+    Ok(Bound::Unixgram { socket: UnixDatagram::from_std(socket)?, file })
+}
+
 fn udp(
     config: &ListenerConfig,
+    listen: SocketAddr,
     inherited: &mut Inherited,
 ) -> io::Result<(UdpSocket, UdpSocketState)> {
-    let (socket, handed_over) = match inherited.datagram(config.listen) {
+    let (socket, handed_over) = match inherited.datagram(listen) {
         Some(socket) => (Socket::from(socket), true),
         None => {
-            let domain = Domain::for_address(config.listen);
+            let domain = Domain::for_address(listen);
             (Socket::new(domain, Type::DGRAM, Some(IpProtocol::UDP))?, false)
         }
     };
@@ -157,7 +223,7 @@ fn udp(
         socket.set_recv_buffer_size(wanted)?;
     }
     if !handed_over {
-        socket.bind(&config.listen.into())?;
+        socket.bind(&listen.into())?;
     }
     let socket = UdpSocket::from_std(socket.into())?;
     let state = UdpSocketState::new((&socket).into())?;
@@ -167,10 +233,14 @@ fn udp(
 impl std::fmt::Debug for Bound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Tcp { socket, tls } => {
-                f.debug_struct("Tcp").field("socket", socket).field("tls", &tls.is_some()).finish()
+            Self::Streams { socket, tls } => {
+                let mut shown = f.debug_struct("Streams");
+                shown.field("socket", socket).field("tls", &tls.is_some()).finish()
             }
             Self::Udp { socket, .. } => f.debug_struct("Udp").field("socket", socket).finish(),
+            Self::Unixgram { socket, .. } => {
+                f.debug_struct("Unixgram").field("socket", socket).finish()
+            }
         }
     }
 }

@@ -1,17 +1,17 @@
 //! `[[listener]]`: one configured socket.
 
-use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use ipnet::IpNet;
-use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
 use super::http::HttpConfig;
+use super::listen::Listen;
+use super::proxies::ProxyConfig;
+use super::unix::SocketOwner;
 use crate::frame::Framing;
-use crate::gate::{Environment, Label, parse_net};
+use crate::gate::{Environment, Label};
 use crate::ingest::Format;
 
 /// One socket that senders write to.
@@ -22,10 +22,13 @@ pub struct ListenerConfig {
     pub name: String,
     /// What senders speak: `syslog`, `logstash` or `http`.
     pub protocol: Protocol,
-    /// How it comes: `tcp` or `udp`.
+    /// How it comes: `tcp`, `udp`, `unix` (a stream) or `unixgram` (datagrams, as at `/dev/log`).
     pub transport: Transport,
-    /// Where: an address and a port.
-    pub listen: SocketAddr,
+    /// Where: an address and a port; of `unix` and `unixgram` a path of at most 107 bytes.
+    pub listen: Listen,
+    /// Who may write to it, where it is a file.
+    #[serde(default)]
+    pub socket: SocketOwner,
     /// How syslog messages are told apart on a stream. Default: "auto".
     #[serde(default)]
     pub framing: Framing,
@@ -102,20 +105,6 @@ pub struct TlsConfig {
     pub key_domain: Option<String>,
 }
 
-/// Proxies that put a PROXY header, of version 1 or 2, in front of a stream. A header from any
-/// other address is not looked for: it is text.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProxyConfig {
-    /// Networks and addresses whose headers are believed. Range: 1 to 256 of them.
-    #[serde(deserialize_with = "networks")]
-    pub trusted: Vec<IpNet>,
-    /// Whether they are refused without a header; else the address of the socket counts then.
-    /// Default: true.
-    #[serde(default = "default_required")]
-    pub required: bool,
-}
-
 /// What senders speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -136,6 +125,10 @@ pub enum Transport {
     Tcp,
     /// Datagrams.
     Udp,
+    /// A stream of a process on this machine.
+    Unix,
+    /// Datagrams of processes on this machine.
+    Unixgram,
 }
 
 /// How Logstash events are written.
@@ -153,12 +146,18 @@ pub enum Codec {
 
 impl ListenerConfig {
     /// A listener with the defaults of everything else.
-    pub fn new(name: &str, protocol: Protocol, transport: Transport, listen: SocketAddr) -> Self {
+    pub fn new(
+        name: &str,
+        protocol: Protocol,
+        transport: Transport,
+        listen: impl Into<Listen>,
+    ) -> Self {
         Self {
             name: name.to_owned(),
             protocol,
             transport,
-            listen,
+            listen: listen.into(),
+            socket: SocketOwner::default(),
             framing: Framing::default(),
             codec: Codec::default(),
             require_key: None,
@@ -182,7 +181,7 @@ impl ListenerConfig {
 
     /// Whether a sender without a key is turned away.
     pub fn requires_key(&self) -> bool {
-        self.require_key.unwrap_or(!self.listen.ip().is_loopback())
+        self.require_key.unwrap_or(!self.listen.is_here())
     }
 
     /// How its messages are read.
@@ -268,25 +267,46 @@ impl ListenerConfig {
             let found = self.max_body;
             problems.push(("max_body", format!("expected 64 KiB to 64 MiB, but found {found}")));
         }
-        if (self.protocol, self.transport) == (Protocol::Http, Transport::Udp) {
-            let what = "expected \"tcp\" beside protocol = \"http\", but found \"udp\"";
+        if self.protocol == Protocol::Http && self.transport.is_datagrams() {
+            let what = "expected a stream for protocol = \"http\", but found datagrams";
             problems.push(("transport", what.to_owned()));
         }
         if self.max_connections == 0 {
             problems.push(("max_connections", "expected 1 or more, but found 0".to_owned()));
         }
         self.tls_problems(&mut problems);
+        self.listen_problems(&mut problems);
         problems.extend(self.proxy.iter().flat_map(|proxy| proxy.problems(self.transport)));
-        if !self.requires_key() && !self.allow_anonymous && !self.listen.ip().is_loopback() {
+        if !self.requires_key() && !self.allow_anonymous && !self.listen.is_here() {
             let what = "expected allow_anonymous = true to let anyone write to";
             problems.push(("require_key", format!("{what} {}, but found false", self.listen)));
         }
         problems
     }
 
+    fn listen_problems(&self, problems: &mut Vec<(&'static str, String)>) {
+        let what = match (self.transport.is_unix(), &self.listen) {
+            (false, Listen::Path(_)) => "expected an address and a port",
+            (true, Listen::Address(_)) => "expected the path of a socket",
+            (true, Listen::Path(path)) if path.as_os_str().len() > MAX_PATH => {
+                "expected a path of at most 107 bytes"
+            }
+            _ => "",
+        };
+        if !what.is_empty() {
+            problems.push(("listen", format!("{what}, but found {}", self.listen)));
+        }
+        if self.transport.is_unix() {
+            problems.extend(self.socket.problems());
+        } else if self.socket != SocketOwner::default() {
+            let what = "expected the transport unix or unixgram beside it, but found another";
+            problems.push(("socket", what.to_owned()));
+        }
+    }
+
     fn tls_problems(&self, problems: &mut Vec<(&'static str, String)>) {
-        if self.tls.is_some() && self.transport == Transport::Udp {
-            let what = "expected no certificate on a listener of datagrams, but found one";
+        if self.tls.is_some() && self.transport != Transport::Tcp {
+            let what = "expected a certificate on a listener of tcp only, but found one on another";
             problems.push(("tls", what.to_owned()));
         }
         if let Some(TlsConfig { client_ca: None, require_client_cert: true, .. }) = &self.tls {
@@ -302,39 +322,16 @@ impl ListenerConfig {
     }
 }
 
-impl ProxyConfig {
-    /// Whether a header from this address is believed.
-    pub(super) fn trusts(&self, peer: IpAddr) -> bool {
-        let peer = peer.to_canonical();
-        self.trusted.iter().any(|network| network.contains(&peer))
+impl Transport {
+    /// Whether it is one of datagrams.
+    pub fn is_datagrams(self) -> bool {
+        matches!(self, Self::Udp | Self::Unixgram)
     }
 
-    fn problems(&self, transport: Transport) -> Vec<(&'static str, String)> {
-        let mut problems = Vec::new();
-        if transport == Transport::Udp {
-            let what = "expected no proxies on a listener of datagrams, but found some";
-            problems.push(("proxy", what.to_owned()));
-        }
-        let found = self.trusted.len();
-        if !(1..=MAX_TRUSTED).contains(&found) {
-            let what = format!("expected 1 to {MAX_TRUSTED} networks, but found {found}");
-            problems.push(("proxy.trusted", what));
-        }
-        problems
+    /// Whether it is one of this machine's files.
+    pub fn is_unix(self) -> bool {
+        matches!(self, Self::Unix | Self::Unixgram)
     }
-}
-
-/// Networks, and addresses, which stand for themselves alone.
-fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
-    let network = |text: &String| {
-        let what = || format!("expected an address or a network, but found {text:?}");
-        parse_net(text).ok_or_else(|| D::Error::custom(what()))
-    };
-    Vec::<String>::deserialize(deserializer)?.iter().map(network).collect()
-}
-
-fn default_required() -> bool {
-    true
 }
 
 /// Names under which the daemon books what comes in by its own doors.
@@ -372,15 +369,16 @@ fn default_body_timeout() -> Duration {
     Duration::from_secs(30)
 }
 
-/// Networks of proxies: each connection is compared with all of them.
-const MAX_TRUSTED: usize = 256;
+/// The longest path of a unix socket, in bytes (`unix(7)`).
+const MAX_PATH: usize = 107;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn listener(listen: &str) -> ListenerConfig {
-        ListenerConfig::new("x", Protocol::Syslog, Transport::Tcp, listen.parse().unwrap())
+        let listen: Listen = listen.parse().unwrap();
+        ListenerConfig::new("x", Protocol::Syslog, Transport::Tcp, listen)
     }
 
     #[test]
@@ -395,33 +393,23 @@ mod tests {
     }
 
     #[test]
-    fn fr_19_proxies_are_trusted_by_their_address() {
-        let proxy = |text: &str| serde_json::from_str::<ProxyConfig>(text);
-        let trusted = r#"{"trusted": ["10.0.0.0/8", "192.0.2.1", "2001:db8::/32"]}"#;
-        let config = proxy(trusted).unwrap();
-        assert!(config.required);
-        for (peer, want) in [
-            ("10.1.2.3", true),
-            ("::ffff:10.1.2.3", true),
-            ("192.0.2.1", true),
-            ("2001:db8::1", true),
-            ("192.0.2.2", false),
-            ("127.0.0.1", false),
-            ("::1", false),
-        ] {
-            assert_eq!(config.trusts(peer.parse().unwrap()), want, "{peer}");
+    fn a_path_goes_with_a_unix_socket_and_an_address_with_a_port() {
+        let problems = |transport, listen: &str| {
+            let mut config = listener(listen);
+            config.transport = transport;
+            config.problems().into_iter().map(|(_, what)| what).collect::<Vec<_>>().join(", ")
+        };
+        for transport in [Transport::Unix, Transport::Unixgram] {
+            assert_eq!(problems(transport, "/dev/log"), "");
+            let what = "expected the path of a socket, but found 127.0.0.1:514";
+            assert_eq!(problems(transport, "127.0.0.1:514"), what);
+            assert_ne!(problems(transport, &format!("/{}", "x".repeat(107))), "");
         }
-        assert!(proxy(r#"{"trusted": ["10.0.0.0/40"]}"#).is_err());
-        assert!(proxy(r#"{"required": true}"#).is_err());
-
-        let mut listener = listener("127.0.0.1:5514");
-        listener.proxy = Some(config);
-        assert_eq!(listener.problems(), []);
-        listener.transport = Transport::Udp;
-        assert_eq!(listener.problems().first().map(|(key, _)| *key), Some("proxy"));
-        listener.transport = Transport::Tcp;
-        listener.proxy = Some(proxy(r#"{"trusted": []}"#).unwrap());
-        assert_eq!(listener.problems().first().map(|(key, _)| *key), Some("proxy.trusted"));
+        let what = "expected an address and a port, but found /dev/log";
+        assert_eq!(problems(Transport::Tcp, "/dev/log"), what);
+        assert_eq!(problems(Transport::Udp, "/dev/log"), what);
+        // Who is on this machine needs no key; everyone who may write to the file is let in.
+        assert!(!listener("/dev/log").requires_key());
     }
 
     #[test]

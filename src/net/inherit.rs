@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::unix::net::{SocketAddr as UnixAddr, UnixDatagram, UnixListener};
+use std::path::{Path, PathBuf};
 
 use listenfd::ListenFd;
 use tracing::warn;
@@ -11,6 +13,8 @@ use tracing::warn;
 pub struct Inherited {
     streams: Vec<(SocketAddr, TcpListener)>,
     datagrams: Vec<(SocketAddr, UdpSocket)>,
+    unix_streams: Vec<(PathBuf, UnixListener)>,
+    unix_datagrams: Vec<(PathBuf, UnixDatagram)>,
 }
 
 impl Inherited {
@@ -28,8 +32,14 @@ impl Inherited {
                 inherited.streams.push((socket.local_addr()?, socket));
             } else if let Ok(Some(socket)) = handed.take_udp_socket(number) {
                 inherited.datagrams.push((socket.local_addr()?, socket));
+            } else if let Ok(Some(socket)) = handed.take_unix_listener(number) {
+                inherited.unix_streams.push((path(&socket.local_addr()?), socket));
+            } else if let Ok(Some(socket)) = handed.take_unix_datagram(number) {
+                inherited.unix_datagrams.push((path(&socket.local_addr()?), socket));
             } else {
-                warn!(number, "expected a TCP or UDP socket to be handed over, but found another");
+                let what =
+                    "expected a TCP, UDP or unix socket to be handed over, but found another";
+                warn!(number, what);
             }
         }
         Ok(inherited)
@@ -47,6 +57,18 @@ impl Inherited {
         Some(self.datagrams.swap_remove(at).1)
     }
 
+    /// The socket of streams at this path, if one was handed over. Its file is the other's to remove.
+    pub(super) fn unix_stream(&mut self, listen: &Path) -> Option<UnixListener> {
+        let at = self.unix_streams.iter().position(|(path, _)| path == listen)?;
+        Some(self.unix_streams.swap_remove(at).1)
+    }
+
+    /// The socket of datagrams at this path, if one was handed over.
+    pub(super) fn unix_datagram(&mut self, listen: &Path) -> Option<UnixDatagram> {
+        let at = self.unix_datagrams.iter().position(|(path, _)| path == listen)?;
+        Some(self.unix_datagrams.swap_remove(at).1)
+    }
+
     /// Says which sockets no listener wanted: whoever sends there waits for ever.
     pub fn warn_of_unused(&self) {
         let streams = self.streams.iter().map(|(address, _)| ("tcp", address));
@@ -54,5 +76,16 @@ impl Inherited {
         for (transport, address) in streams.chain(datagrams) {
             warn!(transport, %address, "a socket was handed over that no [[listener]] names");
         }
+        let streams = self.unix_streams.iter().map(|(path, _)| ("unix", path));
+        let datagrams = self.unix_datagrams.iter().map(|(path, _)| ("unixgram", path));
+        for (transport, path) in streams.chain(datagrams) {
+            let address = path.display();
+            warn!(transport, %address, "a socket was handed over that no [[listener]] names");
+        }
     }
+}
+
+/// Where a unix socket is; nowhere, if it has no path.
+fn path(address: &UnixAddr) -> PathBuf {
+    address.as_pathname().unwrap_or_else(|| Path::new("")).to_owned()
 }

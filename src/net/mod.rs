@@ -25,17 +25,26 @@ mod drops;
 pub mod http;
 mod identity;
 mod inherit;
+mod listen;
+mod proxies;
 mod proxy;
+mod rewound;
+mod sockets;
 mod stream;
 mod tcp;
 mod tls;
 mod udp;
+mod unix;
 
 pub use self::bind::{Bound, Door, bind};
-pub use self::config::{ListenerConfig, Protocol, ProxyConfig, TlsConfig, Transport};
+pub use self::config::{ListenerConfig, Protocol, TlsConfig, Transport};
 pub use self::drops::Drops;
 pub use self::inherit::Inherited;
+pub use self::listen::Listen;
+pub use self::proxies::ProxyConfig;
+pub use self::sockets::Streams;
 pub use self::tls::TlsError;
+pub use self::unix::{FileError, SocketFile, SocketOwner};
 
 use std::sync::Arc;
 
@@ -48,7 +57,7 @@ use crate::ingest::Ingest;
 pub fn serve(door: Door, ingest: Arc<Ingest>, stop: &CancellationToken, tasks: &TaskTracker) {
     let Door { bound, listener, config } = door;
     match bound {
-        Bound::Tcp { socket, tls } => {
+        Bound::Streams { socket, tls } => {
             let http = (config.protocol == Protocol::Http)
                 .then(|| http::server(Arc::clone(&ingest), Arc::clone(&listener), &config, stop));
             let acceptor = tcp::Acceptor {
@@ -57,6 +66,7 @@ pub fn serve(door: Door, ingest: Arc<Ingest>, stop: &CancellationToken, tasks: &
                 config,
                 tls,
                 http: http.map(Arc::new),
+                host: unix::host(),
                 stop: stop.clone(),
                 tasks: tasks.clone(),
             };
@@ -65,6 +75,14 @@ pub fn serve(door: Door, ingest: Arc<Ingest>, stop: &CancellationToken, tasks: &
         Bound::Udp { socket, state } => {
             let receiver = udp::Receiver { ingest, listener, config, stop: stop.clone() };
             tasks.spawn(receiver.run(socket, state));
+        }
+        Bound::Unixgram { socket, file } => {
+            let (max_len, stop) = (config.max_len(), stop.clone());
+            let receiver = unix::Receiver { ingest, listener, max_len, stop };
+            tasks.spawn(async move {
+                receiver.run(socket).await;
+                drop(file);
+            });
         }
     }
 }

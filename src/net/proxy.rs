@@ -3,14 +3,14 @@
 //! The header is the first thing on the wire, before a TLS handshake. What came in the same read
 //! is kept in front of the rest of the stream.
 
-use std::io::{self, Cursor};
+use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, copy, join, sink};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, copy, sink};
 use tokio::time::timeout;
 
+use super::rewound::Rewound;
 use crate::frame::{Proxy, proxy};
 
 /// Why a connection has no client.
@@ -40,11 +40,11 @@ struct Front {
 
 /// Reads the header off `socket`, which must come within `limit`; the client that it names, and
 /// the stream behind it. A stream without a header is handed on whole unless one is `required`.
-pub(super) async fn accept(
-    mut socket: TcpStream,
+pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+    mut socket: S,
     required: bool,
     limit: Duration,
-) -> Result<(Option<IpAddr>, impl AsyncRead + AsyncWrite + Unpin), ProxyError> {
+) -> Result<(Option<IpAddr>, Rewound<S>), ProxyError> {
     let mut buffer = Vec::with_capacity(READ);
     let front = match timeout(limit, read(&mut socket, &mut buffer)).await {
         Ok(front) => front,
@@ -56,9 +56,7 @@ pub(super) async fn accept(
         }
         front => front?,
     };
-    let (reader, writer) = socket.into_split();
-    let stream = join(Cursor::new(front.rest).chain(reader), writer);
-    Ok((front.client, stream))
+    Ok((front.client, Rewound::new(front.rest, socket)))
 }
 
 /// Reads until the header has ended or there is none; `buffer` holds what was read, but for what

@@ -1,13 +1,13 @@
 //! Accepts connections.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::IntGauge;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -19,11 +19,12 @@ use super::config::ListenerConfig;
 use super::http::{self, Carrier, Server};
 use super::identity;
 use super::proxy::{self, ProxyError};
+use super::sockets::{Incoming, Streams};
 use super::stream::Stream;
 use super::tls;
 use crate::event::AuthMethod;
 use crate::gate::Connection;
-use crate::ingest::{Ingest, Listener, Session};
+use crate::ingest::{Ingest, Listener, Process, Session};
 use crate::journal::Failed;
 use crate::metrics::Failure;
 
@@ -36,8 +37,19 @@ pub(super) struct Acceptor {
     pub(super) tls: Option<TlsAcceptor>,
     /// What serves connections that are of calls.
     pub(super) http: Option<Arc<Server>>,
+    /// The name of this machine.
+    pub(super) host: Arc<str>,
     pub(super) stop: CancellationToken,
     pub(super) tasks: TaskTracker,
+}
+
+/// Who connected.
+#[derive(Clone, Copy)]
+enum Client {
+    /// Someone at an address.
+    At(IpAddr),
+    /// A process on this machine.
+    Here(Option<Process>),
 }
 
 /// Counts an open connection on the metrics page.
@@ -45,7 +57,7 @@ struct Gauged(IntGauge);
 
 impl Acceptor {
     /// Accepts until the stop. Nothing that a peer or the system does ends it before.
-    pub(super) async fn run(self, socket: TcpListener) {
+    pub(super) async fn run(self, socket: Streams) {
         let max = usize::try_from(self.config.max_connections).unwrap_or(usize::MAX);
         let slots = Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS)));
         loop {
@@ -58,7 +70,7 @@ impl Acceptor {
                 () = self.stop.cancelled() => return,
             };
             match accepted {
-                Ok((stream, peer)) => self.admit(stream, peer, slot),
+                Ok(incoming) => self.admit(incoming, slot),
                 // Out of descriptors, or the peer is gone already: no reason to end, and without
                 // the pause the first would spin.
                 Err(error) => {
@@ -70,31 +82,53 @@ impl Acceptor {
     }
 
     /// Serves a connection, if its address may come in.
-    fn admit(&self, socket: TcpStream, peer: SocketAddr, slot: OwnedSemaphorePermit) {
-        let trusted = self.config.proxy.as_ref().is_some_and(|proxy| proxy.trusts(peer.ip()));
+    fn admit(&self, incoming: Incoming, slot: OwnedSemaphorePermit) {
+        let client = match &incoming {
+            Incoming::Tcp(_, peer) => Client::At(peer.ip()),
+            Incoming::Unix(_, process) => Client::Here(*process),
+        };
+        let peer = client.ip();
+        let trusted = self.config.proxy.as_ref().is_some_and(|proxy| proxy.trusts(peer));
         // Behind a trusted proxy it is the client who may come in or not.
         let connection = match trusted {
             true => None,
-            false => match self.ingest.admit(peer.ip(), || self.listener.call(peer.ip(), None)) {
+            false => match self.ingest.admit(peer, || self.listener.call(peer, None)) {
                 Ok(connection) => Some(connection),
-                Err(_) => return debug!(%peer, "refused"),
+                Err(_) => return debug!(%incoming, "refused"),
             },
         };
-        keep_alive(&socket);
+        debug!(%incoming, "accepted");
+        match incoming {
+            Incoming::Tcp(socket, _) => {
+                keep_alive(&socket);
+                self.start(socket, client, connection, slot);
+            }
+            Incoming::Unix(socket, _) => self.start(socket, client, connection, slot),
+        }
+    }
+
+    fn start(
+        &self,
+        socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        client: Client,
+        connection: Option<Connection>,
+        slot: OwnedSemaphorePermit,
+    ) {
         let acceptor = self.clone();
         self.tasks.spawn(async move {
             let _open = Gauged::new(&acceptor);
             match connection {
-                Some(connection) => acceptor.serve(socket, peer.ip(), connection).await,
-                None => acceptor.serve_proxied(socket, peer.ip()).await,
+                Some(connection) => acceptor.serve(socket, client, connection).await,
+                None => acceptor.serve_proxied(socket, client).await,
             }
-            debug!(%peer, "closed");
+            debug!(peer = %client.ip(), "closed");
             drop(slot);
         });
     }
 
     /// Serves a connection that a trusted proxy opened for someone.
-    async fn serve_proxied(&self, socket: TcpStream, peer: IpAddr) {
+    async fn serve_proxied(&self, socket: impl AsyncRead + AsyncWrite + Unpin, proxy: Client) {
+        let peer = proxy.ip();
         let required = self.config.proxy.as_ref().is_none_or(|proxy| proxy.required);
         let accepted = tokio::select! {
             biased; // what has arrived comes before the order to stop
@@ -102,24 +136,25 @@ impl Acceptor {
             () = self.stop.cancelled() => return,
         };
         let (client, socket) = match accepted {
-            Ok((client, socket)) => (client.unwrap_or(peer), socket),
+            Ok((client, socket)) => (client.map_or(proxy, Client::At), socket),
             Err(ProxyError::Silent) => return,
             Err(error) => return self.note(peer, "PROXY_HEADER", error.to_string()),
         };
-        match self.ingest.admit(client, || self.listener.call(client, None)) {
+        let ip = client.ip();
+        match self.ingest.admit(ip, || self.listener.call(ip, None)) {
             Ok(connection) => self.serve(socket, client, connection).await,
-            Err(_) => debug!(%peer, %client, "refused"),
+            Err(_) => debug!(%peer, client = %ip, "refused"),
         }
     }
 
     async fn serve(
         &self,
         socket: impl AsyncRead + AsyncWrite + Unpin,
-        peer: IpAddr,
+        client: Client,
         connection: Connection,
     ) {
         let Some(tls) = &self.tls else {
-            return self.talk(socket, peer, connection, None).await;
+            return self.talk(socket, client, connection, None).await;
         };
         let handshake = timeout(self.config.handshake_timeout, tls.accept(socket));
         let handshake = tokio::select! {
@@ -130,23 +165,37 @@ impl Acceptor {
             Ok(Ok(socket)) => {
                 let key_domain = self.config.tls.as_ref().and_then(|tls| tls.key_domain.as_deref());
                 let shown = identity::key(self.ingest.gate(), socket.get_ref().1, key_domain);
-                return self.talk(socket, peer, connection, shown).await;
+                return self.talk(socket, client, connection, shown).await;
             }
             Ok(Err(error)) => tls::explain(&error),
             Err(_) => "expected a TLS handshake in time, but it did not end".to_owned(),
         };
         self.ingest.gauges().tls_failures.with_label_values(&[&*self.listener.name]).inc();
-        self.note(peer, "TLS_HANDSHAKE", what);
+        self.note(client.ip(), "TLS_HANDSHAKE", what);
+    }
+
+    fn session(&self, client: Client, connection: Connection) -> Session {
+        let listener = Arc::clone(&self.listener);
+        match client {
+            Client::At(peer) => Session::new(listener, peer, Some(connection)),
+            Client::Here(process) => {
+                let mut session =
+                    Session::local(listener, Arc::clone(&self.host), Some(connection));
+                session.set_process(process);
+                session
+            }
+        }
     }
 
     /// Serves a connection, plain or through TLS, whose handshake may have shown a key.
     async fn talk(
         &self,
         socket: impl AsyncRead + AsyncWrite + Unpin,
-        peer: IpAddr,
+        client: Client,
         connection: Connection,
         key: Option<(String, AuthMethod)>,
     ) {
+        let peer = client.ip();
         if let Some(server) = &self.http {
             let carrier = Carrier::new(connection, key);
             let served = http::serve(server, socket, peer, carrier);
@@ -156,8 +205,7 @@ impl Acceptor {
                 Ok(()) => {}
             };
         }
-        let session = Session::new(Arc::clone(&self.listener), peer, Some(connection));
-        let mut stream = Stream::new(self, session);
+        let mut stream = Stream::new(self, self.session(client, connection));
         if let Some((id, method)) = key {
             stream.bind(&id, method);
         }
@@ -174,6 +222,16 @@ impl Acceptor {
     fn note(&self, peer: IpAddr, code: &'static str, message: String) {
         let call = self.listener.call(peer, None);
         self.ingest.note_failure(1, Failed { call, code, message, ..Failed::default() });
+    }
+}
+
+impl Client {
+    /// What lists and limits go by.
+    fn ip(self) -> IpAddr {
+        match self {
+            Self::At(peer) => peer,
+            Self::Here(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::config::ListenerConfig;
-use crate::ingest::{Ingest, Listener, Peers};
+use crate::ingest::{Datagram, Ingest, Listener, Peers};
 
 /// A listener of datagrams.
 pub(super) struct Receiver {
@@ -121,18 +121,23 @@ impl<'d> Datagrams<'d> {
 }
 
 impl<'d> Iterator for Datagrams<'d> {
-    type Item = (IpAddr, &'d [u8]);
+    type Item = Datagram<'d>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Some(bytes) = self.joined.next() {
-            return Some((self.peer, bytes));
+            return Some(datagram(self.peer, bytes));
         }
         let (meta, buffer) = (self.metas.next()?, self.buffers.next()?);
         self.peer = meta.addr.ip();
         // `stride` is the length of each but the last.
         self.joined = buffer.get(..meta.len).unwrap_or_default().chunks(meta.stride.max(1));
-        Some((self.peer, self.joined.next().unwrap_or_default()))
+        Some(datagram(self.peer, self.joined.next().unwrap_or_default()))
     }
+}
+
+/// A whole one: there is room for the longest that UDP carries.
+fn datagram(peer: IpAddr, bytes: &[u8]) -> Datagram<'_> {
+    Datagram { peer, process: None, bytes, len: bytes.len() }
 }
 
 impl Pace {

@@ -19,6 +19,7 @@
 //! | streams and datagrams that are odd               | [`intake`]   |
 //! | listeners of calls over HTTP                     | [`http`]     |
 //! | who is behind a proxy                            | [`proxy`]    |
+//! | unix sockets, and who is behind them             | [`unix`]     |
 //! | what is computed of events, and many who ask     | [`queries`]  |
 //! | webhooks, and journals forwarded to others       | [`ship`]     |
 //! | `logtrace tail`                                  | [`tail`]     |
@@ -58,3 +59,4 @@ mod scale;
 mod ship;
 mod store;
 mod tail;
+mod unix;

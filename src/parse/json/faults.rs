@@ -302,6 +302,9 @@ fn sy_12_the_daemons_own_fields_cannot_be_forged() {
         (r#"{"listener":"v"}"#, "listener"),
         (r#"{"peer":{"ip":"v"}}"#, "peer.ip"),
         (r#"{"peer.ip":"v"}"#, "peer.ip"),
+        (r#"{"peer":{"pid":"v"}}"#, "peer.pid"),
+        (r#"{"peer.uid":"v"}"#, "peer.uid"),
+        (r#"{"peer.gid":"v"}"#, "peer.gid"),
         (r#"{"\u0070eer":{"\u0069p":"v"}}"#, "peer.ip"),
         (r#"{"auth":{"method":"v","x":1}}"#, "auth.method"),
     ] {
@@ -310,6 +313,8 @@ fn sy_12_the_daemons_own_fields_cannot_be_forged() {
         assert_eq!(event.get(&format!("sender.{name}")), "\"v\"", "{line}");
         assert_eq!(event.tags, ["reserved_field"], "{line}");
     }
+    let listed = event(r#"{"peer":[{"uid":0}]}"#);
+    assert_eq!(listed.get("sender.peer"), "[{\"uid\":0}]");
     assert_eq!(event(r#"{"key":{"id":1},"peer":{"port":2}}"#).tags, [""; 0]);
 }
 

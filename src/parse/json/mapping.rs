@@ -100,7 +100,7 @@ impl<'w, 'a> Mapping<'w, 'a> {
             (Role::Tags, Value::Null) => self.event.labels.clear(),
             (Role::Tags, value) => self.unusable_tags(value),
             (Role::Dropped, _) => {}
-            (Role::Reserved, value) => {
+            (Role::Reserved, value) | (Role::Peer, value @ Value::Json(_)) => {
                 self.event.tag(Tag::ReservedField);
                 let name = format!("sender.{}", member.as_str());
                 self.plain(Member::Below(&name), value);

@@ -27,6 +27,8 @@ pub(super) enum Role {
     Dropped,
     /// The daemon's own name (`event::RESERVED`).
     Reserved,
+    /// `peer`: a list under it is not to pass for what the daemon's own fields hold.
+    Peer,
     /// May carry an API key; of two that do, the lower rank is it.
     Credential(u8),
 }
@@ -44,9 +46,9 @@ impl Role {
             b"service.name" => Self::ServiceName,
             b"level" => Self::Level,
             b"log.level" => Self::LogLevel,
-            b"_id" | b"received_at" | b"peer.ip" | b"auth.method" | b"key" | b"listener" => {
-                Self::Reserved
-            }
+            b"_id" | b"received_at" | b"auth.method" | b"key" | b"listener" => Self::Reserved,
+            b"peer" => Self::Peer,
+            b"peer.ip" | b"peer.pid" | b"peer.uid" | b"peer.gid" => Self::Reserved,
             b"logtrace_key" => Self::Credential(0),
             b"api_key" => Self::Credential(1),
             b"apikey" => Self::Credential(2),
@@ -78,8 +80,11 @@ mod tests {
             ("", Role::Plain),
             ("messages", Role::Plain),
             ("x.message", Role::Plain),
-            ("peer", Role::Plain),
+            ("peer", Role::Peer),
             ("peer.ip", Role::Reserved),
+            ("peer.pid", Role::Reserved),
+            ("peer.uid", Role::Reserved),
+            ("peer.gid", Role::Reserved),
             ("received_at", Role::Reserved),
             ("_id", Role::Reserved),
             ("auth.method", Role::Reserved),
