@@ -220,6 +220,7 @@ fn described(config: &ListenerConfig, ledger: &Ledger) -> Listener {
         Protocol::Syslog => "syslog",
         Protocol::Logstash => "logstash",
         Protocol::Http => "http",
+        Protocol::Relp => "relp",
     };
     let transport = match (config.transport, &config.tls) {
         (Transport::Unix, _) => "unix",

@@ -122,6 +122,7 @@ impl Default for Config {
                 listener("syslog-udp", Protocol::Syslog, Transport::Udp, 5514),
                 listener("logstash-tcp", Protocol::Logstash, Transport::Tcp, 5000),
                 listener("logstash-udp", Protocol::Logstash, Transport::Udp, 5000),
+                listener("relp", Protocol::Relp, Transport::Tcp, 2514),
             ],
         }
     }

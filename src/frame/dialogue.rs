@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use super::Step;
+use super::{FrameErrors, Step};
 
 /// A decoder of a protocol that answers its sender: one per connection.
 ///
@@ -27,6 +27,17 @@ pub trait Dialogue: Debug + Send {
     /// Why the stream cannot go on. What came before is stored and answered, then the connection
     /// ends. It hands out no message from there on.
     fn broken(&self) -> Option<ProtocolError>;
+
+    /// Whether both sides agree that nothing more will come: once all is answered, the connection
+    /// is closed.
+    fn is_over(&self) -> bool {
+        false
+    }
+
+    /// What was stepped over since the beginning, by reason.
+    fn errors(&self) -> FrameErrors {
+        FrameErrors::default()
+    }
 
     /// Bytes held of a message whose first part is no longer in the buffer.
     fn held(&self) -> usize;

@@ -15,6 +15,7 @@
 //! | syslog over TCP, TLS, unix    | [`Frames`]           | RFC 6587 §3.4.1 and §3.4.2, RFC 5425 §4.3 |
 //! | Logstash `json_lines`, `line` | [`Frames`], LF       | one line, one message                     |
 //! | Logstash `json`               | [`JsonValues`]       | RFC 8259, values one after the other      |
+//! | RELP                          | [`Relp`]             | librelp, `doc/relp.md`                    |
 //! | any datagram                  | [`datagram()`]       | RFC 5426 §3.1                             |
 //! | HTTP bodies                   | [`inflate()`]        | RFC 9110 §8.4.1, RFC 8878                 |
 //! | streams from a proxy          | [`proxy()`]          | PROXY protocol, versions 1 and 2          |
@@ -50,6 +51,7 @@ mod json_scan;
 mod json_values;
 mod oversize;
 mod proxy;
+mod relp;
 #[cfg(test)]
 mod tests;
 
@@ -60,6 +62,7 @@ pub use self::frames::Frames;
 pub use self::inflate::{Encoding, InflateError, inflate};
 pub use self::json_values::JsonValues;
 pub use self::proxy::{MAX_PROXY, Proxy, proxy};
+pub use self::relp::Relp;
 
 use serde::Deserialize;
 

@@ -36,7 +36,7 @@ impl Decoder {
         match self {
             Self::Frames(frames) => frames.errors(),
             Self::Json(values) => values.errors(),
-            Self::Dialogue(_) => FrameErrors::default(),
+            Self::Dialogue(dialogue) => dialogue.errors(),
         }
     }
 
@@ -58,6 +58,14 @@ impl Decoder {
         match self {
             Self::Dialogue(dialogue) => dialogue.broken(),
             _ => None,
+        }
+    }
+
+    /// Whether both sides agree that nothing more will come.
+    pub fn is_over(&self) -> bool {
+        match self {
+            Self::Dialogue(dialogue) => dialogue.is_over(),
+            _ => false,
         }
     }
 

@@ -20,7 +20,7 @@ use crate::ingest::Format;
 pub struct ListenerConfig {
     /// Its name in metrics and journals. Range: 1 to 64 letters, digits, `-`, `_`, `.`.
     pub name: String,
-    /// What senders speak: `syslog`, `logstash` or `http`.
+    /// What senders speak: `syslog`, `logstash`, `relp` or `http`.
     pub protocol: Protocol,
     /// How it comes: `tcp`, `udp`, `unix` (a stream) or `unixgram` (datagrams, as at `/dev/log`).
     pub transport: Transport,
@@ -115,6 +115,8 @@ pub enum Protocol {
     Logstash,
     /// All that comes over HTTP.
     Http,
+    /// Syslog messages that are acknowledged, as rsyslog's `omrelp` sends them.
+    Relp,
 }
 
 /// How bytes come.
@@ -187,7 +189,7 @@ impl ListenerConfig {
     /// How its messages are read.
     pub fn format(&self) -> Format {
         match (self.protocol, self.codec) {
-            (Protocol::Syslog, _) => Format::Syslog,
+            (Protocol::Syslog | Protocol::Relp, _) => Format::Syslog,
             (Protocol::Logstash, Codec::Line) => Format::Line,
             (Protocol::Logstash, Codec::Json | Codec::JsonLines) | (Protocol::Http, _) => {
                 Format::Json
@@ -267,9 +269,11 @@ impl ListenerConfig {
             let found = self.max_body;
             problems.push(("max_body", format!("expected 64 KiB to 64 MiB, but found {found}")));
         }
-        if self.protocol == Protocol::Http && self.transport.is_datagrams() {
-            let what = "expected a stream for protocol = \"http\", but found datagrams";
-            problems.push(("transport", what.to_owned()));
+        let answering = [(Protocol::Http, "http"), (Protocol::Relp, "relp")];
+        let answering = answering.iter().find(|(protocol, _)| *protocol == self.protocol);
+        if let Some((_, name)) = answering.filter(|_| self.transport.is_datagrams()) {
+            let what = format!("expected a stream for protocol = {name:?}, but found datagrams");
+            problems.push(("transport", what));
         }
         if self.max_connections == 0 {
             problems.push(("max_connections", "expected 1 or more, but found 0".to_owned()));
@@ -410,6 +414,15 @@ mod tests {
         assert_eq!(problems(Transport::Udp, "/dev/log"), what);
         // Who is on this machine needs no key; everyone who may write to the file is let in.
         assert!(!listener("/dev/log").requires_key());
+    }
+
+    #[test]
+    fn what_is_answered_comes_over_a_stream() {
+        let mut listener = listener("127.0.0.1:2514");
+        listener.protocol = Protocol::Relp;
+        assert_eq!(listener.problems(), []);
+        listener.transport = Transport::Udp;
+        assert_eq!(listener.problems().first().map(|(key, _)| *key), Some("transport"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::answering::{Answering, Mute};
 use super::config::{Codec, ListenerConfig, Protocol};
 use super::tcp::Acceptor;
 use crate::event::AuthMethod;
-use crate::frame::{FrameErrors, Frames, Framing, JsonValues};
+use crate::frame::{FrameErrors, Frames, Framing, JsonValues, Relp};
 use crate::ingest::{Decoder, Session};
 use crate::journal::Failed;
 
@@ -103,7 +103,7 @@ impl<'a> Stream<'a> {
             if let Some(error) = self.decoder.broken() {
                 return self.acceptor.ingest.malformed(&self.session, &error);
             }
-            if end {
+            if end || self.decoder.is_over() {
                 return;
             }
             // A sender over its limit is read more slowly; it loses nothing.
@@ -277,6 +277,7 @@ fn decoder(config: &ListenerConfig) -> Decoder {
         (Protocol::Logstash, Codec::JsonLines | Codec::Line) | (Protocol::Http, _) => {
             Decoder::Frames(Box::new(Frames::new(Framing::Lf, max_len)))
         }
+        (Protocol::Relp, _) => Decoder::Dialogue(Box::new(Relp::new(max_len))),
     }
 }
 

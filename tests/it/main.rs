@@ -20,6 +20,7 @@
 //! | listeners of calls over HTTP                     | [`http`]     |
 //! | who is behind a proxy                            | [`proxy`]    |
 //! | unix sockets, and who is behind them             | [`unix`]     |
+//! | RELP, and what it acknowledges                   | [`relp`]     |
 //! | what is computed of events, and many who ask     | [`queries`]  |
 //! | webhooks, and journals forwarded to others       | [`ship`]     |
 //! | `logtrace tail`                                  | [`tail`]     |
@@ -54,6 +55,7 @@ mod lists;
 mod power;
 mod proxy;
 mod queries;
+mod relp;
 mod rules;
 mod scale;
 mod ship;
