@@ -59,6 +59,7 @@ mod stats;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod wall;
 mod watch;
 mod webhooks;
@@ -95,6 +96,7 @@ pub struct Api {
     slots: Slots,
     /// Threads and memory for all queries.
     workers: Arc<Workers>,
+    threads: threads::Threads,
     memory: Arc<Memory>,
     rate: Rate,
     webhooks: Arc<Webhooks>,
@@ -142,6 +144,7 @@ impl Api {
             stop,
             slots,
             workers,
+            threads: threads::Threads::default(),
             memory,
             rate: Rate::default(),
             settings: tokio::sync::Mutex::default(),

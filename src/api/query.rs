@@ -60,7 +60,8 @@ pub(super) async fn run<T: Send + 'static>(
     };
     let _gone = CancelOnDrop(Arc::clone(&budget.cancelled));
     let api = Arc::clone(api);
-    let answer = tokio::task::spawn_blocking(move || {
+    let threads = api.threads.clone();
+    let answer = threads.run(move || {
         let answer = work(&api.store, budget);
         drop(place);
         answer

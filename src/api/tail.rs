@@ -72,7 +72,7 @@ pub(super) async fn tail(
     let after = last_event(&headers)?;
     let place = api.slots.tail()?;
     let store = Arc::clone(&api.store);
-    let tail = tokio::task::spawn_blocking(move || Tail::new(&store, request, after)).await;
+    let tail = api.threads.run(move || Tail::new(&store, request, after)).await;
     let tail = tail.map_err(|error| Problem::internal(&error))??;
     let following = Following {
         api,
@@ -122,7 +122,7 @@ impl Following {
             return self.end("something went wrong here");
         };
         let store = Arc::clone(&self.api.store);
-        let asked = tokio::task::spawn_blocking(move || {
+        let asked = self.api.threads.run(move || {
             let fresh = tail.poll(&store, now());
             drop(turn);
             (tail, fresh)

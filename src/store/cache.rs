@@ -64,12 +64,16 @@ impl Weighter<(u64, ChunkAt, What), Kept> for Bytes {
             Kept::Head(head) => head.memory(),
             Kept::Seconds(seconds) => seconds.memory(),
         };
-        bytes as u64 + ENTRY
+        bytes as u64 + bytes as u64 / SLACK + ENTRY
     }
 }
 
 /// Bytes of a usual column of a block.
 const USUAL: u64 = 64 << 10;
+
+/// One byte in so many is added for what lies unused around them: memory is handed out in classes of
+/// size, and entries that come and go leave gaps.
+const SLACK: u64 = 4;
 
 /// Bytes of an entry beside what it keeps.
 const ENTRY: u64 = 128;

@@ -36,14 +36,13 @@ pub enum Merge {
 /// Rows on their way from segments into larger ones.
 #[derive(Debug)]
 pub(super) struct Merger {
-    fast: Sealer,
-    last: Sealer,
+    /// What makes segments, and whether it compresses them for size. It holds memory as long as
+    /// merges of the same kind follow.
+    sealer: Option<(bool, Sealer)>,
     /// Segments that could not be read, or of which merging makes no fewer: they stay as they are
     /// until the next start.
     left: HashSet<u64>,
     next_segment: Arc<AtomicU64>,
-    /// Whether the sealers hold memory of a merge.
-    is_used: bool,
 }
 
 /// Segments that will be one, and how hard they are compressed.
@@ -56,21 +55,19 @@ struct Due {
 
 impl Merger {
     pub(super) fn new(next_segment: &Arc<AtomicU64>) -> Self {
-        Self {
-            fast: Sealer::new(LEVEL, true, Arc::clone(next_segment)),
-            last: Sealer::new(LAST_LEVEL, true, Arc::clone(next_segment)),
-            left: HashSet::new(),
-            next_segment: Arc::clone(next_segment),
-            is_used: false,
-        }
+        Self { sealer: None, left: HashSet::new(), next_segment: Arc::clone(next_segment) }
     }
 
-    /// Gives the memory of the last merge back: it is as much as all of what is open at once.
-    fn rest(&mut self) {
-        if std::mem::take(&mut self.is_used) {
-            let left = std::mem::take(&mut self.left);
-            *self = Self { left, ..Self::new(&Arc::clone(&self.next_segment)) };
+    /// What makes segments of the one kind, or the other; the memory of the other is given back
+    /// first.
+    fn sealer(&mut self, is_last: bool) -> &mut Sealer {
+        if self.sealer.as_ref().is_none_or(|(kind, _)| *kind != is_last) {
+            self.sealer = None;
         }
+        let next_segment = &self.next_segment;
+        let level = if is_last { LAST_LEVEL } else { LEVEL };
+        let made = || (is_last, Sealer::new(level, true, Arc::clone(next_segment)));
+        &mut self.sealer.get_or_insert_with(made).1
     }
 }
 
@@ -90,11 +87,10 @@ impl Store {
     ) -> Result<bool, Error> {
         let merger = &mut *self.merging.lock();
         let Some(due) = self.due(what, &merger.left) else {
-            merger.rest();
+            merger.sealer = None; // it holds as much as all of what is open at once
             return Ok(false);
         };
-        merger.is_used = true;
-        let sealer = if due.is_last { &mut merger.last } else { &mut merger.fast };
+        let sealer = merger.sealer(due.is_last);
         let deleted: Vec<_> = due.segments.iter().map(|old| self.tombstones_of(old.id)).collect();
         sealer.begin();
         for segment in &due.segments {
