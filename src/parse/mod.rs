@@ -36,12 +36,21 @@
 mod body;
 mod context;
 mod flat;
+pub mod hec;
 mod hello;
 mod http_secret;
+mod fallback;
 pub mod json;
 mod line;
+pub mod loki;
+mod octets;
+pub mod otlp;
+mod records;
 mod structured_data;
 mod syslog;
+#[cfg(test)]
+mod testing;
+mod wire;
 
 pub use self::body::{BodyError, BodyFormat, Each};
 pub use self::context::Context;
@@ -49,5 +58,7 @@ pub use self::flat::flatten;
 pub use self::hello::hello;
 pub use self::http_secret::http_secret;
 pub use self::line::line;
+pub use self::records::{RecordError, RecordLimits, Records};
 pub use self::structured_data::{parameter, structured_data};
 pub use self::syslog::syslog;
+pub use self::wire::WireError;

@@ -16,13 +16,16 @@ pub struct JsonError {
 
 /// What should have been there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Expected {
+pub(in crate::parse) enum Expected {
     Utf8,
     Event,
     Object,
     Content,
     Logs,
     LogsArray,
+    Streams,
+    Array,
+    Text,
     Value,
     Name,
     Colon,
@@ -40,7 +43,7 @@ pub(super) enum Expected {
 impl JsonError {
     /// An error at byte `at` of `text`.
     #[cold]
-    pub(super) fn new(expected: Expected, text: &[u8], at: usize) -> Self {
+    pub(in crate::parse) fn new(expected: Expected, text: &[u8], at: usize) -> Self {
         Self { at, expected, found: text.get(at).copied() }
     }
 
@@ -65,6 +68,9 @@ impl fmt::Display for Expected {
             Self::Content => "an object with a field to keep",
             Self::Logs => "a member \"logs\"",
             Self::LogsArray => "an array of logs",
+            Self::Streams => "a member \"streams\"",
+            Self::Array => "an array",
+            Self::Text => "a string",
             Self::Value => "a value",
             Self::Name => "a name in double quotes",
             Self::Colon => "a colon",

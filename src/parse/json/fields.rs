@@ -12,17 +12,19 @@ use crate::parse::Context;
 
 /// Reads objects into an event, one at a time.
 #[derive(Debug)]
-pub(super) struct Walker<'w, 'a> {
-    pub(super) scan: Scanner<'a>,
-    pub(super) mapping: Mapping<'w, 'a>,
+pub(in crate::parse) struct Walker<'w, 'a> {
+    pub(in crate::parse) scan: Scanner<'a>,
+    pub(in crate::parse) mapping: Mapping<'w, 'a>,
     keep_original: bool,
     /// The dotted name of what is being read below the top; empty at the top.
     path: String,
+    /// Halves of surrogate pairs before this record.
+    lone_surrogates: usize,
 }
 
 impl<'w, 'a> Walker<'w, 'a> {
     /// Begins at the first byte of `text`; `event` is clear.
-    pub(super) fn new(
+    pub(in crate::parse) fn new(
         text: &'a str,
         schema: Schema,
         cx: &Context,
@@ -33,24 +35,40 @@ impl<'w, 'a> Walker<'w, 'a> {
             mapping: Mapping::new(schema, cx.zone_offset, event),
             keep_original: cx.keep_original,
             path: String::new(),
+            lone_surrogates: 0,
         }
     }
 
     /// Reads an object into the event, which is clear before. After an error it holds rubbish.
-    pub(super) fn object(&mut self) -> Result<(), JsonError> {
+    pub(in crate::parse) fn object(&mut self) -> Result<(), JsonError> {
+        self.begin();
+        self.scan.peek();
+        let start = self.scan.at();
+        self.more_fields()?;
+        self.finish(start);
+        Ok(())
+    }
+
+    /// Forgets the record before.
+    pub(in crate::parse) fn begin(&mut self) {
         self.mapping.begin();
         self.path.clear();
-        let lone_surrogates = self.scan.lone_surrogates();
+        self.lone_surrogates = self.scan.lone_surrogates();
+    }
+
+    /// Reads an object into the record that was begun, beside what it has.
+    pub(in crate::parse) fn more_fields(&mut self) -> Result<(), JsonError> {
         self.scan.take(b'{', Expected::Object)?;
-        let start = self.scan.at() - 1;
-        if !self.scan.eat(b'}') {
-            self.members(1)?;
-        }
+        if self.scan.eat(b'}') { Ok(()) } else { self.members(1) }
+    }
+
+    /// Ends a record whose text began at byte `start` and was read to its end.
+    pub(in crate::parse) fn finish(&mut self, start: usize) {
         let too_many = self.mapping.finish();
         if too_many {
             self.mapping.event.tag(Tag::TooManyFields);
         }
-        let mended = self.scan.lone_surrogates() > lone_surrogates;
+        let mended = self.scan.lone_surrogates() > self.lone_surrogates;
         if mended {
             self.mapping.event.tag(Tag::EncodingError);
         }
@@ -58,7 +76,6 @@ impl<'w, 'a> Walker<'w, 'a> {
             let original = self.mapping.secrets.cut(self.scan.text(), start..self.scan.at());
             self.mapping.event.set(Known::Original, Value::Text(original));
         }
-        Ok(())
     }
 
     /// Reads the members of an object that is not empty, up to its brace.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::event::Value;
 
 /// `level` as it is stored: a known name or number becomes one of the five, all else stays.
-pub(super) fn canonical(value: Value<'_>) -> Value<'_> {
+pub(in crate::parse) fn canonical(value: Value<'_>) -> Value<'_> {
     let name = match &value {
         Value::Text(text) => of_name(text),
         Value::Number(digits) => of_number(digits),

@@ -11,7 +11,7 @@ use crate::ids;
 
 /// Whose schema an object follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Schema {
+pub(in crate::parse) enum Schema {
     /// A line, as Logstash reads it.
     Logstash,
     /// A log of `POST /v1/logs/ingest`, where `timestamp` does for `@timestamp`.
@@ -20,10 +20,10 @@ pub(super) enum Schema {
 
 /// Puts members into an event, each where it belongs.
 #[derive(Debug)]
-pub(super) struct Mapping<'w, 'a> {
-    pub(super) event: &'w mut Event<'a>,
+pub(in crate::parse) struct Mapping<'w, 'a> {
+    pub(in crate::parse) event: &'w mut Event<'a>,
     /// Where the keys of the object stood.
-    pub(super) secrets: Secrets,
+    pub(in crate::parse) secrets: Secrets,
     schema: Schema,
     zone_offset: i32,
     seen: Seen,
@@ -31,7 +31,7 @@ pub(super) struct Mapping<'w, 'a> {
 
 /// The whole name of a member.
 #[derive(Debug)]
-pub(super) enum Member<'p, 'a> {
+pub(in crate::parse) enum Member<'p, 'a> {
     /// Of one at the top.
     Top(Cow<'a, str>),
     /// Of one within other objects: dotted, and copied only if it is kept.
@@ -62,19 +62,19 @@ enum LogTimestamp {
 }
 
 impl<'w, 'a> Mapping<'w, 'a> {
-    pub(super) fn new(schema: Schema, zone_offset: i32, event: &'w mut Event<'a>) -> Self {
+    pub(in crate::parse) fn new(schema: Schema, zone_offset: i32, event: &'w mut Event<'a>) -> Self {
         Self { event, secrets: Secrets::default(), schema, zone_offset, seen: Seen::default() }
     }
 
     /// Forgets the object before.
-    pub(super) fn begin(&mut self) {
+    pub(in crate::parse) fn begin(&mut self) {
         self.seen = Seen::default();
         self.secrets = Secrets::default();
     }
 
     /// Does with a value what its name asks for. `place` is where it stands in the text.
     #[inline]
-    pub(super) fn put(
+    pub(in crate::parse) fn put(
         &mut self,
         role: Role,
         member: Member<'_, 'a>,
@@ -121,7 +121,7 @@ impl<'w, 'a> Mapping<'w, 'a> {
 
     /// What is put in front of the name of an object at the top: something where it stands for
     /// what cannot be an object.
-    pub(super) fn descend(&mut self, role: Role) -> &'static str {
+    pub(in crate::parse) fn descend(&mut self, role: Role) -> &'static str {
         match role {
             Role::Timestamp => {
                 self.unusable_timestamp();
@@ -141,19 +141,19 @@ impl<'w, 'a> Mapping<'w, 'a> {
     }
 
     /// Keeps, as Logstash does, what should have been tags.
-    pub(super) fn unusable_tags(&mut self, value: Value<'a>) {
+    pub(in crate::parse) fn unusable_tags(&mut self, value: Value<'a>) {
         self.event.labels.clear();
         self.event.tag(Tag::TagsParseFailure);
         self.plain(Member::Top(Cow::Borrowed("_tags")), value);
     }
 
     /// Remembers that something of the object was left out.
-    pub(super) fn too_many(&mut self) {
+    pub(in crate::parse) fn too_many(&mut self) {
         self.seen.too_many = true;
     }
 
     /// Fills in, at the end of an object, what other members say. True if anything was left out.
-    pub(super) fn finish(&mut self) -> bool {
+    pub(in crate::parse) fn finish(&mut self) -> bool {
         let service = self.seen.service_name.filter(|_| !self.seen.service);
         if let Some(service) = service.and_then(|place| self.value(place)) {
             self.known(Known::Service, service);

@@ -62,13 +62,15 @@ pub use self::body::IngestBody;
 pub use self::error::JsonError;
 pub use self::input::InputBody;
 pub use self::path::scalars;
+pub(in crate::parse) use self::error::Expected;
+pub(in crate::parse) use self::fields::Walker;
+pub(in crate::parse) use self::level::canonical as canonical_level;
+pub(in crate::parse) use self::mapping::{Mapping, Member, Schema};
+pub(in crate::parse) use self::role::Role;
+pub(in crate::parse) use self::scan::{Scanner, Token};
 
 use std::borrow::Cow;
 
-use self::error::Expected;
-use self::fields::Walker;
-use self::mapping::Schema;
-use self::scan::Scanner;
 use self::secrets::Secrets;
 use crate::event::{Credential, Event, Known, Tag, Value};
 use crate::ids;

@@ -2,7 +2,7 @@
 
 /// What is done with a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(in crate::parse) enum Role {
     /// Kept under its name.
     Plain,
     /// `message`.
@@ -35,7 +35,7 @@ pub(super) enum Role {
 
 impl Role {
     /// The role of a member by its dotted name.
-    pub(super) fn of(name: &str) -> Self {
+    pub(in crate::parse) fn of(name: &str) -> Self {
         match name.as_bytes() {
             b"message" => Self::Message,
             b"@timestamp" => Self::Timestamp,

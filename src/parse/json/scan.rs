@@ -10,7 +10,7 @@ use super::text::{self, Text};
 
 /// A position in a JSON text.
 #[derive(Clone, Debug)]
-pub(super) struct Scanner<'a> {
+pub(in crate::parse) struct Scanner<'a> {
     text: &'a str,
     at: usize,
     start: usize,
@@ -19,7 +19,7 @@ pub(super) struct Scanner<'a> {
 
 /// A value as it begins: a scalar is whole, a container is open.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Token<'a> {
+pub(in crate::parse) enum Token<'a> {
     /// `{` was read.
     Object,
     /// `[` was read.
@@ -36,57 +36,57 @@ pub(super) enum Token<'a> {
 
 impl<'a> Scanner<'a> {
     /// Begins at the first byte of `text`, or behind its byte order mark (RFC 8259 §8.1).
-    pub(super) fn new(text: &'a str) -> Self {
+    pub(in crate::parse) fn new(text: &'a str) -> Self {
         let at = if text.starts_with('\u{feff}') { 3 } else { 0 };
         Self { text, at, start: at, lone_surrogates: 0 }
     }
 
     /// The whole text.
-    pub(super) fn text(&self) -> &'a str {
+    pub(in crate::parse) fn text(&self) -> &'a str {
         self.text
     }
 
     /// The byte that is read next.
-    pub(super) fn at(&self) -> usize {
+    pub(in crate::parse) fn at(&self) -> usize {
         self.at
     }
 
     /// Where the value that was read last began.
-    pub(super) fn start(&self) -> usize {
+    pub(in crate::parse) fn start(&self) -> usize {
         self.start
     }
 
     /// How many escapes so far named half of a surrogate pair, which no character has.
-    pub(super) fn lone_surrogates(&self) -> usize {
+    pub(in crate::parse) fn lone_surrogates(&self) -> usize {
         self.lone_surrogates
     }
 
     /// What was read since byte `start`.
     #[inline]
-    pub(super) fn since(&self, start: usize) -> &'a str {
+    pub(in crate::parse) fn since(&self, start: usize) -> &'a str {
         self.text.get(start..self.at).unwrap_or_default()
     }
 
     /// Goes back to byte `at`, a place that [`Self::at`] or [`Self::start`] told.
-    pub(super) fn rewind(&mut self, at: usize) {
+    pub(in crate::parse) fn rewind(&mut self, at: usize) {
         self.at = at;
     }
 
     /// An error at the place that is read next.
     #[cold]
-    pub(super) fn error(&self, expected: Expected) -> JsonError {
+    pub(in crate::parse) fn error(&self, expected: Expected) -> JsonError {
         JsonError::new(expected, self.text.as_bytes(), self.at)
     }
 
     /// The error for a container that was opened last and is one level too deep.
     #[cold]
-    pub(super) fn too_deep(&self) -> JsonError {
+    pub(in crate::parse) fn too_deep(&self) -> JsonError {
         JsonError::new(Expected::LessDepth, self.text.as_bytes(), self.start)
     }
 
     /// Steps over blanks and tells the byte behind them.
     #[inline]
-    pub(super) fn peek(&mut self) -> Option<u8> {
+    pub(in crate::parse) fn peek(&mut self) -> Option<u8> {
         let mut byte = self.byte();
         while matches!(byte, Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
@@ -97,7 +97,7 @@ impl<'a> Scanner<'a> {
 
     /// Whether `byte` comes next; it is then read.
     #[inline]
-    pub(super) fn eat(&mut self, byte: u8) -> bool {
+    pub(in crate::parse) fn eat(&mut self, byte: u8) -> bool {
         let is_next = self.peek() == Some(byte);
         self.at += usize::from(is_next);
         is_next
@@ -105,18 +105,18 @@ impl<'a> Scanner<'a> {
 
     /// Reads `byte`, or fails for want of what was `expected`.
     #[inline]
-    pub(super) fn take(&mut self, byte: u8, expected: Expected) -> Result<(), JsonError> {
+    pub(in crate::parse) fn take(&mut self, byte: u8, expected: Expected) -> Result<(), JsonError> {
         if self.eat(byte) { Ok(()) } else { Err(self.error(expected)) }
     }
 
     /// Makes sure that nothing but blanks is left.
-    pub(super) fn end(&mut self) -> Result<(), JsonError> {
+    pub(in crate::parse) fn end(&mut self) -> Result<(), JsonError> {
         if self.peek().is_none() { Ok(()) } else { Err(self.error(Expected::End)) }
     }
 
     /// Reads a member's name and the colon behind it.
     #[inline]
-    pub(super) fn name(&mut self) -> Result<Text<'a>, JsonError> {
+    pub(in crate::parse) fn name(&mut self) -> Result<Text<'a>, JsonError> {
         self.take(b'"', Expected::Name)?;
         let name = self.string()?;
         self.take(b':', Expected::Colon)?;
@@ -125,7 +125,7 @@ impl<'a> Scanner<'a> {
 
     /// Reads what parts members or elements: true for a comma, false for `close`.
     #[inline]
-    pub(super) fn more(&mut self, close: u8) -> Result<bool, JsonError> {
+    pub(in crate::parse) fn more(&mut self, close: u8) -> Result<bool, JsonError> {
         let byte = self.peek();
         if byte == Some(b',') || byte == Some(close) {
             self.at += 1;
@@ -137,7 +137,7 @@ impl<'a> Scanner<'a> {
 
     /// Reads a scalar, or the bracket that opens a container.
     #[inline]
-    pub(super) fn value(&mut self) -> Result<Token<'a>, JsonError> {
+    pub(in crate::parse) fn value(&mut self) -> Result<Token<'a>, JsonError> {
         let byte = self.peek();
         self.start = self.at;
         match byte {
@@ -162,7 +162,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads a value to its end, whatever it is; `depth` containers are already open around it.
-    pub(super) fn skip_value(&mut self, depth: u32) -> Result<(), JsonError> {
+    pub(in crate::parse) fn skip_value(&mut self, depth: u32) -> Result<(), JsonError> {
         match self.value()? {
             Token::Object => self.skip(b'}', depth),
             Token::Array => self.skip(b']', depth),
@@ -173,7 +173,7 @@ impl<'a> Scanner<'a> {
     /// Reads the rest of a container that has just been opened and that `close` ends.
     ///
     /// `depth` containers are open around it.
-    pub(super) fn skip(&mut self, close: u8, depth: u32) -> Result<(), JsonError> {
+    pub(in crate::parse) fn skip(&mut self, close: u8, depth: u32) -> Result<(), JsonError> {
         let mut open = Open::default();
         let mut room = MAX_DEPTH.saturating_sub(depth);
         let mut opened = Some(close);

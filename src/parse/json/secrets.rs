@@ -10,14 +10,14 @@ use crate::ids;
 /// Past [`MAX_PLACES`] the last one grows over what follows, so that too much is cut, never too
 /// little.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Secrets {
+pub(in crate::parse) struct Secrets {
     places: [Range<usize>; MAX_PLACES],
     len: usize,
 }
 
 impl Secrets {
     /// Remembers a place behind all others: the value with its quotes.
-    pub(super) fn add(&mut self, place: Range<usize>) {
+    pub(in crate::parse) fn add(&mut self, place: Range<usize>) {
         if let Some(free) = self.places.get_mut(self.len) {
             *free = place;
             self.len += 1;
@@ -28,7 +28,7 @@ impl Secrets {
 
     /// The part `range` of `text` without the secrets in it: each place holds `"…"` instead, and
     /// what has the form of a secret anywhere else is masked.
-    pub(super) fn cut<'a>(&self, text: &'a str, range: Range<usize>) -> Cow<'a, str> {
+    pub(in crate::parse) fn cut<'a>(&self, text: &'a str, range: Range<usize>) -> Cow<'a, str> {
         let mut clean = String::new();
         let mut done = range.start;
         for place in self.places.iter().take(self.len) {

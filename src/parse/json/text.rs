@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// A string as it stands between its quotes. Its escapes have been checked, not replaced.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Text<'a> {
+pub(in crate::parse) struct Text<'a> {
     raw: &'a str,
     escaped: bool,
 }
@@ -12,20 +12,20 @@ pub(super) struct Text<'a> {
 impl<'a> Text<'a> {
     /// What stands between the quotes, and whether there is an escape in it.
     #[inline]
-    pub(super) fn new(raw: &'a str, escaped: bool) -> Self {
+    pub(in crate::parse) fn new(raw: &'a str, escaped: bool) -> Self {
         Self { raw, escaped }
     }
 
     /// The text that is meant: borrowed unless something had to be replaced.
     #[inline]
-    pub(super) fn decode(self) -> Cow<'a, str> {
+    pub(in crate::parse) fn decode(self) -> Cow<'a, str> {
         if self.escaped { Cow::Owned(unescaped(self.raw)) } else { Cow::Borrowed(self.raw) }
     }
 }
 
 /// How many bytes from the first are neither quote, nor backslash, nor control character.
 #[inline]
-pub(super) fn plain_len(bytes: &[u8]) -> usize {
+pub(in crate::parse) fn plain_len(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<8>();
     let mut first = 0;
     // Names are short; what goes on behind this is mostly long.
@@ -55,7 +55,7 @@ fn plain_blocks(bytes: &[u8]) -> usize {
 /// 4, or 10 where it takes a pair. The character is `None` for half a pair.
 ///
 /// `None` where there are no four hex digits.
-pub(super) fn code_point(bytes: &[u8]) -> Option<(Option<char>, usize)> {
+pub(in crate::parse) fn code_point(bytes: &[u8]) -> Option<(Option<char>, usize)> {
     let high = unit(bytes)?;
     if !(0xd800..0xdc00).contains(&high) {
         return Some((char::from_u32(high), 4));
@@ -68,7 +68,7 @@ pub(super) fn code_point(bytes: &[u8]) -> Option<(Option<char>, usize)> {
 }
 
 /// JSON text with every half of a surrogate pair replaced, in place, by the escape of U+FFFD.
-pub(super) fn mended(json: &str) -> String {
+pub(in crate::parse) fn mended(json: &str) -> String {
     let mut mended = String::with_capacity(json.len());
     let mut rest = json;
     while let Some((before, escape)) = rest.split_once('\\') {
