@@ -17,6 +17,7 @@
 //! | Logstash `json`               | [`JsonValues`]       | RFC 8259, values one after the other      |
 //! | RELP                          | [`Relp`]             | librelp, `doc/relp.md`                    |
 //! | any datagram                  | [`datagram()`]       | RFC 5426 §3.1                             |
+//! | systemd-journal-upload        | [`JournalExport`]    | systemd, Journal Export Formats           |
 //! | HTTP bodies                   | [`inflate()`]        | RFC 9110 §8.4.1, RFC 8878                 |
 //! | streams from a proxy          | [`proxy()`]          | PROXY protocol, versions 1 and 2          |
 //!
@@ -47,6 +48,7 @@ mod ends;
 mod errors;
 mod frames;
 mod inflate;
+mod journal_export;
 mod json_scan;
 mod json_values;
 mod oversize;
@@ -60,6 +62,7 @@ pub use self::dialogue::{Dialogue, ProtocolError};
 pub use self::errors::FrameErrors;
 pub use self::frames::Frames;
 pub use self::inflate::{Encoding, InflateError, inflate};
+pub use self::journal_export::JournalExport;
 pub use self::json_values::JsonValues;
 pub use self::proxy::{MAX_PROXY, Proxy, proxy};
 pub use self::relp::Relp;
