@@ -41,6 +41,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("hyper_util::", &["net", "api", "admin", "app"]),
     ("flate2::", &["frame"]),
     ("zstd::", &["frame", "store"]),
+    ("snap::", &["frame"]),
     ("roaring::", &["store"]),
     ("toml::", &["config"]),
     ("clap::", &["cli"]),

@@ -4,6 +4,8 @@ use std::io::{self, Read};
 
 use flate2::{Decompress, FlushDecompress, Status};
 
+use super::snappy::unsnap;
+
 /// How a body is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
@@ -15,6 +17,8 @@ pub enum Encoding {
     Deflate,
     /// RFC 8878, one frame or several.
     Zstd,
+    /// A snappy block. No `Content-Encoding` names it: it is how some protocols write a message.
+    Snappy,
 }
 
 /// Why a body could not be had.
@@ -60,6 +64,7 @@ impl Encoding {
             Self::Gzip => "gzip",
             Self::Deflate => "deflate",
             Self::Zstd => "zstd",
+            Self::Snappy => "snappy",
         }
     }
 }
@@ -78,6 +83,7 @@ pub fn inflate(encoding: Encoding, body: &[u8], max_len: usize) -> Result<Vec<u8
     match encoding {
         Encoding::Identity if body.len() > max_len => Err(InflateError::TooLarge { max: max_len }),
         Encoding::Identity => Ok(body.to_vec()),
+        Encoding::Snappy => unsnap(body, max_len),
         _ if body.is_empty() => Err(InflateError::Truncated),
         Encoding::Gzip => gunzip(body, max_len),
         Encoding::Deflate => {
@@ -189,7 +195,7 @@ mod tests {
 
     fn deflate(encoding: Encoding, content: &[u8]) -> Vec<u8> {
         match encoding {
-            Encoding::Identity => content.to_vec(),
+            Encoding::Identity | Encoding::Snappy => content.to_vec(),
             Encoding::Gzip => {
                 let mut to = GzEncoder::new(Vec::new(), Compression::fast());
                 to.write_all(content).unwrap();

@@ -62,7 +62,9 @@ impl JournalExport {
             let (used, ends) = match self.state {
                 State::Name { start } => self.name(rest, start),
                 State::Text { max } => (self.text(rest, max), false),
-                State::Length { octets, read, max } => (self.length(rest, octets, read, max), false),
+                State::Length { octets, read, max } => {
+                    (self.length(rest, octets, read, max), false)
+                }
                 State::Octets { left, at, max } => (self.octets(rest, left, at, max), false),
             };
             self.len += used as u64;
@@ -304,7 +306,11 @@ mod tests {
             let (entries, broken) = read(&stream, size, 10);
             assert_eq!(broken, None);
             assert_eq!(entries[0].1, Some(entry.len() as u64 + 1));
-            assert!(entries[0].0.len().abs_diff(want.concat().len()) <= 8, "{}", entries[0].0.len());
+            assert!(
+                entries[0].0.len().abs_diff(want.concat().len()) <= 8,
+                "{}",
+                entries[0].0.len()
+            );
             assert!(entries[0].0.ends_with(want[1]));
             assert_eq!(entries[1], (b"MESSAGE=next\n".to_vec(), None));
         }

@@ -18,7 +18,7 @@
 //! | RELP                          | [`Relp`]             | librelp, `doc/relp.md`                    |
 //! | any datagram                  | [`datagram()`]       | RFC 5426 §3.1                             |
 //! | systemd-journal-upload        | [`JournalExport`]    | systemd, Journal Export Formats           |
-//! | HTTP bodies                   | [`inflate()`]        | RFC 9110 §8.4.1, RFC 8878                 |
+//! | HTTP bodies                   | [`inflate()`]        | RFC 9110 §8.4.1, RFC 8878, snappy         |
 //! | streams from a proxy          | [`proxy()`]          | PROXY protocol, versions 1 and 2          |
 //!
 //! The caller owns the buffer: it reads into it, calls `next` until that wants more, and drops
@@ -54,6 +54,7 @@ mod json_values;
 mod oversize;
 mod proxy;
 mod relp;
+mod snappy;
 #[cfg(test)]
 mod tests;
 

@@ -73,7 +73,7 @@ impl Ingest {
             let at = now();
             self.refresh(session, at);
             let mut intake = Intake::new(self, rows, at);
-            intake.inspector.look_over(body);
+            intake.inspector.look_over(body, format.shows_more());
             let cx = intake.context(&session.listener);
             let mut rejected = Vec::new();
             let (suspects, mut share) = (ids::suspects(body), body.len() as u64);
@@ -98,7 +98,8 @@ impl Ingest {
             session.spare = spare.recycle();
             if let Err(error) = read {
                 let failure = match error {
-                    BodyError::TooMany { .. } => Failure::TooLarge,
+                    BodyError::TooMany { .. } | BodyError::TooLarge { .. } => Failure::TooLarge,
+                    BodyError::Empty => Failure::Empty,
                     _ => Failure::Malformed,
                 };
                 session.listener.account.fail(failure, 1, body.len() as u64);

@@ -32,10 +32,12 @@ impl Inspector {
         }
     }
 
-    /// Looks at a body of many logs, whose fields are then looked at one by one if need be.
-    pub(super) fn look_over(&mut self, body: &[u8]) {
+    /// Looks at a body of many logs, whose fields are then looked at one by one if need be: always
+    /// if it `shows_more` there.
+    pub(super) fn look_over(&mut self, body: &[u8], shows_more: bool) {
         if let Some(content) = &self.content {
-            self.look_inside = content.may_be_in(body) || memchr(b'\\', body).is_some();
+            self.look_inside =
+                shows_more || content.may_be_in(body) || memchr(b'\\', body).is_some();
         }
     }
 

@@ -112,7 +112,7 @@ impl<'a> Intake<'a> {
         let mut decoder = match session.listener.format {
             Format::Json => Decoder::Json(Box::new(JsonValues::new(max_len))),
             Format::Line => Decoder::Frames(Box::new(Frames::new(Framing::Lf, max_len))),
-            Format::Syslog => {
+            Format::Syslog | Format::JournalExport => {
                 let (bytes, original_len) = datagram(bytes, max_len);
                 let original_len = original_len.max(cut);
                 return match bytes {
@@ -162,6 +162,10 @@ impl<'a> Intake<'a> {
             Format::Line => {
                 parse::line(raw, &cx, &mut event);
                 show(local.as_ref(), &mut event);
+                self.event(session, &mut event, source);
+            }
+            Format::JournalExport => {
+                parse::journal(raw, &cx, &mut event);
                 self.event(session, &mut event, source);
             }
             Format::Json => self.values(session, local.as_ref(), source, &mut event),

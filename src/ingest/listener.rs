@@ -16,6 +16,8 @@ pub enum Format {
     Json,
     /// Logstash's `line`.
     Line,
+    /// Entries of systemd's journal.
+    JournalExport,
 }
 
 /// A configured socket, as the way of its messages sees it.
@@ -46,6 +48,23 @@ pub struct Listener {
 }
 
 impl Listener {
+    /// The same one, whose messages are read in another way.
+    pub fn reading(&self, format: Format) -> Self {
+        Self {
+            name: Arc::clone(&self.name),
+            protocol: self.protocol.clone(),
+            format,
+            project: Arc::clone(&self.project),
+            environment: self.environment,
+            require_key: self.require_key,
+            key: self.key.clone(),
+            zone_offset: self.zone_offset,
+            keep_original: self.keep_original,
+            datagrams: self.datagrams,
+            account: Arc::clone(&self.account),
+        }
+    }
+
     /// What the journals say of someone who came in here.
     pub fn call(&self, peer: IpAddr, key: Option<&str>) -> Call {
         Call {

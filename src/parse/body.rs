@@ -10,6 +10,12 @@ use crate::event::Event;
 /// It keeps what its protocol wants to know of the body when it answers, and lends its own text to
 /// the events.
 pub trait BodyFormat: Send {
+    /// Whether its events may say what the body does not show as it lies, but for escapes of JSON:
+    /// because some of it is encoded, or came by another way.
+    fn shows_more(&self) -> bool {
+        false
+    }
+
     /// Reads `body`, and hands every log in it to `each`, in order.
     ///
     /// `event` comes clear and is clear again for every log.
@@ -38,6 +44,15 @@ pub enum BodyError {
     /// The body is not of its format: what was expected, and what was found.
     #[error("{0}")]
     Malformed(String),
+    /// There is nothing in the body, where there has to be something.
+    #[error("expected a body, but found an empty one")]
+    Empty,
+    /// The body is well formed, and what its logs share would make too much of them.
+    #[error("expected at most {max} bytes of what logs have in common, but found more")]
+    TooLarge {
+        /// The most that was allowed, in bytes.
+        max: usize,
+    },
     /// The body is well formed and holds more logs than one may.
     #[error("expected at most {max} logs, but found {found}")]
     TooMany {

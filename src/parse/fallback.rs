@@ -6,7 +6,8 @@ use crate::parse::json::canonical_level;
 /// Takes the service, the level and the host from what else the event holds, where none of them
 /// was named. Of several names the first in the list counts.
 pub(super) fn fill(event: &mut Event<'_>) {
-    for (known, names) in [(Known::Service, SERVICE), (Known::Level, LEVEL), (Known::HostName, HOST)]
+    for (known, names) in
+        [(Known::Service, SERVICE), (Known::Level, LEVEL), (Known::HostName, HOST)]
     {
         if event.find(known).is_some() {
             continue;
@@ -67,7 +68,8 @@ mod tests {
 
     #[test]
     fn names_of_shippers_do_where_ours_are_missing() {
-        let event = filled(&[("job", "j"), ("app", "a"), ("severity", "warning"), ("nodename", "n")]);
+        let event =
+            filled(&[("job", "j"), ("app", "a"), ("severity", "warning"), ("nodename", "n")]);
         let text = |known| event.find(known).cloned();
         assert_eq!(text(Known::Service), Some(Value::Text("a".into())));
         assert_eq!(text(Known::Level), Some(Value::Text("WARN".into())));

@@ -218,15 +218,21 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_odd_is_made_do() {
-        let raw = b"_COMM=cron\nPRIORITY=9\nMESSAGE\n\x01\0\0\0\0\0\0\0\xff\nSYSLOG_PID=3\n_PID=4\n";
+        let raw =
+            b"_COMM=cron\nPRIORITY=9\nMESSAGE\n\x01\0\0\0\0\0\0\0\xff\nSYSLOG_PID=3\n_PID=4\n";
         let mut event = Event::default();
         journal(raw, &CX, &mut event);
         let event = shown(&event);
         assert_eq!((&event["service"], &event["priority"]), (&json!("cron"), &json!("9")));
         assert_eq!((&event["log.syslog.procid"], &event["process.pid"]), (&json!("3"), &json!(4)));
-        assert_eq!((&event["message"], &event["tags"]), (&json!("\u{fffd}"), &json!(["encoding_error"])));
+        assert_eq!(
+            (&event["message"], &event["tags"]),
+            (&json!("\u{fffd}"), &json!(["encoding_error"]))
+        );
         assert_eq!(event["@timestamp"], "2026-06-15T12:00:00.000Z");
-        for raw in [&b""[..], b"A", b"A\n\xff\xff\xff\xff\xff\xff\xff\xff", b"A\n\x09\0\0\0\0\0\0\0b"] {
+        for raw in
+            [&b""[..], b"A", b"A\n\xff\xff\xff\xff\xff\xff\xff\xff", b"A\n\x09\0\0\0\0\0\0\0b"]
+        {
             journal(raw, &CX, &mut Event::default());
         }
     }

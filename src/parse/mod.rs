@@ -35,11 +35,11 @@
 
 mod body;
 mod context;
+mod fallback;
 mod flat;
 pub mod hec;
 mod hello;
 mod http_secret;
-mod fallback;
 mod journal;
 pub mod json;
 mod line;
@@ -60,7 +60,7 @@ pub use self::hello::hello;
 pub use self::http_secret::http_secret;
 pub use self::journal::journal;
 pub use self::line::line;
-pub use self::records::{RecordError, RecordLimits, Records};
+pub use self::records::{MAX_SHARED, RecordError, RecordLimits};
 pub use self::structured_data::{parameter, structured_data};
 pub use self::syslog::syslog;
 pub use self::wire::WireError;

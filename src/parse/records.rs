@@ -1,16 +1,12 @@
 //! Bodies that hold many records: what all formats of them have in common.
 
-use std::fmt::Debug;
-
+use super::body::{BodyError, Each};
 use super::json::JsonError;
 use super::wire::WireError;
 use crate::event::Event;
 
 /// The records of a body, one after the other. What of it belongs to all of them was read before.
-///
-/// One asks for the next when there is room for it, so that a body of any size passes through
-/// batches of theirs.
-pub trait Records<'a>: Debug + Send {
+pub(super) trait Records<'a> {
     /// Fills `event`, which is clear, from the next record; `None` behind the last one.
     ///
     /// # Errors
@@ -22,7 +18,7 @@ pub trait Records<'a>: Debug + Send {
 /// How much a body may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordLimits {
-    /// Records.
+    /// Records. Shippers make up their bodies by size, and what is refused for its number is lost.
     pub records: usize,
     /// Bytes that records have in common, counted once for each record that has them: what is
     /// written once and stored often.
@@ -39,9 +35,6 @@ pub enum RecordError {
     /// It is no protocol buffers message.
     #[error(transparent)]
     Wire(#[from] WireError),
-    /// It is compressed otherwise than it should be.
-    #[error("expected a snappy block, but found something else")]
-    Compression,
     /// It is not text.
     #[error("expected UTF-8, but found other octets")]
     Utf8,
@@ -80,16 +73,34 @@ pub enum RecordError {
     BlankEvent,
 }
 
-impl RecordError {
-    /// Whether it is about how much there is, and not about what.
-    pub fn is_of_size(self) -> bool {
-        matches!(self, Self::TooMany { .. } | Self::TooLarge { .. })
+impl From<RecordError> for BodyError {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::TooMany { max } => Self::TooMany { max, found: max + 1 },
+            RecordError::TooLarge { max } => Self::TooLarge { max },
+            error => Self::Malformed(error.to_string()),
+        }
     }
 }
 
-impl Default for RecordLimits {
-    fn default() -> Self {
-        Self { records: MAX_RECORDS, shared: MAX_SHARED }
+/// Hands out all records, in order; `refused` hears of those that are none.
+pub(super) fn hand_out<'a>(
+    mut records: impl Records<'a>,
+    event: &mut Event<'a>,
+    each: Each<'_, 'a>,
+    mut refused: impl FnMut(usize, RecordError),
+) {
+    let mut index = 0;
+    while let Some(read) = records.next(event) {
+        match read {
+            Ok(()) => each(index, Ok(event)),
+            Err(error) => {
+                refused(index, error);
+                each(index, Err(&error));
+            }
+        }
+        event.clear();
+        index += 1;
     }
 }
 
@@ -118,16 +129,7 @@ impl Tally {
         }
         Ok(())
     }
-
-    /// How many there were.
-    pub(super) fn records(&self) -> usize {
-        self.records
-    }
 }
 
-/// As many as in the largest window of Beats. The batches of shippers are far smaller, and cannot
-/// be made so by whoever is told of a limit: what is refused here is lost.
-const MAX_RECORDS: usize = 65_536;
-
 /// Four times the largest body.
-const MAX_SHARED: usize = 64 * 1024 * 1024;
+pub const MAX_SHARED: usize = 64 * 1024 * 1024;

@@ -27,7 +27,9 @@ pub(super) fn events<'a>(records: &mut dyn Records<'a>) -> Vec<Result<Json, Stri
 pub(super) fn shown(event: &Event<'_>) -> Json {
     let mut flat: Map<String, Json> = flatten(event, &CX);
     flat.remove("@version");
-    flat.retain(|name, value| name != "tags" || value.as_array().is_some_and(|tags| !tags.is_empty()));
+    flat.retain(|name, value| {
+        name != "tags" || value.as_array().is_some_and(|tags| !tags.is_empty())
+    });
     Json::Object(flat)
 }
 

@@ -105,8 +105,7 @@ impl<'a> Fields<'a> {
     fn array<const N: usize>(&mut self, field: u32) -> Result<[u8; N], WireError> {
         let found = self.rest.len();
         let split = self.rest.split_first_chunk::<N>();
-        let (value, rest) =
-            split.ok_or(WireError::Length { field, expected: N as u64, found })?;
+        let (value, rest) = split.ok_or(WireError::Length { field, expected: N as u64, found })?;
         self.rest = rest;
         Ok(*value)
     }

@@ -13,6 +13,7 @@
 //! | logger, of util-linux                    | [`logger`]      |
 //! | Python: `SysLogHandler`, logstash-async  | [`python`]      |
 //! | Node.js: winston-logstash, pino-socket   | [`node`]        |
+//! | OTLP exporter, splunk-handler, winston-loki, systemd-journal-upload | [`push`] |
 //! | curl                                     | [`curl`]        |
 //! | openssl                                  | [`openssl`]     |
 //! | Prometheus                               | [`prometheus`]  |
@@ -32,6 +33,7 @@ mod node;
 mod openssl;
 mod program;
 mod prometheus;
+mod push;
 mod python;
 mod relay;
 mod rsyslog;

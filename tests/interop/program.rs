@@ -35,15 +35,26 @@ pub(crate) fn unpacked_folder(path: &str) -> PathBuf {
 
 /// Python, with the packages fetched for the tests, on a script of `clients/`.
 pub(crate) fn python(script: &str) -> Command {
+    python_of("python", script)
+}
+
+/// The same with the packages of a folder of its own.
+pub(crate) fn python_of(folder: &str, script: &str) -> Command {
     let mut command = installed("python3");
-    command.env("PYTHONPATH", tools().join("python")).arg(clients().join(script));
+    command.env("PYTHONPATH", tools().join(folder)).arg(clients().join(script));
     command
 }
 
 /// Node.js, with the packages fetched for the tests, on a script of `clients/`.
 pub(crate) fn node(script: &str) -> Command {
+    node_of("npm", script)
+}
+
+/// The same with the packages of a folder of its own.
+pub(crate) fn node_of(folder: &str, script: &str) -> Command {
     let mut command = installed("node");
-    command.env("NODE_PATH", tools().join("npm/node_modules")).arg(clients().join(script));
+    let modules = tools().join(folder).join("node_modules");
+    command.env("NODE_PATH", modules).arg(clients().join(script));
     command
 }
 

@@ -87,17 +87,22 @@ impl Attempt {
     }
 
     /// Books and notes a problem, and makes an answer of it.
-    pub(super) fn answer<D: Dialect>(
+    pub(super) fn answer<D: Dialect>(self, door: &Door, dialect: D, problem: Problem) -> Response {
+        self.answer_by(door, problem, |problem| dialect.problem(problem))
+    }
+
+    /// The same, in the words of `say`.
+    pub(super) fn answer_by(
         self,
         door: &Door,
-        dialect: D,
         mut problem: Problem,
+        say: impl FnOnce(&Problem) -> Response,
     ) -> Response {
         let blame = std::mem::replace(&mut problem.blame, Blame::Noted);
         let fields = problem.field.take().map(|field| *field).into_iter().collect();
         let failed =
             Failed { code: problem.code, message: problem.detail.clone(), ..noted(fields) };
-        let response = dialect.problem(&problem);
+        let response = say(&problem);
         let account = &door.listener.account;
         match blame {
             Blame::Gate(refusal) => {

@@ -13,7 +13,7 @@ use super::attempt::Attempt;
 use super::body;
 use super::carrier::Carrier;
 use super::dialect::{Dialect, Done};
-use super::problem::{Blame, Problem};
+use super::problem::{Blame, EMPTY_BODY, Problem};
 use crate::event::AuthMethod;
 use crate::gate::{Key, Reason, Refusal, RequestKind};
 use crate::ids;
@@ -51,7 +51,7 @@ async fn take_from<D: Dialect>(
         count(door, attempt, session, &key).await?;
     }
     let mut format = dialect.format(head, &door.config)?;
-    let encoding = body::encoding(&head.headers)?;
+    let encoding = dialect.encoding(head)?;
     let content = body::read(door, attempt, encoding, &head.headers, body).await?;
     let taken = tokio::select! {
         biased;
@@ -62,6 +62,8 @@ async fn take_from<D: Dialect>(
     let outcome = taken.map_err(|error| {
         let (status, code) = match error {
             BodyError::TooMany { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_many_events"),
+            BodyError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+            BodyError::Empty => (StatusCode::BAD_REQUEST, EMPTY_BODY),
             _ => (StatusCode::BAD_REQUEST, "invalid_body"),
         };
         Problem::new(status, code, error.to_string()).at("logs").blamed(Blame::Booked)
@@ -117,7 +119,7 @@ pub(super) fn admit(
 }
 
 /// Counts the call within the hour of its key.
-async fn count(
+pub(super) async fn count(
     door: &Door,
     attempt: &mut Attempt,
     session: &mut Session,
@@ -170,7 +172,9 @@ async fn answer<D: Dialect>(
     }
     let done = Done { accepted, rejected, took: attempt.elapsed() };
     let response = dialect.done(format, &done);
-    attempt.note_done(door, &response, accepted);
+    if response.status().is_success() {
+        attempt.note_done(door, &response, accepted);
+    }
     attempt.note_malformed(door, &response, &done.rejected, accepted);
     if !wait.is_zero() {
         tokio::time::sleep(wait.min(MAX_HOLD)).await;

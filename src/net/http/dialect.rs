@@ -7,8 +7,9 @@ use axum::http::HeaderValue;
 use axum::http::request::Parts;
 use axum::response::Response;
 
-use super::HttpConfig;
 use super::problem::Problem;
+use super::{HttpConfig, body};
+use crate::frame::Encoding;
 use crate::ingest::Rejected;
 use crate::parse::{BodyFormat, http_secret};
 
@@ -24,6 +25,15 @@ pub(super) trait Dialect: Copy + Send + Sync + 'static {
     /// The key that a call names.
     fn secret(self, head: &Parts) -> Option<Vec<u8>> {
         http_secret(|name| head.headers.get(name).map(HeaderValue::as_bytes))
+    }
+
+    /// How the body of this call is compressed.
+    ///
+    /// # Errors
+    ///
+    /// In a way that is not taken here.
+    fn encoding(self, head: &Parts) -> Result<Encoding, Problem> {
+        body::encoding(&head.headers)
     }
 
     /// What reads the body of this call.

@@ -29,12 +29,16 @@ mod body;
 mod call;
 mod carrier;
 mod dialect;
+mod hec;
 mod logs;
 mod logstash;
+mod loki;
+mod otlp;
 mod problem;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod upload;
 
 pub use self::serve::{Server, serve_connection};
 
@@ -44,16 +48,20 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::HeaderName;
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::response::Response;
-use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::routing::{MethodFilter, MethodRouter, any, get, on};
 use tokio_util::sync::CancellationToken;
 
 use self::attempt::Attempt;
 pub(crate) use self::carrier::Carrier;
 use self::dialect::Dialect;
+use self::hec::Hec;
 use self::logs::Logs;
 use self::logstash::Logstash;
+use self::loki::Loki;
+use self::otlp::Otlp;
 use self::problem::Problem;
 pub(crate) use self::serve::serve;
 use super::config::ListenerConfig;
@@ -79,6 +87,8 @@ struct Door {
     ingest: Arc<Ingest>,
     listener: Arc<Listener>,
     config: HttpConfig,
+    /// Says that the daemon is about to stop, to calls that would go on for hours.
+    stop: CancellationToken,
 }
 
 /// The routes by which logs come in beside the API, which has the others, and the answer to unknown
@@ -86,7 +96,8 @@ struct Door {
 ///
 /// Served with [`ConnectInfo`] of a [`SocketAddr`]: the address that the gate sees.
 pub fn router(ingest: Arc<Ingest>, listener: Arc<Listener>, config: HttpConfig) -> Router {
-    protocols().with_state(Arc::new(Door { ingest, listener, config }))
+    let stop = CancellationToken::new();
+    protocols().with_state(Arc::new(Door { ingest, listener, config, stop }))
 }
 
 /// What serves the connections of a listener: what no protocol knows is for Logstash's `http` input.
@@ -97,7 +108,7 @@ pub(super) fn server(
     stop: &CancellationToken,
 ) -> Server {
     let guard = Some(Arc::clone(ingest.gate()));
-    let door = Door { ingest, listener, config: config.http() };
+    let door = Door { ingest, listener, config: config.http(), stop: stop.clone() };
     let taken = |State(door): State<Arc<Door>>, ConnectInfo(peer), request| async move {
         take(&door, peer, Logstash, request).await
     };
@@ -111,7 +122,51 @@ pub(super) fn server(
 
 /// The routes of all protocols.
 fn protocols() -> Router<Arc<Door>> {
-    Router::new().route("/v1/logs/ingest", takes(MethodFilter::POST, Logs))
+    let post = MethodFilter::POST;
+    let events = || takes(post, Hec { is_raw: false });
+    let lines = || takes(post, Hec { is_raw: true });
+    Router::new()
+        .route("/v1/logs/ingest", takes(post, Logs))
+        .route("/loki/api/v1/push", takes(post, Loki))
+        .route("/api/prom/push", takes(post, Loki))
+        .route("/ready", get(loki::ready))
+        .route("/loki/api/v1/status/buildinfo", get(loki::build_info))
+        .route("/services/collector", events())
+        .route("/services/collector/event", events())
+        .route("/services/collector/event/1.0", events())
+        .route("/services/collector/raw", lines())
+        .route("/services/collector/raw/1.0", lines())
+        .route("/services/collector/ack", axum::routing::post(hec::acknowledgements))
+        .route("/services/collector/health", get(hec::health))
+        .route("/services/collector/health/1.0", get(hec::health))
+        .route("/v1/logs", any(otlp_logs))
+        .route("/upload", axum::routing::post(upload::take))
+}
+
+/// Takes logs over OTLP, and answers in the encoding that they come in.
+async fn otlp_logs(
+    State(door): State<Arc<Door>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    let kind = request.headers().get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let dialect = Otlp::of(&media_type(kind));
+    match *request.method() {
+        Method::POST => take(&door, peer, dialect, request).await,
+        _ => wrong_method(&door, peer, dialect, &request),
+    }
+}
+
+/// What a `Content-Type` says, in lower case and without parameters.
+fn media_type(kind: &[u8]) -> String {
+    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    String::from_utf8_lossy(kind).to_ascii_lowercase()
+}
+
+/// The same of a call; empty where there is none.
+fn content_type(head: &Parts) -> String {
+    let kind = head.headers.get(header::CONTENT_TYPE);
+    media_type(kind.map_or(&b""[..], HeaderValue::as_bytes))
 }
 
 /// Takes logs that come by these methods in this dialect.

@@ -106,6 +106,13 @@ impl Problem {
         Self { detail: detail.to_owned(), ..Self::no_room().blamed(Blame::Booked) }
     }
 
+    /// The daemon is about to stop.
+    pub(super) fn stopping() -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let problem = Self::new(status, "stopping", "this server is about to stop");
+        problem.retry(Duration::from_secs(1)).blamed(Blame::Noted)
+    }
+
     /// The body is not of the type that is taken.
     pub(super) fn another_type(expected: &str) -> Self {
         let detail = format!("expected a body of type {expected}, but found another");
@@ -132,6 +139,15 @@ impl Problem {
     /// Says what is left to do of it.
     pub(super) fn blamed(self, blame: Blame) -> Self {
         Self { blame, ..self }
+    }
+
+    /// The status for shippers, who come again on few of them: what passes with time is one of
+    /// those.
+    pub(super) fn status_for_shippers(&self) -> StatusCode {
+        match self.status {
+            StatusCode::REQUEST_TIMEOUT => StatusCode::SERVICE_UNAVAILABLE,
+            status => status,
+        }
     }
 
     /// The answer in the daemon's own protocol.
@@ -179,5 +195,8 @@ fn seconds(duration: Duration) -> u64 {
 
 /// The code of logs that are no events.
 pub(super) const INVALID_LOGS: &str = "invalid_logs";
+
+/// The code of a body in which nothing is.
+pub(super) const EMPTY_BODY: &str = "empty_body";
 
 const MEDIA_TYPE: &str = "application/problem+json";

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{HecOrigin, name_service};
 use crate::event::{Event, Known, Tag, Value};
-use crate::parse::json::{Expected, JsonError, Member, Role, Schema, Token, Walker};
+use crate::parse::json::{Expected, JsonError, Member, Role, Scanner, Schema, Token, Walker};
 use crate::parse::records::{RecordError, Records};
 use crate::parse::{Context, fallback};
 use crate::time::{SECOND, Timestamp};
@@ -55,6 +55,34 @@ impl<'a> Events<'a> {
         Ok(events)
     }
 
+    /// How many there are, as far as they can be told apart.
+    pub(in crate::parse) fn count(&self) -> usize {
+        let origin = HecOrigin::default();
+        let Self { text, cx, at, is_list, .. } = *self;
+        let mut rest = Self { text, cx, origin, at, is_list };
+        let (mut scan, mut count) = (Scanner::new(self.text), 0);
+        while let Some(at) = rest.at {
+            scan.rewind(at);
+            count += 1;
+            if rest.skip(&mut scan).is_err() {
+                break;
+            }
+        }
+        count
+    }
+
+    /// Steps over the event that `scan` is at, and remembers where the next one is.
+    fn skip(&mut self, scan: &mut Scanner<'_>) -> Result<(), JsonError> {
+        self.at = None;
+        if scan.peek() != Some(b'{') {
+            return Err(scan.error(Expected::Object));
+        }
+        scan.skip_value(0)?;
+        let more = if self.is_list { scan.more(b']')? } else { scan.peek().is_some() };
+        self.at = more.then(|| scan.at());
+        Ok(())
+    }
+
     fn walker<'w>(&self, event: &'w mut Event<'a>) -> Walker<'w, 'a> {
         let mut walker = Walker::new(self.text, Schema::Logstash, &self.cx, event);
         walker.scan.rewind(self.at.unwrap_or(self.text.len()));
@@ -64,18 +92,9 @@ impl<'a> Events<'a> {
     /// Reads the event at `self.at`, and says where the next one is.
     fn read(&mut self, event: &mut Event<'a>) -> Result<(), RecordError> {
         let mut walker = self.walker(event);
-        self.at = None;
-        // To its end first: what follows is read only behind one that is whole.
         let start = walker.scan.at();
-        if walker.scan.peek() != Some(b'{') {
-            return Err(walker.scan.error(Expected::Object).into());
-        }
-        walker.scan.skip_value(0)?;
-        if !self.is_list {
-            self.at = walker.scan.peek().is_some().then(|| walker.scan.at());
-        } else if walker.scan.more(b']')? {
-            self.at = Some(walker.scan.at());
-        }
+        // To its end first: what follows is read only behind one that is whole.
+        self.skip(&mut walker.scan)?;
         walker.scan.rewind(start);
         walker.begin();
         let envelope = envelope(&mut walker)?;

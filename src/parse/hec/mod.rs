@@ -18,14 +18,63 @@ mod raw;
 #[cfg(test)]
 mod tests;
 
-pub(super) use self::events::Events;
-pub(super) use self::raw::Lines;
-
 use std::borrow::Cow;
 
+use self::events::Events;
+use self::raw::Lines;
+use super::records::{RecordError, hand_out};
+use super::{BodyError, BodyFormat, Context, Each};
 use crate::event::{Event, Known, Value};
 use crate::parse::json::{Mapping, Member, Role};
 
+/// The body of a call.
+#[derive(Debug)]
+pub struct HecBody {
+    /// Whether it is lines; else it is events in envelopes.
+    pub is_raw: bool,
+    /// What the query of the call says of all of them.
+    pub origin: HecOrigin<'static>,
+    /// The longest line that is not cut, in bytes.
+    pub max_line: usize,
+    /// The most events that it may hold.
+    pub max_events: usize,
+    /// The first event that was none, by its place, and why. None at first.
+    pub fault: Option<(usize, RecordError)>,
+}
+
+impl BodyFormat for HecBody {
+    fn shows_more(&self) -> bool {
+        self.origin != HecOrigin::default()
+    }
+
+    fn read<'a>(
+        &'a mut self,
+        body: &'a [u8],
+        cx: &Context,
+        event: &mut Event<'a>,
+        each: Each<'_, 'a>,
+    ) -> Result<(), BodyError> {
+        if body.trim_ascii().is_empty() {
+            return Err(BodyError::Empty);
+        }
+        let Self { is_raw, origin, max_line, max_events, fault } = self;
+        let (origin, max) = (origin.lend(), *max_events);
+        let refused = |index, error| {
+            fault.get_or_insert((index, error));
+        };
+        let too_many = |found| (found > max).then_some(BodyError::TooMany { max, found });
+        if *is_raw {
+            let lines = Lines::open(body, origin, *max_line, cx);
+            too_many(lines.count()).map_or(Ok(()), Err)?;
+            hand_out(lines, event, each, refused);
+        } else {
+            let events = Events::open(body, origin, cx)?;
+            too_many(events.count()).map_or(Ok(()), Err)?;
+            hand_out(events, event, each, refused);
+        }
+        Ok(())
+    }
+}
 /// What an envelope, or the query of a call, says of events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HecOrigin<'a> {
@@ -40,6 +89,16 @@ pub struct HecOrigin<'a> {
 }
 
 impl<'a> HecOrigin<'a> {
+    /// The same, borrowed.
+    fn lend(&self) -> HecOrigin<'_> {
+        HecOrigin {
+            host: self.host.as_deref().map(Cow::Borrowed),
+            source: self.source.as_deref().map(Cow::Borrowed),
+            sourcetype: self.sourcetype.as_deref().map(Cow::Borrowed),
+            index: self.index.as_deref().map(Cow::Borrowed),
+        }
+    }
+
     /// Takes what `over` says, and where that says nothing what this one does.
     fn under(&self, over: Self) -> Self {
         Self {

@@ -7,7 +7,7 @@ use crate::parse::records::{RecordError, Records};
 use crate::parse::{Context, line};
 
 /// The lines of a body. Blank ones are none.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::parse) struct Lines<'a> {
     rest: &'a [u8],
     cx: Context,
@@ -24,6 +24,12 @@ impl<'a> Lines<'a> {
         cx: &Context,
     ) -> Self {
         Self { rest: body, cx: *cx, origin, max_line }
+    }
+
+    /// How many there are.
+    pub(in crate::parse) fn count(&self) -> usize {
+        let mut rest = self.clone();
+        std::iter::from_fn(|| rest.line()).count()
     }
 
     fn line(&mut self) -> Option<&'a [u8]> {

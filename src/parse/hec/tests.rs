@@ -10,7 +10,11 @@ type Read = Vec<Result<Json, String>>;
 
 fn read(body: &str) -> Read {
     let origin = HecOrigin { index: Some("main".into()), ..HecOrigin::default() };
-    events(&mut Events::open(body.as_bytes(), origin, &CX).unwrap())
+    let mut opened = Events::open(body.as_bytes(), origin, &CX).unwrap();
+    let count = opened.count();
+    let events = events(&mut opened);
+    assert_eq!(events.len(), count, "{body}");
+    events
 }
 
 /// The one event of a body, less what all of them have.
@@ -91,10 +95,7 @@ fn what_is_no_event_is_refused_by_itself_as_long_as_there_is_json() {
         (r#"{"event":""}{"event":" "}{"event":null}{"event":{}}"#, vec![Err(blank); 4]),
         (
             r#"{"event":"a"}{"event":"b"{"event":"c"}"#,
-            vec![
-                Ok(()),
-                Err("expected a comma or a closing brace at byte 25, but found `{`"),
-            ],
+            vec![Ok(()), Err("expected a comma or a closing brace at byte 25, but found `{`")],
         ),
         (
             r#"{"event":"a"} text {"event":"c"}"#,
@@ -107,10 +108,8 @@ fn what_is_no_event_is_refused_by_itself_as_long_as_there_is_json() {
     ];
     for (body, want) in table {
         let events = read(body);
-        let results: Vec<_> = events
-            .iter()
-            .map(|event| event.as_ref().map(|_| ()).map_err(String::as_str))
-            .collect();
+        let results: Vec<_> =
+            events.iter().map(|event| event.as_ref().map(|_| ()).map_err(String::as_str)).collect();
         assert_eq!(results, want, "{body}");
     }
     let deep = format!("{{\"event\":\"a\"}}{{\"event\":{}", "[".repeat(1_000_000));
@@ -120,11 +119,8 @@ fn what_is_no_event_is_refused_by_itself_as_long_as_there_is_json() {
 
 #[test]
 fn lines() {
-    let origin = HecOrigin {
-        host: Some("h".into()),
-        source: Some("shop".into()),
-        ..HecOrigin::default()
-    };
+    let origin =
+        HecOrigin { host: Some("h".into()), source: Some("shop".into()), ..HecOrigin::default() };
     let mut lines = Lines::open(b"one\r\n\n  two \nthree is long\nx\xff", origin, 8, &CX);
     let events: Vec<_> = events(&mut lines).into_iter().map(Result::unwrap).collect();
     let messages: Vec<_> = events.iter().map(|event| event["message"].clone()).collect();

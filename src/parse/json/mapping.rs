@@ -62,7 +62,11 @@ enum LogTimestamp {
 }
 
 impl<'w, 'a> Mapping<'w, 'a> {
-    pub(in crate::parse) fn new(schema: Schema, zone_offset: i32, event: &'w mut Event<'a>) -> Self {
+    pub(in crate::parse) fn new(
+        schema: Schema,
+        zone_offset: i32,
+        event: &'w mut Event<'a>,
+    ) -> Self {
         Self { event, secrets: Secrets::default(), schema, zone_offset, seen: Seen::default() }
     }
 

@@ -59,13 +59,13 @@ mod text;
 mod timestamp;
 
 pub use self::body::IngestBody;
-pub use self::error::JsonError;
-pub use self::input::InputBody;
-pub use self::path::scalars;
 pub(in crate::parse) use self::error::Expected;
+pub use self::error::JsonError;
 pub(in crate::parse) use self::fields::Walker;
+pub use self::input::InputBody;
 pub(in crate::parse) use self::level::canonical as canonical_level;
 pub(in crate::parse) use self::mapping::{Mapping, Member, Schema};
+pub use self::path::scalars;
 pub(in crate::parse) use self::role::Role;
 pub(in crate::parse) use self::scan::{Scanner, Token};
 

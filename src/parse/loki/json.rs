@@ -18,7 +18,7 @@ use crate::time::Timestamp;
 
 /// The entries of a push.
 #[derive(Debug)]
-pub struct LokiJson<'a> {
+pub(super) struct LokiJson<'a> {
     text: &'a str,
     cx: Context,
     /// Where streams are, the next one last.
@@ -27,7 +27,6 @@ pub struct LokiJson<'a> {
     labels: Vec<(String, String)>,
     /// Where its next entry is, if it has more.
     at: Option<usize>,
-    records: usize,
 }
 
 /// Where the parts of a stream are in the text.
@@ -56,7 +55,11 @@ impl<'a> LokiJson<'a> {
     /// # Errors
     ///
     /// It is not well formed to its end, or holds too much.
-    pub fn open(body: &'a [u8], limits: RecordLimits, cx: &Context) -> Result<Self, RecordError> {
+    pub(super) fn open(
+        body: &'a [u8],
+        limits: RecordLimits,
+        cx: &Context,
+    ) -> Result<Self, RecordError> {
         let text = std::str::from_utf8(body)
             .map_err(|error| JsonError::new(Expected::Utf8, body, error.valid_up_to()))?;
         let mut scan = Scanner::new(text);
@@ -69,13 +72,7 @@ impl<'a> LokiJson<'a> {
             check(text, stream, &mut tally)?;
         }
         streams.reverse();
-        let records = tally.records();
-        Ok(Self { text, cx: *cx, streams, labels: Vec::new(), at: None, records })
-    }
-
-    /// How many entries there are.
-    pub fn records(&self) -> usize {
-        self.records
+        Ok(Self { text, cx: *cx, streams, labels: Vec::new(), at: None })
     }
 
     /// The next entry of any stream, and what labels it has, if they are an object.

@@ -10,13 +10,12 @@ use crate::parse::{Context, fallback, octets};
 
 /// The entries of a push.
 #[derive(Debug)]
-pub struct LokiMessage<'a> {
+pub(super) struct LokiMessage<'a> {
     streams: Fields<'a>,
     /// Of the stream that is being read.
     labels: Vec<Pair<'a>>,
     entries: Fields<'a>,
     zone_offset: i32,
-    records: usize,
 }
 
 impl<'a> LokiMessage<'a> {
@@ -25,7 +24,7 @@ impl<'a> LokiMessage<'a> {
     /// # Errors
     ///
     /// It is not well formed to its end, or holds too much.
-    pub fn open(
+    pub(super) fn open(
         body: &'a [u8],
         limits: RecordLimits,
         cx: &Context,
@@ -52,13 +51,7 @@ impl<'a> LokiMessage<'a> {
             labels: Vec::new(),
             entries: Fields::new(b""),
             zone_offset: cx.zone_offset,
-            records: tally.records(),
         })
-    }
-
-    /// How many entries there are.
-    pub fn records(&self) -> usize {
-        self.records
     }
 
     /// The next entry of any stream.

@@ -8,19 +8,44 @@
 //! A push is refused as a whole, before the first event of it is handed out, if it is not formed
 //! as it should be. A line is kept as it is, whatever it holds.
 
-mod block;
 mod json;
 mod labels;
 mod message;
 #[cfg(test)]
 mod tests;
 
-pub use self::block::{MAX_BLOCK, unsnap};
-pub use self::json::LokiJson;
-pub use self::message::LokiMessage;
-
+use self::json::LokiJson;
+use self::message::LokiMessage;
+use super::records::{RecordLimits, hand_out};
+use super::{BodyError, BodyFormat, Context, Each};
 use crate::event::{Event, Tag};
 use crate::time::Timestamp;
+
+/// The body of a push.
+#[derive(Clone, Copy, Debug)]
+pub struct LokiBody {
+    /// Whether it is JSON; else it is a message.
+    pub is_json: bool,
+    /// How much it may hold.
+    pub limits: RecordLimits,
+}
+
+impl BodyFormat for LokiBody {
+    fn read<'a>(
+        &'a mut self,
+        body: &'a [u8],
+        cx: &Context,
+        event: &mut Event<'a>,
+        each: Each<'_, 'a>,
+    ) -> Result<(), BodyError> {
+        if self.is_json {
+            hand_out(LokiJson::open(body, self.limits, cx)?, event, each, |_, _| {});
+        } else {
+            hand_out(LokiMessage::open(body, self.limits, cx)?, event, each, |_, _| {});
+        }
+        Ok(())
+    }
+}
 
 /// Sets the time of an event; one that no calendar has is the time of receipt, and is tagged.
 fn set_time(event: &mut Event<'_>, nanos: Option<i128>) {

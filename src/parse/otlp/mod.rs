@@ -17,9 +17,9 @@ mod tree;
 
 use self::record::{Origin, fill};
 use self::tree::{Cursor, Message, Schema};
-use super::Context;
 use super::json::{Expected, JsonError, Mapping, Scanner, Schema as Names};
-use super::records::{RecordError, RecordLimits, Records, Tally};
+use super::records::{RecordError, RecordLimits, Records, Tally, hand_out};
+use super::{BodyError, BodyFormat, Context, Each};
 use crate::event::Event;
 
 /// How a body of OTLP is encoded.
@@ -31,14 +31,40 @@ pub enum OtlpEncoding {
     Json,
 }
 
+/// The body of a call.
+#[derive(Clone, Copy, Debug)]
+pub struct OtlpBody {
+    /// How it is encoded.
+    pub encoding: OtlpEncoding,
+    /// How much it may hold.
+    pub limits: RecordLimits,
+}
+
 /// The records of a body.
 #[derive(Debug)]
-pub(super) struct Otlp<'a> {
+struct Otlp<'a> {
     resources: Cursor<'a>,
     scopes: Option<Cursor<'a>>,
     records: Option<Cursor<'a>>,
     origin: Origin<'a>,
     zone_offset: i32,
+}
+
+impl BodyFormat for OtlpBody {
+    fn shows_more(&self) -> bool {
+        self.encoding == OtlpEncoding::Json // where octets are written in base64
+    }
+
+    fn read<'a>(
+        &'a mut self,
+        body: &'a [u8],
+        cx: &Context,
+        event: &mut Event<'a>,
+        each: Each<'_, 'a>,
+    ) -> Result<(), BodyError> {
+        hand_out(Otlp::open(body, self.encoding, self.limits, cx)?, event, each, |_, _| {});
+        Ok(())
+    }
 }
 
 impl<'a> Otlp<'a> {
@@ -47,7 +73,7 @@ impl<'a> Otlp<'a> {
     /// # Errors
     ///
     /// Its envelopes are not well formed to their ends, or it holds too much.
-    pub(super) fn open(
+    fn open(
         body: &'a [u8],
         encoding: OtlpEncoding,
         limits: RecordLimits,

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::any::{Any, any, pair_of, put, text, write};
 use super::tree::{Message, Schema};
 use crate::event::{Event, Known, Tag, Value};
+use crate::ids;
 use crate::parse::json::{Mapping, Member, Role};
 use crate::parse::records::RecordError;
 use crate::parse::{fallback, octets};
@@ -96,10 +97,7 @@ fn attributes<'a>(
     Ok(())
 }
 
-fn name_of_scope<'a>(
-    mapping: &mut Mapping<'_, 'a>,
-    scope: Message<'a>,
-) -> Result<(), RecordError> {
+fn name_of_scope<'a>(mapping: &mut Mapping<'_, 'a>, scope: Message<'a>) -> Result<(), RecordError> {
     let mut fields = scope.fields(SCOPE)?;
     while let Some((number, node)) = fields.next()? {
         let name = match number {
@@ -146,7 +144,8 @@ impl<'a> Parts<'a> {
         let text = |text: Cow<'a, str>| (!text.is_empty()).then_some(Value::Text(text));
         let number = |number: u64| (number != 0).then(|| Value::Number(number.to_string().into()));
         let level = LEVELS.get(usize::try_from(self.severity.div_ceil(4)).unwrap_or(usize::MAX));
-        let level = level.filter(|level| !level.is_empty()).map(|level| Value::Text((*level).into()));
+        let level =
+            level.filter(|level| !level.is_empty()).map(|level| Value::Text((*level).into()));
         for (role, name, value) in [
             (Role::Plain, "trace.id", self.trace.and_then(text)),
             (Role::Plain, "span.id", self.span.and_then(text)),
@@ -182,7 +181,8 @@ fn put_body<'a>(mapping: &mut Mapping<'_, 'a>, body: Any<'a>) -> Result<(), Reco
             let text = String::from_utf8_lossy(&octets).into_owned();
             if text.as_bytes() != octets {
                 mapping.event.tag(Tag::EncodingError);
-                mapping.event.set(Known::Original, Value::Bytes(octets.into()));
+                let original = ids::scrub(&octets).into_owned();
+                mapping.event.set(Known::Original, Value::Bytes(original.into()));
             }
             mapping.event.set(Known::Message, Value::Text(text.into()));
         }

@@ -174,7 +174,8 @@ fn a_bad_body_is_refused_as_a_whole() {
     ] {
         assert_eq!(read(body.as_bytes(), OtlpEncoding::Json).unwrap_err(), want, "{body}");
     }
-    for body in ["{}", "{\"resourceLogs\":[]}", "{\"resourceLogs\":7}", "{\"resourceLogs\":[7,[]]}"] {
+    for body in ["{}", "{\"resourceLogs\":[]}", "{\"resourceLogs\":7}", "{\"resourceLogs\":[7,[]]}"]
+    {
         assert_eq!(read(body.as_bytes(), OtlpEncoding::Json), Ok(vec![]), "{body}");
     }
     assert_eq!(read_message(b""), Ok(vec![]));
@@ -201,7 +202,10 @@ fn ht_14_otlp_item_by_item_nested_deep_with_lengths_that_lie() {
 
     // A length that reaches past its envelope is nobody's record.
     let body = field(1, field(2, [&good[..], b"\x12\xff\xff\xff\xff\x0f"].concat()));
-    assert_eq!(read_message(&body).unwrap_err(), "expected 4294967295 bytes of field 2, but found 0");
+    assert_eq!(
+        read_message(&body).unwrap_err(),
+        "expected 4294967295 bytes of field 2, but found 0"
+    );
 
     // Maps in maps, and lists in lists.
     for kind in [5, 6] {

@@ -4,4 +4,5 @@ mod bodies;
 mod calls;
 mod gate;
 mod journals;
+mod push;
 mod support;

@@ -39,6 +39,10 @@ fn main() -> std::io::Result<()> {
         let query = case["query"].as_str().expect("cases of KQL have a query");
         write(folder, "kql", &case, &[0], query.as_bytes())?;
     }
+    for (number, (kind, body)) in PUSHED.iter().enumerate() {
+        let case = serde_json::json!({"id": format!("pushed-{number}")});
+        write(folder, "push", &case, &[*kind], body)?;
+    }
     for (number, (kind, message)) in KEYED.iter().enumerate() {
         let case = serde_json::json!({"id": format!("keyed-{number}")});
         let message = message.replace("KEY", "lt_live_0123456789abcdef0123456789abcdef");
@@ -71,6 +75,24 @@ fn write(
     let kind = prefix.first().copied().unwrap_or_default();
     fs::write(folder.join(format!("{id}-{kind}")), [prefix, input].concat())
 }
+
+/// Bodies by the formats of the target.
+const PUSHED: [(u8, &[u8]); 8] = [
+    (0, br#"{"streams":[{"stream":{"app":"a"},"values":[["1781524800000000000","l",{"t":"1"}]]}]}"#),
+    (0, br#"{"streams":[{"labels":"{a=\"b\"}","entries":[{"ts":"2026-06-15T12:00:00Z","line":"l"}]}]}"#),
+    (
+        2,
+        br#"{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"s"}}]},"scopeLogs":[{"scope":{"name":"n"},"logRecords":[{"timeUnixNano":"1","severityNumber":9,"body":{"kvlistValue":{"values":[{"key":"a","value":{"arrayValue":{"values":[{"intValue":"1"},{"doubleValue":0.5},{"bytesValue":"AA=="}]}}}]}},"traceId":"01"}]}]}]}"#,
+    ),
+    (
+        3,
+        b"\x0a\x2a\x0a\x10\x0a\x0e\x0a\x03app\x12\x07\x0a\x05hello\x12\x16\x12\x14\x2a\x07\x0a\x05hello\x32\x09\x0a\x01k\x12\x04\x32\x02\x0a\x00",
+    ),
+    (4, br#"{"time":1.5,"host":"h","event":{"a":1},"fields":{"b":"c"}}{"event":"x"}"#),
+    (5, b"one\ntwo\r\n\nthree"),
+    (1, b"\x0a\x1d\x0a\x07{a=\"b\"}\x12\x12\x0a\x04\x08\x01\x10\x02\x12\x01l\x1a\x07\x0a\x01t\x12\x02id"),
+    (7, b"MESSAGE=a\nX\n\x02\0\0\0\0\0\0\0\xff\n\n\nPRIORITY=3\nMESSAGE=b\n\n"),
+];
 
 /// Longer ones only make a fuzzer slow.
 const MAX_SEED: usize = 4096;

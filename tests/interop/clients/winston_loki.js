@@ -1,0 +1,25 @@
+// Sends through winston-loki: winston_loki.js URL KEY json|protobuf.
+
+const winston = require('winston');
+const LokiTransport = require('winston-loki');
+
+const [url, key, form] = process.argv.slice(2);
+
+const loki = new LokiTransport({
+  host: url,
+  basicAuth: `shop:${key}`,
+  labels: { app: 'shop', form },
+  format: winston.format.printf(({ message }) => message),
+  json: form === 'json',
+  interval: 1,
+  replaceTimestamp: false,
+  onConnectionError: (error) => console.error(error),
+});
+const logger = winston.createLogger({
+  level: 'debug',
+  transports: [loki],
+});
+
+logger.error({ message: `order 7 failed as ${form}`, labels: { region: 'eu' } });
+logger.warn(`naïve — ünïcode\nin two lines as ${form}`);
+loki.flush().then(() => process.exit());

@@ -1,0 +1,265 @@
+//! What others push over HTTP: OTLP, Splunk's collector, Loki and systemd-journal-upload; also when
+//! the daemon is killed meanwhile.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::daemon::Daemon;
+use crate::program::{node_of, output_of, python_of, run, run_with, start, unpacked};
+use crate::support::{self, wait_for};
+
+#[test]
+fn otlp_exporter() {
+    let daemon = Daemon::start();
+    let key = daemon.key();
+    let mut command = python_of("python-push", "otlp_client.py");
+    command.args([&daemon.api("/v1/logs"), &key.secret]);
+    run(command);
+    daemon.find("order 7 failed").is_whole_by("http").has(json!({
+        "message": "order 7 failed",
+        "service": "shop",
+        "host.name": "till-3",
+        "level": "ERROR",
+        "event.severity": 17,
+        "order": 7,
+        "items": ["a", "b"],
+        "scope.name": "orders",
+        "telemetry.sdk.language": "python",
+        "key": key.id,
+    }));
+    let wanted = json!({"message": "naïve — ünïcode\nin two lines", "level": "WARN"});
+    daemon.find("in two lines").is_whole_by("http").has(wanted);
+}
+
+#[test]
+fn splunk_handler() {
+    let daemon = Daemon::start();
+    let key = daemon.key();
+    let mut command = python_of("python-push", "splunk_client.py");
+    command.args([daemon.port("api"), &key.secret]);
+    run(command);
+    daemon.find("order 7 failed").is_whole_by("http").has(json!({
+        "message": "order 7 failed",
+        "service": "shop",
+        "host.name": "till-3",
+        "source": "shop",
+        "sourcetype": "text",
+        "index": "main",
+        "key": key.id,
+    }));
+    let wanted = json!({"message": "naïve — ünïcode\nin two lines"});
+    daemon.find("in two lines").is_whole_by("http").has(wanted);
+}
+
+#[test]
+fn winston_loki() {
+    let daemon = Daemon::start();
+    let key = daemon.key();
+    for form in ["json", "protobuf"] {
+        let mut command = node_of("npm-push", "winston_loki.js");
+        command.args([&daemon.api(""), &key.secret, form]);
+        run(command);
+        let failed = daemon.find(&format!("order 7 failed as {form}"));
+        failed.is_whole_by("http").has(json!({
+            "service": "shop",
+            "app": "shop",
+            "form": form,
+            "region": "eu",
+            "level": "ERROR",
+            "key": key.id,
+        }));
+        let message = format!("naïve — ünïcode\nin two lines as {form}");
+        let wanted = json!({"message": message, "level": "WARN"});
+        daemon.find(&format!("in two lines as {form}")).is_whole_by("http").has(wanted);
+    }
+}
+
+#[test]
+fn journal_upload() {
+    let daemon = Daemon::start();
+    let key = daemon.key();
+    journal(daemon.folder(), 30);
+    let address = daemon.address("api");
+    run(upload(daemon.folder(), &format!("http://upload:{}@{address}", key.secret)));
+    daemon.expect_count("log.syslog.appname:till", 30);
+    daemon.find("number 000020 of journal").is_whole_by("http").has(json!({
+        "message": "number 000020 of journal\nin two lines",
+        "service": "till",
+        "level": "WARN",
+        "host.name": "till-3",
+        "log.syslog.procid": "77",
+        "process.pid": 77,
+        "systemd.unit": "till.service",
+        "key": key.id,
+    }));
+    // Who may not write is told so, and keeps its place.
+    journal(daemon.folder(), 31);
+    let refused = format!("http://upload:lt_live_00000000000000000000000000000000@{address}");
+    fs::remove_file(daemon.folder().join("upload.state")).unwrap();
+    assert!(!output_of(upload(daemon.folder(), &refused), b"").status.success());
+    assert!(!daemon.folder().join("upload.state").exists());
+}
+
+/// What a client was told is stored is stored, though the daemon was killed meanwhile; and a client
+/// that comes again brings all of it.
+#[test]
+fn otlp_exporter_over_a_kill() {
+    let yard = Yard::new();
+    let daemon = yard.start();
+    let (_, secret) = daemon.create_key(&json!({"name": "otlp", "scopes": ["write:logs"]}));
+    let mut command = python_of("python-push", "otlp_client.py");
+    command.args([&yard.url("/v1/logs"), &secret, COUNT]);
+    let client = start(command, yard.folder(), "otlp");
+    let told = || client.said().lines().filter(|line| line.starts_with("number")).count();
+    wait_for("the first of the records", || (told() > 30).then_some(()));
+    daemon.kill();
+    let daemon = yard.start();
+    wait_for("all of the records", || (told() == 150).then_some(()));
+    let stored = yard.stored(&daemon, "otlp");
+    let said = client.said();
+    let told: BTreeSet<_> = said.lines().map(str::to_owned).collect();
+    assert_eq!(told.difference(&stored).collect::<Vec<_>>(), [""; 0]);
+    assert_eq!(stored.len(), 150);
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn splunk_handler_over_a_kill() {
+    let yard = Yard::new();
+    let daemon = yard.start();
+    let (_, secret) = daemon.create_key(&json!({"name": "hec", "scopes": ["write:logs"]}));
+    let mut command = python_of("python-push", "splunk_client.py");
+    command.args([&yard.port.to_string(), &secret, COUNT]);
+    let mut client = start(command, yard.folder(), "splunk");
+    wait_for("the first of the events", || {
+        (!daemon.query("message:\"of splunk\"").is_empty()).then_some(())
+    });
+    daemon.kill();
+    let daemon = yard.start();
+    assert!(client.child.wait().unwrap().success());
+    assert_eq!(yard.stored(&daemon, "splunk").len(), 150);
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn journal_upload_over_a_kill() {
+    let yard = Yard::new();
+    let daemon = yard.start();
+    let (_, secret) = daemon.create_key(&json!({"name": "till", "scopes": ["write:logs"]}));
+    journal(yard.folder(), 20_000);
+    let url = format!("http://upload:{secret}@127.0.0.1:{}", yard.port);
+    let mut client = start(upload(yard.folder(), &url), yard.folder(), "upload");
+    wait_for("the first of the entries", || {
+        (!daemon.query("message:\"of journal\"").is_empty()).then_some(())
+    });
+    daemon.kill();
+    let ended = client.child.wait().unwrap();
+    let daemon = yard.start();
+    let is_done = yard.folder().join("upload.state").exists();
+    // Its place is kept by what was acknowledged, and only that.
+    assert_eq!(ended.success(), is_done, "{}", client.said());
+    if !is_done {
+        run(upload(yard.folder(), &url));
+    }
+    assert_eq!(yard.stored(&daemon, "journal").len(), 20_000);
+    assert!(daemon.stop().success());
+}
+
+/// A daemon that comes back on the same port.
+struct Yard {
+    folder: tempfile::TempDir,
+    port: u16,
+}
+
+impl Yard {
+    fn new() -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        Self { folder: tempfile::tempdir().unwrap(), port }
+    }
+
+    fn start(&self) -> support::Daemon {
+        let listeners = format!(
+            "[[listener]]\nname = \"push\"\nprotocol = \"http\"\ntransport = \"tcp\"\n\
+             listen = \"127.0.0.1:{}\"\n",
+            self.port
+        );
+        support::Daemon::with_listeners(self.folder(), "", &listeners)
+    }
+
+    fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// The numbered messages of a client, each once.
+    fn stored(&self, daemon: &support::Daemon, name: &str) -> BTreeSet<String> {
+        let first = |message: &str| message.lines().next().unwrap_or_default().to_owned();
+        let mut stored = BTreeSet::new();
+        // By leading digits, so that no page is too long.
+        for digits in 0..100 {
+            let filter =
+                format!("message:\"number\" and message:\"of {name}\" and message:{digits:03}*");
+            let query = json!({"filter": filter, "limit": 10_000, "fields": ["message"]});
+            let found = daemon.query_with(&query);
+            stored.extend(found.iter().map(|log| first(log["message"].as_str().unwrap())));
+            if found.is_empty() {
+                break;
+            }
+        }
+        stored
+    }
+}
+
+/// Writes a journal of so many entries.
+fn journal(folder: &Path, count: u64) {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let micros = u64::try_from(now.as_micros()).unwrap() - count;
+    let mut export = Vec::new();
+    for number in 0..count {
+        let head = format!(
+            "__REALTIME_TIMESTAMP={}\n__MONOTONIC_TIMESTAMP={number}\n\
+             _BOOT_ID=0123456789abcdef0123456789abcdef\nPRIORITY=4\nSYSLOG_IDENTIFIER=till\n\
+             _PID=77\n_HOSTNAME=till-3\n_SYSTEMD_UNIT=till.service\n",
+            micros + number
+        );
+        export.extend_from_slice(head.as_bytes());
+        let message = format!("number {number:06} of journal");
+        if number % 10 == 0 {
+            let message = format!("{message}\nin two lines");
+            export.extend_from_slice(b"MESSAGE\n");
+            export.extend_from_slice(&(message.len() as u64).to_le_bytes());
+            export.extend_from_slice(message.as_bytes());
+        } else {
+            export.extend_from_slice(format!("MESSAGE={message}").as_bytes());
+        }
+        export.extend_from_slice(b"\n\n");
+    }
+    let journal = folder.join("till.journal");
+    if journal.exists() {
+        fs::remove_file(&journal).unwrap();
+    }
+    let mut command = unpacked("lib/systemd/systemd-journal-remote");
+    command.arg("--output").arg(&journal).arg("-");
+    run_with(command, &export);
+}
+
+/// Uploads that journal from where the last upload came to.
+fn upload(folder: &Path, url: &str) -> Command {
+    let mut command = unpacked("lib/systemd/systemd-journal-upload");
+    command.arg("--url").arg(url).arg("--follow=no");
+    command.arg("--file").arg(folder.join("till.journal"));
+    command.arg("--save-state").arg(folder.join("upload.state"));
+    command
+}
+
+/// Numbered records of a client.
+const COUNT: &str = "150";
