@@ -58,7 +58,7 @@ impl Encoding {
     }
 
     /// Its name on the wire.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Identity => "identity",
             Self::Gzip => "gzip",
@@ -177,7 +177,7 @@ const MAX_MEMBERS: usize = 16 * 1024;
 const WINDOW_BITS: u8 = 15;
 
 /// The widest window of a zstd frame over HTTP, 8 MiB, as its logarithm (RFC 9659 §3).
-const WINDOW_LOG_MAX: u32 = 23;
+pub(super) const WINDOW_LOG_MAX: u32 = 23;
 
 /// The output grows by as much as there is, but by no less and no more than this many bytes.
 const MIN_GROWTH: usize = 4 * 1024;

@@ -19,6 +19,7 @@
 //! | any datagram                  | [`datagram()`]       | RFC 5426 §3.1                             |
 //! | systemd-journal-upload        | [`JournalExport`]    | systemd, Journal Export Formats           |
 //! | HTTP bodies                   | [`inflate()`]        | RFC 9110 §8.4.1, RFC 8878, snappy         |
+//! | those that go on for hours    | [`Inflating`]        | RFC 8878                                  |
 //! | streams from a proxy          | [`proxy()`]          | PROXY protocol, versions 1 and 2          |
 //!
 //! The caller owns the buffer: it reads into it, calls `next` until that wants more, and drops
@@ -48,6 +49,7 @@ mod ends;
 mod errors;
 mod frames;
 mod inflate;
+mod inflating;
 mod journal_export;
 mod json_scan;
 mod json_values;
@@ -63,6 +65,7 @@ pub use self::dialogue::{Dialogue, ProtocolError};
 pub use self::errors::FrameErrors;
 pub use self::frames::Frames;
 pub use self::inflate::{Encoding, InflateError, inflate};
+pub use self::inflating::Inflating;
 pub use self::journal_export::JournalExport;
 pub use self::json_values::JsonValues;
 pub use self::proxy::{MAX_PROXY, Proxy, proxy};

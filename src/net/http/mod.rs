@@ -10,6 +10,14 @@
 //! listeners with `protocol = "http"`, where what has no other meaning is read as Logstash's `http`
 //! input reads it ([logstash]).
 //!
+//! | path                                             | dialect                              |
+//! |--------------------------------------------------|--------------------------------------|
+//! | `/v1/logs/ingest`                                | the daemon's own ([logs])            |
+//! | `/loki/api/v1/push`, `/api/prom/push`, `/ready`  | Grafana Loki ([loki])                |
+//! | `/v1/logs`                                       | OTLP ([otlp])                        |
+//! | `/services/collector`, and below                 | Splunk's HTTP Event Collector ([hec])|
+//! | `/upload`                                        | systemd-journal-upload ([upload])    |
+//!
 //! To add one: a [`BodyFormat`](crate::parse::BodyFormat) in `parse`, a [`Dialect`] here, a route
 //! in [`protocols`].
 //!
@@ -129,18 +137,25 @@ fn protocols() -> Router<Arc<Door>> {
         .route("/v1/logs/ingest", takes(post, Logs))
         .route("/loki/api/v1/push", takes(post, Loki))
         .route("/api/prom/push", takes(post, Loki))
-        .route("/ready", get(loki::ready))
-        .route("/loki/api/v1/status/buildinfo", get(loki::build_info))
+        .route("/ready", only(get(loki::ready)))
+        .route("/loki/api/v1/status/buildinfo", only(get(loki::build_info)))
         .route("/services/collector", events())
         .route("/services/collector/event", events())
         .route("/services/collector/event/1.0", events())
         .route("/services/collector/raw", lines())
         .route("/services/collector/raw/1.0", lines())
-        .route("/services/collector/ack", axum::routing::post(hec::acknowledgements))
-        .route("/services/collector/health", get(hec::health))
-        .route("/services/collector/health/1.0", get(hec::health))
+        .route("/services/collector/ack", only(axum::routing::post(hec::acknowledgements)))
+        .route("/services/collector/health", only(get(hec::health)))
+        .route("/services/collector/health/1.0", only(get(hec::health)))
         .route("/v1/logs", any(otlp_logs))
-        .route("/upload", axum::routing::post(upload::take))
+        .route("/upload", only(axum::routing::post(upload::take)))
+}
+
+/// No other method than these.
+fn only(methods: MethodRouter<Arc<Door>>) -> MethodRouter<Arc<Door>> {
+    methods.fallback(|State(door): State<Arc<Door>>, ConnectInfo(peer), request| async move {
+        wrong_method(&door, peer, Logs, &request)
+    })
 }
 
 /// Takes logs over OTLP, and answers in the encoding that they come in.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::{Buf, Bytes, BytesMut};
 use http_body_util::BodyExt;
@@ -24,9 +24,9 @@ use super::attempt::Attempt;
 use super::call::{admit, count};
 use super::carrier::Carrier;
 use super::problem::{Blame, Problem};
-use super::{Door, content_type};
+use super::{Door, body, content_type};
 use crate::batch::Ticket;
-use crate::frame::JournalExport;
+use crate::frame::{Encoding, InflateError, Inflating, JournalExport};
 use crate::ingest::{Decoder, Format, Session};
 use crate::parse::http_secret;
 
@@ -45,15 +45,20 @@ pub(super) async fn take(
     let mut attempt = Attempt::new(peer.ip(), &request);
     let (head, body) = request.into_parts();
     match admitted(&door, &mut attempt, &head, body).await {
-        Ok(()) => (StatusCode::ACCEPTED, "OK.\n").into_response(),
+        Ok(()) => say(StatusCode::ACCEPTED, "OK.\n".to_owned()),
         Err(problem) => attempt.answer_by(&door, problem, refused),
     }
+}
+
+/// An answer, which says how the next upload may be compressed (systemd 258 and later ask for it).
+fn say(status: StatusCode, body: String) -> Response {
+    (status, [(header::ACCEPT_ENCODING, "zstd")], body).into_response()
 }
 
 /// What is said of an upload that was not done.
 fn refused(problem: &Problem) -> Response {
     let status = problem.status_for_shippers();
-    let mut response = (status, format!("{}\n", problem.detail)).into_response();
+    let mut response = say(status, format!("{}\n", problem.detail));
     problem.add_headers(&mut response, "Basic realm=\"logtrace\"");
     response
 }
@@ -62,7 +67,7 @@ async fn admitted(
     door: &Door,
     attempt: &mut Attempt,
     head: &Parts,
-    body: Body,
+    content: Body,
 ) -> Result<(), Problem> {
     let secret = http_secret(|name| head.headers.get(name).map(HeaderValue::as_bytes));
     let carrier = head.extensions.get::<Carrier>().cloned();
@@ -75,13 +80,13 @@ async fn admitted(
         if content_type(head) != "application/vnd.fdo.journal" {
             return Err(Problem::another_type("application/vnd.fdo.journal"));
         }
-        if head.headers.get("content-encoding").is_some_and(|named| named != "identity") {
-            let detail = "expected a body that is not compressed, but found one that is";
-            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            return Err(Problem::new(status, "unsupported_encoding", detail));
-        }
-        let mut upload = Upload::new(door, attempt, &mut session);
-        let taken = upload.run(body).await;
+        let inflating = match body::encoding(&head.headers)? {
+            Encoding::Identity => None,
+            Encoding::Zstd => Some(Inflating::new().map_err(|error| corrupt(&error))?),
+            _ => return Err(another_encoding()),
+        };
+        let mut upload = Upload::new(door, attempt, &mut session, inflating);
+        let taken = upload.run(content).await;
         door.ingest.note_end(&mut session);
         taken
     }
@@ -98,6 +103,8 @@ struct Upload<'a> {
     attempt: &'a mut Attempt,
     session: &'a mut Session,
     decoder: Decoder,
+    /// Where the body is compressed.
+    inflating: Option<Inflating>,
     buffer: BytesMut,
     /// Of entries that are on their way to the disk, oldest first.
     tickets: VecDeque<Ticket>,
@@ -106,7 +113,12 @@ struct Upload<'a> {
 }
 
 impl<'a> Upload<'a> {
-    fn new(door: &'a Door, attempt: &'a mut Attempt, session: &'a mut Session) -> Self {
+    fn new(
+        door: &'a Door,
+        attempt: &'a mut Attempt,
+        session: &'a mut Session,
+        inflating: Option<Inflating>,
+    ) -> Self {
         let mut changes = door.ingest.gate().changes();
         changes.mark_unchanged();
         Self {
@@ -114,6 +126,7 @@ impl<'a> Upload<'a> {
             attempt,
             session,
             decoder: Decoder::Dialogue(Box::new(JournalExport::new(door.config.max_message))),
+            inflating,
             buffer: BytesMut::new(),
             tickets: VecDeque::new(),
             changes,
@@ -124,9 +137,11 @@ impl<'a> Upload<'a> {
     async fn run(&mut self, mut body: Body) -> Result<(), Problem> {
         while let Some(data) = self.read(&mut body).await? {
             self.attempt.request_bytes += data.len() as u64;
-            self.buffer.extend_from_slice(&data);
-            self.take(false).await?;
+            self.inflate(&data).await?;
             self.door.ingest.note_minute(self.session);
+        }
+        if self.inflating.as_ref().is_some_and(|inflating| !inflating.is_whole()) {
+            return Err(corrupt(&InflateError::Truncated));
         }
         self.take(true).await?;
         // Who may not write by now may not be told that all was written.
@@ -162,6 +177,23 @@ impl<'a> Upload<'a> {
                     return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_body", detail));
                 }
             }
+        }
+    }
+
+    /// Takes a part of the body, and undoes its compression.
+    async fn inflate(&mut self, mut data: &[u8]) -> Result<(), Problem> {
+        loop {
+            let Some(inflating) = &mut self.inflating else {
+                self.buffer.extend_from_slice(data);
+                return self.take(false).await;
+            };
+            let (used, part) = inflating.next(data).map_err(|error| corrupt(&error))?;
+            data = data.get(used..).unwrap_or_default();
+            if used == 0 && part.is_empty() {
+                return Ok(());
+            }
+            self.buffer.extend_from_slice(&part);
+            self.take(false).await?;
         }
     }
 
@@ -208,6 +240,16 @@ impl<'a> Upload<'a> {
             Err(refusal) => Err(Problem::refused(&refusal)),
         }
     }
+}
+
+fn another_encoding() -> Problem {
+    let detail = "expected a Content-Encoding of zstd or identity, but found another";
+    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    Problem::new(status, "unsupported_encoding", detail).at("content-encoding")
+}
+
+fn corrupt(error: &InflateError) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "invalid_encoding", error.to_string()).at("body")
 }
 
 /// Batches of a sender that may be on their way to the disk.
