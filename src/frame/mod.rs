@@ -16,6 +16,7 @@
 //! | Logstash `json_lines`, `line` | [`Frames`], LF       | one line, one message                     |
 //! | Logstash `json`               | [`JsonValues`]       | RFC 8259, values one after the other      |
 //! | RELP                          | [`Relp`]             | librelp, `doc/relp.md`                    |
+//! | Beats                         | [`Lumberjack`]       | lumberjack, versions 1 and 2              |
 //! | any datagram                  | [`datagram()`]       | RFC 5426 §3.1                             |
 //! | systemd-journal-upload        | [`JournalExport`]    | systemd, Journal Export Formats           |
 //! | HTTP bodies                   | [`inflate()`]        | RFC 9110 §8.4.1, RFC 8878, snappy         |
@@ -53,6 +54,7 @@ mod inflating;
 mod journal_export;
 mod json_scan;
 mod json_values;
+mod lumberjack;
 mod oversize;
 mod proxy;
 mod relp;
@@ -68,6 +70,7 @@ pub use self::inflate::{Encoding, InflateError, inflate};
 pub use self::inflating::Inflating;
 pub use self::journal_export::JournalExport;
 pub use self::json_values::JsonValues;
+pub use self::lumberjack::Lumberjack;
 pub use self::proxy::{MAX_PROXY, Proxy, proxy};
 pub use self::relp::Relp;
 

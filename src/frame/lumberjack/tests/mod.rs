@@ -1,0 +1,120 @@
+//! Tests of the decoder as a whole.
+
+mod faults;
+mod properties;
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+
+use super::{Dialogue, Lumberjack, Step};
+
+/// What came out of a stream.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Outcome {
+    /// The events, with their lengths where they were cut.
+    events: Vec<(Vec<u8>, Option<u64>)>,
+    answers: Vec<u8>,
+    /// Why it ended.
+    broken: Option<String>,
+}
+
+/// Shows `reads` to a decoder of events of up to `max_len` bytes, as a connection would. The second
+/// value is the most bytes that it and its caller had to keep between two reads.
+fn run<'r>(max_len: usize, reads: impl IntoIterator<Item = &'r [u8]>) -> (Outcome, usize) {
+    let (mut decoder, mut outcome) = (Lumberjack::new(max_len), Outcome::default());
+    let (mut buffer, mut peak) = (Vec::new(), 0);
+    for read in reads {
+        buffer.extend_from_slice(read);
+        drain(&mut decoder, &mut buffer, false, &mut outcome);
+        peak = peak.max(buffer.len() + decoder.held());
+    }
+    drain(&mut decoder, &mut buffer, true, &mut outcome);
+    assert!(buffer.is_empty(), "left at the end: {}", buffer.escape_ascii());
+    outcome.broken = decoder.broken().map(|error| format!("{}: {error}", error.code));
+    (outcome, peak)
+}
+
+fn drain(decoder: &mut Lumberjack, buffer: &mut Vec<u8>, eof: bool, outcome: &mut Outcome) {
+    let mut at = 0;
+    loop {
+        match decoder.next(&buffer[at..], eof) {
+            Step::Message { bytes, consumed, original_len } => {
+                outcome.events.push((bytes.to_vec(), original_len));
+                at += consumed;
+            }
+            Step::More { consumed } => {
+                buffer.drain(..at + consumed);
+                decoder.answers(&mut outcome.answers);
+                return;
+            }
+        }
+    }
+}
+
+/// One line for a stream: its events, then its answers, then why it ended. It checks on its way that
+/// splits do not matter.
+fn show(max_len: usize, stream: &[u8]) -> String {
+    let (outcome, _) = run(max_len, [stream]);
+    for step in 1..4 {
+        assert_eq!(run(max_len, stream.chunks(step)).0, outcome, "reads of {step}");
+    }
+    let mut words = Vec::new();
+    for (bytes, original_len) in &outcome.events {
+        let cut = original_len.map(|len| format!("+{len}")).unwrap_or_default();
+        words.push(format!("{}{cut}", bytes.escape_ascii()));
+    }
+    for answer in outcome.answers.chunks(6) {
+        let (version, number) = (answer[0] - b'0', &answer[2..]);
+        assert_eq!(answer[1], b'A');
+        let number = u32::from_be_bytes(number.try_into().unwrap());
+        words.push(format!("v{version}={number}"));
+    }
+    words.extend(outcome.broken.map(|why| format!("!{why}")));
+    words.join(" ")
+}
+
+fn frame(version: u8, kind: u8, number: u32) -> Vec<u8> {
+    [&[version, kind][..], &number.to_be_bytes()].concat()
+}
+
+/// A window, of version 2.
+fn w(count: u32) -> Vec<u8> {
+    frame(b'2', b'W', count)
+}
+
+/// An event of version 2.
+fn j(sequence: u32, text: impl AsRef<[u8]>) -> Vec<u8> {
+    let text = text.as_ref();
+    [&frame(b'2', b'J', sequence), &(text.len() as u32).to_be_bytes()[..], text].concat()
+}
+
+/// The pairs of an event of version 1.
+fn pairs(pairs: &[(&str, &str)]) -> Vec<u8> {
+    let strings = pairs.iter().flat_map(|(key, value)| [key, value]);
+    let strings =
+        strings.flat_map(|text| [&(text.len() as u32).to_be_bytes(), text.as_bytes()].concat());
+    (pairs.len() as u32).to_be_bytes().into_iter().chain(strings).collect()
+}
+
+/// An event of version 1.
+fn d(sequence: u32, all: &[(&str, &str)]) -> Vec<u8> {
+    [frame(b'1', b'D', sequence), pairs(all)].concat()
+}
+
+/// Frames, compressed.
+fn c(frames: &[u8]) -> Vec<u8> {
+    packed(&zlib(frames))
+}
+
+/// A frame that says it is compressed.
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    [&frame(b'2', b'C', bytes.len() as u32), bytes].concat()
+}
+
+fn zlib(bytes: &[u8]) -> Vec<u8> {
+    let mut to = ZlibEncoder::new(Vec::new(), Compression::fast());
+    to.write_all(bytes).unwrap();
+    to.finish().unwrap()
+}
