@@ -221,6 +221,7 @@ fn described(config: &ListenerConfig, ledger: &Ledger) -> Listener {
         Protocol::Logstash => "logstash",
         Protocol::Http => "http",
         Protocol::Relp => "relp",
+        Protocol::Beats => "beats",
     };
     let transport = match (config.transport, &config.tls) {
         (Transport::Unix, _) => "unix",

@@ -123,6 +123,7 @@ impl Default for Config {
                 listener("logstash-tcp", Protocol::Logstash, Transport::Tcp, 5000),
                 listener("logstash-udp", Protocol::Logstash, Transport::Udp, 5000),
                 listener("relp", Protocol::Relp, Transport::Tcp, 2514),
+                listener("beats", Protocol::Beats, Transport::Tcp, 5044),
             ],
         }
     }

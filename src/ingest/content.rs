@@ -28,7 +28,8 @@ impl Inspector {
     pub(super) fn look(&mut self, raw: &[u8], format: Format) {
         if let Some(content) = &self.content {
             self.found = content.find(raw).into_iter().cloned().collect();
-            self.look_inside = format == Format::Json && memchr(b'\\', raw).is_some();
+            let has_escapes = matches!(format, Format::Json | Format::Beats);
+            self.look_inside = has_escapes && memchr(b'\\', raw).is_some();
         }
     }
 

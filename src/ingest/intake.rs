@@ -110,7 +110,7 @@ impl<'a> Intake<'a> {
     ) {
         let cut = (len > bytes.len()).then_some(len as u64);
         let mut decoder = match session.listener.format {
-            Format::Json => Decoder::Json(Box::new(JsonValues::new(max_len))),
+            Format::Json | Format::Beats => Decoder::Json(Box::new(JsonValues::new(max_len))),
             Format::Line => Decoder::Frames(Box::new(Frames::new(Framing::Lf, max_len))),
             Format::Syslog | Format::JournalExport => {
                 let (bytes, original_len) = datagram(bytes, max_len);
@@ -168,14 +168,16 @@ impl<'a> Intake<'a> {
                 parse::journal(raw, &cx, &mut event);
                 self.event(session, &mut event, source);
             }
-            Format::Json => self.values(session, local.as_ref(), source, &mut event),
+            Format::Json | Format::Beats => {
+                self.values(session, local.as_ref(), source, &mut event);
+            }
         }
         let small = event.fields.capacity() <= MAX_SPARE;
         session.spare = if small { event.recycle() } else { Event::default() };
         session.local = local;
     }
 
-    /// Takes the events of a line of JSON.
+    /// Takes the events of a line of JSON, or of a message of Beats.
     fn values<'e>(
         &mut self,
         session: &mut Session,
@@ -184,13 +186,21 @@ impl<'a> Intake<'a> {
         event: &mut Event<'e>,
     ) {
         let (cx, raw) = (self.context(&session.listener), source.raw);
+        let is_beats = session.listener.format == Format::Beats;
         let mut each = |event: &mut Event<'e>| {
             show(local, event);
             self.event(session, event, source);
             source.bytes = 0; // the events of one line have its bytes once
         };
         // What is no JSON came as an event with a tag, which says so.
-        let _tagged = parse::json::json(raw, &cx, event, &mut each).is_err();
+        let _tagged = match is_beats {
+            true => parse::json::beats(raw, &cx, event, &mut each).is_err(),
+            false => parse::json::json(raw, &cx, event, &mut each).is_err(),
+        };
+        if is_beats && source.bytes > 0 {
+            // Its sender counts it, though there is nothing in it.
+            session.listener.account.fail(Failure::Empty, 1, source.bytes);
+        }
     }
 
     /// Takes one parsed event; says whether its sender may pass.

@@ -18,6 +18,8 @@ pub enum Format {
     Line,
     /// Entries of systemd's journal.
     JournalExport,
+    /// Events of Beats.
+    Beats,
 }
 
 /// A configured socket, as the way of its messages sees it.

@@ -15,7 +15,7 @@ use super::session::Session;
 use super::{Ingest, now};
 use crate::batch::Ticket;
 use crate::frame::{ProtocolError, Step};
-use crate::gate::{Reason, Refusal};
+use crate::gate::{Reason, Refusal, Stage};
 use crate::ids;
 use crate::journal::Failed;
 use crate::store::Rows;
@@ -32,6 +32,8 @@ pub struct Taken {
     pub wait: Duration,
     /// Tells when what was accepted is durable; `None` where nothing was.
     pub ticket: Option<Ticket>,
+    /// Whether a message was turned away because of who sent it.
+    pub refused: bool,
     /// What to say to the sender when that, and all before it, is durable.
     pub answers: Vec<u8>,
 }
@@ -81,7 +83,9 @@ impl Ingest {
             let at = now();
             self.refresh(session, at);
             let mut intake = Intake::new(self, rows, at);
-            let mut suspects = Suspects::of(buffer);
+            // What is compressed shows no secret: that is looked for in each message.
+            let is_dialogue = decoder.is_dialogue();
+            let mut suspects = if is_dialogue { None } else { Some(Suspects::of(buffer)) };
             let mut was_begun = decoder.is_holding();
             let (mut consumed, mut drained) = (0, false);
             while !drained && intake.has_room(max) {
@@ -93,8 +97,10 @@ impl Ingest {
                     }
                     Step::Message { bytes, consumed: more, original_len } => {
                         consumed += more;
-                        let mut suspects = suspects.up_to(consumed);
-                        if std::mem::take(&mut was_begun) {
+                        let suspects = suspects.as_mut();
+                        let mut suspects = suspects
+                            .map_or_else(|| ids::suspects(bytes), |all| all.up_to(consumed));
+                        if !is_dialogue && std::mem::take(&mut was_begun) {
                             suspects += ids::suspects(bytes); // some of it came before
                         }
                         intake.message(session, bytes, original_len, suspects);
@@ -102,12 +108,15 @@ impl Ingest {
                 }
             }
             let (wait, accepted) = intake.finish(session);
-            (consumed, drained, wait, accepted)
+            let is_of_sender = |(refusal, _): &(Refusal, u64)| is_of_sender(refusal.reason);
+            let refused = intake.refused.iter().any(is_of_sender);
+            (consumed, drained, Came { wait, accepted, refused })
         };
-        let ((consumed, drained, wait, accepted), ticket) = self.batcher.append(fill).await;
+        let ((consumed, drained, came), ticket) = self.batcher.append(fill).await;
+        let Came { wait, accepted, refused } = came;
         // A batch without a message of this read may never be written.
         let ticket = (accepted > 0).then_some(ticket);
-        Taken { consumed, drained, wait, ticket, answers: decoder.answers() }
+        Taken { consumed, drained, wait, ticket, refused, answers: decoder.answers() }
     }
 
     /// Books and notes a stream that broke the rules of its protocol.
@@ -161,6 +170,18 @@ impl Ingest {
         };
         self.batcher.append(fill).await.1
     }
+}
+
+/// What came of the messages of a read.
+struct Came {
+    wait: Duration,
+    accepted: u64,
+    refused: bool,
+}
+
+/// Whether a refusal is about the sender, and not about what or how much was sent.
+fn is_of_sender(reason: Reason) -> bool {
+    matches!(reason.stage(), Stage::Address | Stage::Country | Stage::Key)
 }
 
 /// Sources of datagrams that are remembered at the same time.

@@ -20,7 +20,7 @@ use crate::ingest::Format;
 pub struct ListenerConfig {
     /// Its name in metrics and journals. Range: 1 to 64 letters, digits, `-`, `_`, `.`.
     pub name: String,
-    /// What senders speak: `syslog`, `logstash`, `relp` or `http`.
+    /// What senders speak: `syslog`, `logstash`, `beats`, `relp` or `http`.
     pub protocol: Protocol,
     /// How it comes: `tcp`, `udp`, `unix` (a stream) or `unixgram` (datagrams, as at `/dev/log`).
     pub transport: Transport,
@@ -62,9 +62,14 @@ pub struct ListenerConfig {
     #[serde(default = "default_max_connections")]
     pub max_connections: u32,
     /// A connection that says nothing for so long is closed; over HTTP also one whose next head
-    /// has not come by then. Default: never; over HTTP 1min.
+    /// has not come by then. Default: never; 5m for `beats`, 1min over HTTP.
     #[serde(default, with = "humantime_serde")]
     pub idle_timeout: Option<Duration>,
+    /// What becomes of a sender whose key is refused, where the protocol acknowledges: `acknowledge`
+    /// drops its events, so that it does not send them for ever, `close` ends the connection without
+    /// a word, so that it keeps them. Both are noted. Default: "acknowledge".
+    #[serde(default)]
+    pub on_refused: OnRefused,
     /// A TLS handshake must be done in this time, and before it a PROXY header. Default: 10s.
     #[serde(default = "default_handshake_timeout", with = "humantime_serde")]
     pub handshake_timeout: Duration,
@@ -117,6 +122,19 @@ pub enum Protocol {
     Http,
     /// Syslog messages that are acknowledged, as rsyslog's `omrelp` sends them.
     Relp,
+    /// Beats and others that speak lumberjack, versions 1 and 2.
+    Beats,
+}
+
+/// What becomes of a sender who may not pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnRefused {
+    /// It is told that its events were taken, and they are dropped.
+    #[default]
+    Acknowledge,
+    /// Its connection is closed.
+    Close,
 }
 
 /// How bytes come.
@@ -172,6 +190,7 @@ impl ListenerConfig {
             max_message: default_max_message(),
             max_connections: default_max_connections(),
             idle_timeout: None,
+            on_refused: OnRefused::default(),
             handshake_timeout: default_handshake_timeout(),
             receive_buffer: default_receive_buffer(),
             max_body: default_max_body(),
@@ -190,6 +209,7 @@ impl ListenerConfig {
     pub fn format(&self) -> Format {
         match (self.protocol, self.codec) {
             (Protocol::Syslog | Protocol::Relp, _) => Format::Syslog,
+            (Protocol::Beats, _) => Format::Beats,
             (Protocol::Logstash, Codec::Line) => Format::Line,
             (Protocol::Logstash, Codec::Json | Codec::JsonLines) | (Protocol::Http, _) => {
                 Format::Json
@@ -205,6 +225,12 @@ impl ListenerConfig {
             body_timeout: self.body_timeout,
             ..HttpConfig::default()
         }
+    }
+
+    /// How long a connection may say nothing.
+    pub(super) fn idle(&self) -> Option<Duration> {
+        let usual = (self.protocol == Protocol::Beats).then_some(BEATS_IDLE);
+        self.idle_timeout.or(usual)
     }
 
     /// The longest message, in bytes.
@@ -297,6 +323,11 @@ impl ListenerConfig {
             }
             _ => "",
         };
+        let is_datagrams = matches!(self.transport, Transport::Udp | Transport::Unixgram);
+        if self.protocol == Protocol::Beats && is_datagrams {
+            let what = "expected a stream for protocol beats, but found datagrams";
+            problems.push(("transport", what.to_owned()));
+        }
         if !what.is_empty() {
             problems.push(("listen", format!("{what}, but found {}", self.listen)));
         }
@@ -375,6 +406,9 @@ fn default_body_timeout() -> Duration {
 
 /// The longest path of a unix socket, in bytes (`unix(7)`).
 const MAX_PATH: usize = 107;
+
+/// How long Beats may say nothing: they connect anew when they have something to say.
+const BEATS_IDLE: Duration = Duration::from_secs(300);
 
 #[cfg(test)]
 mod tests {

@@ -8,10 +8,10 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::answering::{Answering, Mute};
-use super::config::{Codec, ListenerConfig, Protocol};
+use super::config::{Codec, ListenerConfig, OnRefused, Protocol};
 use super::tcp::Acceptor;
 use crate::event::AuthMethod;
-use crate::frame::{FrameErrors, Frames, Framing, JsonValues, Relp};
+use crate::frame::{FrameErrors, Frames, Framing, JsonValues, Lumberjack, Relp};
 use crate::ingest::{Decoder, Session};
 use crate::journal::Failed;
 
@@ -24,6 +24,8 @@ pub(super) struct Stream<'a> {
     /// How much to make room for: grows while reads fill it, so that idle connections are small.
     room: usize,
     published: FrameErrors,
+    /// Whether the connection ends, because its sender may not pass.
+    is_refused: bool,
     /// Says when its sender may be one who is blocked by now.
     changes: watch::Receiver<u64>,
 }
@@ -54,6 +56,7 @@ impl<'a> Stream<'a> {
             buffer: BytesMut::new(),
             room: MIN_READ,
             published: FrameErrors::default(),
+            is_refused: false,
         }
     }
 
@@ -103,7 +106,7 @@ impl<'a> Stream<'a> {
             if let Some(error) = self.decoder.broken() {
                 return self.acceptor.ingest.malformed(&self.session, &error);
             }
-            if end || self.decoder.is_over() {
+            if end || self.is_refused || self.decoder.is_over() {
                 return;
             }
             // A sender over its limit is read more slowly; it loses nothing.
@@ -147,7 +150,7 @@ impl<'a> Stream<'a> {
         if self.acceptor.stop.is_cancelled() {
             return Read::Stop; // a sender that never pauses would otherwise never be stopped
         }
-        let mut idle = self.acceptor.config.idle_timeout.unwrap_or(FOREVER);
+        let mut idle = self.acceptor.config.idle().unwrap_or(FOREVER);
         let read = loop {
             // What an idle connection has brought before is noted in time all the same.
             let due = self.acceptor.ingest.note_minute(&mut self.session);
@@ -226,6 +229,11 @@ impl<'a> Stream<'a> {
                     }
                 }
             };
+            if taken.refused && self.acceptor.config.on_refused == OnRefused::Close {
+                // What it is not told is stored it keeps, and tries again later.
+                self.is_refused = true;
+                return wait;
+            }
             answering.hold(taken.ticket, taken.answers);
             answering.keep_alive(self.decoder.keep_alive());
             self.buffer.advance(taken.consumed.min(self.buffer.len()));
@@ -272,6 +280,7 @@ fn decoder(config: &ListenerConfig) -> Decoder {
     let max_len = config.max_len();
     match (config.protocol, config.codec) {
         (Protocol::Syslog, _) => Decoder::Frames(Box::new(Frames::new(config.framing, max_len))),
+        (Protocol::Beats, _) => Decoder::Dialogue(Box::new(Lumberjack::new(max_len))),
         (Protocol::Logstash, Codec::Json) => Decoder::Json(Box::new(JsonValues::new(max_len))),
         // Calls over HTTP have no decoder, and are not served here.
         (Protocol::Logstash, Codec::JsonLines | Codec::Line) | (Protocol::Http, _) => {

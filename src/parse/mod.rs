@@ -13,11 +13,12 @@
 //! |------------------------------------------------|---------------------|----------------------|
 //! | syslog over TCP, TLS, UDP, unix sockets, RELP  | [`syslog()`]        | RFC 5424, RFC 3164   |
 //! | Logstash tcp and udp, codec `line`             | [`line()`]          | Logstash             |
-//! | Logstash `json_lines` and `json`, Beats, HTTP  | [`json`]            | RFC 8259, Logstash   |
 //! | Loki's push                                    | [`loki`]            | Loki, HTTP API       |
 //! | OTLP/HTTP logs                                 | [`otlp`]            | OTLP 1.x             |
 //! | Splunk's HTTP Event Collector                  | [`hec`]             | Splunk               |
 //! | systemd-journal-upload                         | [`journal()`]       | systemd              |
+//! | Logstash `json_lines` and `json`, HTTP         | [`json`]            | RFC 8259, Logstash   |
+//! | Beats, versions 1 and 2                        | [`json::beats`]     | Logstash             |
 //! | the first line of a raw stream, `AUTH KEY`     | [`hello()`]         | SPEC §2.3            |
 //!
 //! And back: [`flatten`] shows an event as one JSON object, [`structured_data()`] and

@@ -11,6 +11,7 @@
 //! | a disk that is full, slow, damaged or gone       | [`disk`]     |
 //! | who may pass, and what is said of who may not    | [`gate`]     |
 //! | keys while they change                           | [`keys`]     |
+//! | Beats                                            | [`beats`]    |
 //! | an address on the blocklist                      | [`blocked`]  |
 //! | limits of keys, addresses and projects           | [`limits`]   |
 //! | what the daemon notes about itself               | [`journals`] |
@@ -37,6 +38,7 @@ mod support;
 mod acknowledged;
 mod audit;
 mod backup;
+mod beats;
 mod blocked;
 mod clock;
 mod crash;

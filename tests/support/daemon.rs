@@ -270,4 +270,17 @@ name = "json-udp"
 protocol = "logstash"
 transport = "udp"
 listen = "127.0.0.1:0"
+
+[[listener]]
+name = "beats"
+protocol = "beats"
+transport = "tcp"
+listen = "127.0.0.1:0"
+
+[[listener]]
+name = "beats-tls"
+protocol = "beats"
+transport = "tcp"
+listen = "127.0.0.1:0"
+tls = { cert = "FOLDER/server.pem", key = "FOLDER/server.key" }
 "#;

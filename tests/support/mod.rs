@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 
 mod address;
+mod beats;
 mod certificates;
 mod countries;
 mod daemon;
@@ -15,6 +16,7 @@ mod tls;
 mod wait;
 
 pub(crate) use self::address::Address;
+pub(crate) use self::beats::{Beats, acknowledgement, event, pairs, window, zlib};
 pub(crate) use self::certificates::write as write_certificates;
 pub(crate) use self::countries::countries;
 pub(crate) use self::daemon::{Daemon, LISTENERS};

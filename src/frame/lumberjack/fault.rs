@@ -44,9 +44,9 @@ impl Fault {
     /// What the journal calls it.
     fn code(self) -> &'static str {
         match self {
-            Self::Version(_) | Self::Type(_) => "LUMBERJACK_FRAME",
-            Self::EventLen { .. } | Self::Pairs(_) => "LUMBERJACK_EVENT",
-            Self::Window(_) | Self::WindowBytes | Self::EmptyWindows => "LUMBERJACK_WINDOW",
+            Self::Version(_) | Self::Type(_) => "beats.frame",
+            Self::EventLen { .. } | Self::Pairs(_) => "beats.event",
+            Self::Window(_) | Self::WindowBytes | Self::EmptyWindows => "beats.window",
             Self::PackedLen(_)
             | Self::Nested
             | Self::Corrupt
@@ -54,7 +54,7 @@ impl Fault {
             | Self::Trailing(_)
             | Self::Unfinished
             | Self::TooLarge
-            | Self::Ratio => "LUMBERJACK_COMPRESSED",
+            | Self::Ratio => "beats.compressed",
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Cuts frames from bytes that are not compressed: a connection's own, or what was in a compressed
 //! frame of it.
 
-use super::super::is_line_end;
 use super::super::oversize::Oversize;
 use super::fault::Fault;
 use super::pairs::Walk;

@@ -12,7 +12,7 @@ const CONFIG: &str =
     "[store.disk]\nmin_free = \"8 MiB\"\nmin_free_percent = 0\nballast = \"4 MiB\"\n";
 
 #[track_caller]
-pub(super) fn wait_until_held(daemon: &Daemon) {
+pub(crate) fn wait_until_held(daemon: &Daemon) {
     wait_for("the disk to be full", || {
         (daemon.metrics().get("logtrace_disk_full") == 1).then_some(())
     });

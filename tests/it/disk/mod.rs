@@ -7,6 +7,8 @@ mod full;
 mod gone;
 mod sender;
 
+pub(crate) use self::full::wait_until_held;
+
 use crate::support::Daemon;
 use serde_json::Value;
 
