@@ -193,10 +193,8 @@ impl<'a> Intake<'a> {
             source.bytes = 0; // the events of one line have its bytes once
         };
         // What is no JSON came as an event with a tag, which says so.
-        let _tagged = match is_beats {
-            true => parse::json::beats(raw, &cx, event, &mut each).is_err(),
-            false => parse::json::json(raw, &cx, event, &mut each).is_err(),
-        };
+        let read = if is_beats { parse::json::beats } else { parse::json::json };
+        let _tagged = read(raw, &cx, event, &mut each).is_err();
         if is_beats && source.bytes > 0 {
             // Its sender counts it, though there is nothing in it.
             session.listener.account.fail(Failure::Empty, 1, source.bytes);
