@@ -295,7 +295,8 @@ impl ListenerConfig {
             let found = self.max_body;
             problems.push(("max_body", format!("expected 64 KiB to 64 MiB, but found {found}")));
         }
-        let answering = [(Protocol::Http, "http"), (Protocol::Relp, "relp")];
+        let beats = (Protocol::Beats, "beats");
+        let answering = [(Protocol::Http, "http"), (Protocol::Relp, "relp"), beats];
         let answering = answering.iter().find(|(protocol, _)| *protocol == self.protocol);
         if let Some((_, name)) = answering.filter(|_| self.transport.is_datagrams()) {
             let what = format!("expected a stream for protocol = {name:?}, but found datagrams");
@@ -323,11 +324,6 @@ impl ListenerConfig {
             }
             _ => "",
         };
-        let is_datagrams = matches!(self.transport, Transport::Udp | Transport::Unixgram);
-        if self.protocol == Protocol::Beats && is_datagrams {
-            let what = "expected a stream for protocol beats, but found datagrams";
-            problems.push(("transport", what.to_owned()));
-        }
         if !what.is_empty() {
             problems.push(("listen", format!("{what}, but found {}", self.listen)));
         }
