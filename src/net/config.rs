@@ -295,9 +295,7 @@ impl ListenerConfig {
             let found = self.max_body;
             problems.push(("max_body", format!("expected 64 KiB to 64 MiB, but found {found}")));
         }
-        let beats = (Protocol::Beats, "beats");
-        let answering = [(Protocol::Http, "http"), (Protocol::Relp, "relp"), beats];
-        let answering = answering.iter().find(|(protocol, _)| *protocol == self.protocol);
+        let answering = ANSWERING.iter().find(|(protocol, _)| *protocol == self.protocol);
         if let Some((_, name)) = answering.filter(|_| self.transport.is_datagrams()) {
             let what = format!("expected a stream for protocol = {name:?}, but found datagrams");
             problems.push(("transport", what));
@@ -402,6 +400,10 @@ fn default_body_timeout() -> Duration {
 
 /// The longest path of a unix socket, in bytes (`unix(7)`).
 const MAX_PATH: usize = 107;
+
+/// Protocols that answer their senders, with their names.
+const ANSWERING: [(Protocol, &str); 3] =
+    [(Protocol::Http, "http"), (Protocol::Relp, "relp"), (Protocol::Beats, "beats")];
 
 /// How long Beats may say nothing: they connect anew when they have something to say.
 const BEATS_IDLE: Duration = Duration::from_secs(300);
