@@ -9,12 +9,12 @@ use super::listener::{Format, Listener};
 use super::local::Local;
 use super::reads::Datagram;
 use super::scrub::{scrub, taken};
-use super::sender::Sender;
+use super::sender::{Sender, who};
 use super::session::{NamedKey, Session};
 use super::{Ingest, skew};
 use crate::event::{Credential, Event, Known, Tag, Value};
 use crate::frame::{Frames, Framing, JsonValues, Step, datagram};
-use crate::gate::{Allowance, Charge, Offer, Reason, Refusal, Stage, Tally, Who};
+use crate::gate::{Allowance, Charge, Offer, Reason, Refusal, Stage, Tally};
 use crate::ids;
 use crate::journal::{Call, Failed, shown};
 use crate::metrics::Failure;
@@ -475,16 +475,6 @@ impl<'a> Intake<'a> {
 fn show<'e>(local: Option<&'e Local>, event: &mut Event<'e>) {
     if let Some(local) = local {
         local.show(event);
-    }
-}
-
-/// Who sends, as the limits see it.
-fn who<'a>(session: &Session, sender: &'a Sender) -> Who<'a> {
-    Who {
-        key: sender.key.as_ref(),
-        project: &sender.project,
-        peer: session.peer,
-        datagrams: session.listener.datagrams,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::gate::{Key, Project};
+use super::session::Session;
+use crate::gate::{Key, Project, Who};
 use crate::metrics::Account;
 use crate::store::Origin;
 
@@ -23,5 +24,15 @@ impl Sender {
     /// The key as journals show it.
     pub fn masked(&self) -> Option<&str> {
         self.key.as_ref().map(|key| key.info().masked.as_str())
+    }
+}
+
+/// Who sends, as the limits see it.
+pub(super) fn who<'a>(session: &Session, sender: &'a Sender) -> Who<'a> {
+    Who {
+        key: sender.key.as_ref(),
+        project: &sender.project,
+        peer: session.peer,
+        datagrams: session.listener.datagrams,
     }
 }
