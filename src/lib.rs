@@ -52,6 +52,12 @@
 //! be newer, and only then reads the other columns of the rows that are shown. What is counted is
 //! taken from the catalog alone where that tells it. Threads share the blocks among them.
 //!
+//! # When the configuration changes
+//!
+//! [`app`] reads it again, at SIGHUP or when the API is asked to, and makes the daemon what it says
+//! or leaves it as it was. A listener whose settings change keeps its socket: [`net`] takes it back
+//! from the task that reads it and gives it to the next. Certificates are watched for themselves.
+//!
 //! # What leaves the daemon
 //!
 //! All calls to others are made in [`ship`], to the internet or to networks that the configuration
@@ -71,7 +77,7 @@
 //!
 //! # Not here yet
 //!
-//! One ceiling of memory over all connections, reload, people and their console, alerts.
+//! One ceiling of memory over all connections, people and their console, alerts.
 
 pub mod admin;
 pub mod api;

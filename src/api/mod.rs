@@ -49,6 +49,7 @@ mod projects;
 mod quarantine;
 mod query;
 mod rate;
+mod reload;
 mod request;
 mod route;
 mod routes;
@@ -66,6 +67,7 @@ mod webhooks;
 
 pub use self::config::Config;
 pub use self::health::Health;
+pub use self::reload::{Reload, Reloads};
 
 use std::sync::Arc;
 
@@ -101,6 +103,7 @@ pub struct Api {
     rate: Rate,
     webhooks: Arc<Webhooks>,
     refused: audited::Refused,
+    reloads: Reloads,
     /// Held while settings are changed.
     settings: tokio::sync::Mutex<()>,
 }
@@ -116,6 +119,8 @@ pub struct Parts {
     pub audit: Arc<Audit>,
     /// Receivers that are told of events.
     pub webhooks: Arc<Webhooks>,
+    /// Where the configuration is asked to be read again.
+    pub reloads: Reloads,
 }
 
 impl Api {
@@ -127,7 +132,7 @@ impl Api {
         health: Health,
         stop: CancellationToken,
     ) -> Self {
-        let Parts { ingest, store, audit, webhooks } = parts;
+        let Parts { ingest, store, audit, webhooks, reloads } = parts;
         let gate = Arc::clone(ingest.gate());
         let slots = Slots::new(&config);
         let workers = Arc::new(Workers::new(config.query_helpers()));
@@ -150,6 +155,7 @@ impl Api {
             settings: tokio::sync::Mutex::default(),
             webhooks,
             refused,
+            reloads,
         }
     }
 }

@@ -20,6 +20,7 @@ use super::patterns;
 use super::projects;
 use super::quarantine;
 use super::query;
+use super::reload;
 use super::route::{Needs, Route};
 use super::rules;
 use super::settings;
@@ -82,6 +83,7 @@ fn of_settings() -> Vec<Route> {
     routes.extend(logging("/api/v1/settings/logging"));
     routes.push(Route::get(retention, ADMIN, settings::retention).of_the_daemon());
     routes.push(Route::put(retention, ADMIN, settings::set_retention).of_the_daemon());
+    routes.push(Route::post("/v1/reload", ADMIN, reload::reload).of_the_daemon());
     routes
 }
 

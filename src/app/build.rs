@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
+use parking_lot::Mutex;
+
 use super::list_urls::ListUrl;
 use super::listening::Listening;
 use super::lists::ListFiles;
@@ -34,8 +36,7 @@ pub(super) struct Parts {
     pub(super) page: Page,
     pub(super) gauges: Gauges,
     pub(super) doors: Vec<Door>,
-    pub(super) drops: Drops,
-    pub(super) addresses: BTreeMap<String, Listen>,
+    pub(super) watched: Watched,
     /// The listener that calls of `POST /v1/logs/ingest` are booked under.
     pub(super) http: Arc<Listener>,
     /// What cursors of queries are signed with.
@@ -75,8 +76,7 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
         journal,
         gauges.clone(),
     );
-    gate.name_projects(config.listener.iter().map(|listener| listener.project.as_str()), now());
-    let (doors, drops, addresses) = bind_all(config, &ledger, &gauges)?;
+    let (doors, watched) = bind_all(config, &ledger, &gauges)?;
     for journal in Which::ALL {
         gauges.journal_noted.with_label_values(&[journal.as_str()]).reset();
     }
@@ -94,8 +94,7 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
         page,
         gauges,
         doors,
-        drops,
-        addresses,
+        watched,
         http,
         cursor_key,
         webhooks,
@@ -103,27 +102,58 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
     })
 }
 
-/// The sockets of senders, what is to be watched of them, and where they are.
-type Sockets = (Vec<Door>, Drops, BTreeMap<String, Listen>);
+/// What is kept of open sockets: where they are, and what the kernel drops of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Watched {
+    pub(super) addresses: BTreeMap<String, Listen>,
+    pub(super) drops: Arc<Mutex<Drops>>,
+}
+
+impl Watched {
+    /// Begins with a socket, and its series.
+    pub(super) fn door(&mut self, gauges: &Gauges, door: &Door) {
+        if let Ok(address) = door.address() {
+            self.addresses.insert(door.name().to_owned(), address);
+        }
+        start_series(gauges, door);
+        if let Some(inode) = door.datagram_inode() {
+            self.drops.lock().watch(inode, door.name());
+        }
+    }
+
+    /// Goes on with a socket under the name of `new`.
+    pub(super) fn rename(&mut self, old: &str, new: &ListenerConfig) {
+        if old != new.name
+            && let Some(address) = self.addresses.remove(old)
+        {
+            self.addresses.insert(new.name.clone(), address);
+            self.drops.lock().rename(old, &new.name);
+        }
+    }
+
+    /// Forgets a socket that was not taken over by a listener of the same name.
+    pub(super) fn forget(&mut self, name: &str, left: &[ListenerConfig]) {
+        if left.iter().all(|listener| listener.name != name) {
+            self.addresses.remove(name);
+            self.drops.lock().forget(name);
+        }
+    }
+}
 
 /// Opens the sockets of senders.
 fn bind_all(
     config: &Config,
     ledger: &Ledger,
     gauges: &Gauges,
-) -> Result<Sockets, Box<dyn std::error::Error + Send + Sync>> {
-    let (mut doors, mut drops, mut addresses) = (Vec::new(), Drops::default(), BTreeMap::new());
+) -> Result<(Vec<Door>, Watched), Box<dyn std::error::Error + Send + Sync>> {
+    let (mut doors, mut watched) = (Vec::new(), Watched::default());
     let mut inherited = Inherited::take()?;
     let mut problems = Vec::new();
     for listener in &config.listener {
         let described = Arc::new(described(listener, ledger));
         match net::bind(Arc::new(listener.clone()), described, &mut inherited) {
             Ok(door) => {
-                addresses.insert(door.name().to_owned(), door.address()?);
-                start_series(gauges, &door, listener);
-                if let Some(inode) = door.datagram_inode() {
-                    drops.watch(inode, door.name());
-                }
+                watched.door(gauges, &door);
                 doors.push(door);
             }
             Err(error) => problems.push(error.to_string()),
@@ -133,13 +163,19 @@ fn bind_all(
     if !problems.is_empty() {
         return Err(problems.join("\n").into()); // all of them at once
     }
-    Ok((doors, drops, addresses))
+    Ok((doors, watched))
+}
+
+/// Tells the gate which proxies are trusted, and which projects listeners name.
+pub(super) fn trust(gate: &Gate, config: &Config) {
+    let proxies = config.listener.iter().filter_map(|listener| listener.proxy.as_ref());
+    gate.trust(proxies.flat_map(|proxy| proxy.trusted.iter().copied()));
+    gate.name_projects(config.listener.iter().map(|listener| listener.project.as_str()), now());
 }
 
 /// Tells the gate what is not in its own section, and in its files.
 fn read_lists(config: &Config, gate: &Arc<Gate>) -> ListFiles {
-    let proxies = config.listener.iter().filter_map(|listener| listener.proxy.as_ref());
-    gate.trust(proxies.flat_map(|proxy| proxy.trusted.iter().copied()));
+    trust(gate, config);
     ListFiles::read(Arc::clone(gate), &config.gate, &config.data_dir)
 }
 
@@ -215,7 +251,7 @@ fn of_calls(config: &Config, ledger: &Ledger) -> Listener {
     }
 }
 
-fn described(config: &ListenerConfig, ledger: &Ledger) -> Listener {
+pub(super) fn described(config: &ListenerConfig, ledger: &Ledger) -> Listener {
     let protocol = match config.protocol {
         Protocol::Syslog => "syslog",
         Protocol::Logstash => "logstash",
@@ -246,8 +282,8 @@ fn described(config: &ListenerConfig, ledger: &Ledger) -> Listener {
 }
 
 /// A rate over a series that is not there alerts nobody: all begin at zero.
-fn start_series(gauges: &Gauges, door: &Door, config: &ListenerConfig) {
-    let name = door.name();
+fn start_series(gauges: &Gauges, door: &Door) {
+    let (name, config) = (door.name(), door.config());
     if let Some(granted) = door.receive_buffer() {
         let granted_i64 = i64::try_from(granted).unwrap_or(i64::MAX);
         gauges.receive_buffer.with_label_values(&[name]).set(granted_i64);
@@ -269,6 +305,7 @@ fn start_series(gauges: &Gauges, door: &Door, config: &ListenerConfig) {
     }
     if config.tls.is_some() {
         gauges.tls_failures.with_label_values(&[name]).reset();
+        gauges.certificate_failures.with_label_values(&[name]).reset();
     }
     for tag in crate::event::Tag::ALL.into_iter().filter(|tag| tag.is_of_the_message()) {
         gauges.parse_failures.with_label_values(&[name, tag.as_str()]).reset();

@@ -2,10 +2,15 @@
 
 use std::io;
 
+use crate::config::ConfigErrors;
+
 /// Why the daemon ended other than by being told to.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
+    /// The configuration makes no sense.
+    #[error("{0}")]
+    Config(#[from] ConfigErrors),
     /// A part could not be made.
     #[error("{0}")]
     Build(Box<dyn std::error::Error + Send + Sync>),

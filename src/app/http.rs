@@ -4,17 +4,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::build::Parts;
 use super::serve::{Limits, serve};
 use crate::admin::{self, Admin, Readiness};
-use crate::api::{self, Api, Health};
+use crate::api::{self, Api, Health, Reload, Reloads};
 use crate::config::Config;
 use crate::net::http::{self, HttpConfig};
 
-/// Serves both on `tasks` until `stop`; calls that are under way then end.
+/// Serves both on `tasks` until `stop`; calls that are under way then end. Returns where the
+/// configuration is asked to be read again.
 pub(super) fn serve_all(
     parts: &Parts,
     config: &Config,
@@ -22,7 +24,7 @@ pub(super) fn serve_all(
     readiness: &Readiness,
     stop: &CancellationToken,
     tasks: &TaskTracker,
-) {
+) -> mpsc::Receiver<Reload> {
     let started = Instant::now();
     let door = HttpConfig {
         max_body: usize::try_from(config.api.max_body.as_u64()).unwrap_or(usize::MAX),
@@ -34,11 +36,13 @@ pub(super) fn serve_all(
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let (waiting, kept) = (readiness.clone(), Arc::clone(&parts.store));
     let problems = move || [waiting.reasons(), kept.missing()].concat();
+    let (reloads, asked) = Reloads::channel();
     let below = api::Parts {
         ingest: Arc::clone(&parts.ingest),
         store: Arc::clone(&parts.store),
         audit: Arc::clone(&parts.audit),
         webhooks: Arc::clone(&parts.webhooks),
+        reloads,
     };
     let api = Api::new(
         below,
@@ -65,6 +69,7 @@ pub(super) fn serve_all(
     );
     let router = admin::router(Arc::new(admin));
     tasks.spawn(serve(admin_socket, router, ADMIN, None, stop.clone()));
+    asked
 }
 
 /// Limits of the admin port: a few scrapers and probes.

@@ -20,11 +20,16 @@ impl Listening {
 
     /// Writes the file, whole or not at all.
     pub(super) fn write(data_dir: &Path, addresses: &BTreeMap<String, Listen>) -> io::Result<Self> {
-        let path = data_dir.join(FILE);
-        let draft = data_dir.join("listening.json.new");
+        let listening = Self(data_dir.join(FILE));
+        listening.again(addresses)?;
+        Ok(listening)
+    }
+
+    /// Writes the file anew.
+    pub(super) fn again(&self, addresses: &BTreeMap<String, Listen>) -> io::Result<()> {
+        let draft = self.0.with_extension("json.new");
         fs::write(&draft, serde_json::to_vec_pretty(addresses).map_err(io::Error::other)?)?;
-        fs::rename(&draft, &path)?;
-        Ok(Self(path))
+        fs::rename(&draft, &self.0)
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod advise;
 mod build;
+mod certificates;
 mod disk;
 mod failure;
 mod http;
@@ -19,6 +20,7 @@ mod list_urls;
 mod listening;
 mod lists;
 mod logging;
+mod reload;
 mod run;
 mod scrub;
 mod serve;

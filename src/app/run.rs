@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
@@ -15,64 +17,79 @@ use super::advise::Watchman;
 use super::build::{Parts, build};
 use super::disk::Disk;
 use super::failure::Failure;
-use super::listening::Listening;
+use super::logging::Level;
+use super::reload::Reloader;
 use super::scrub::Scrubber;
-use super::signals::Signals;
+use super::signals::{Order, Signals};
 use super::{http, keys, logging};
 use crate::admin::Readiness;
+use crate::api::Reload;
 use crate::audit::{Act, Audit, Who};
 use crate::batch::Room;
-use crate::config::Config;
+use crate::config::{Changes, Config, Reader};
 use crate::ingest::Ingest;
-use crate::net::{self, Drops};
+use crate::net::Drops;
 
 /// Runs the daemon until a signal tells it to stop.
 ///
 /// # Errors
 ///
-/// It could not start, or the store failed.
-pub fn run(config: &Config) -> Result<(), Failure> {
-    logging::begin(&config.log).map_err(|error| Failure::Build(error.into()))?;
-    raise_descriptors();
+/// The configuration makes no sense, it could not start, or the store failed.
+pub fn run(reader: Reader) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(daemon(config));
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::catch()? // before anything else: those that come early are not lost
+    };
+    let config = reader.read()?;
+    let level = logging::begin(&config.log).map_err(|error| Failure::Build(error.into()))?;
+    raise_descriptors();
+    let result = runtime.block_on(daemon(reader, config, level, signals));
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
 
-async fn daemon(config: &Config) -> Result<(), Failure> {
-    let mut signals = Signals::catch()?;
+async fn daemon(
+    reader: Reader,
+    config: Config,
+    level: Level,
+    mut signals: Signals,
+) -> Result<(), Failure> {
     let readiness = Readiness::default();
     let starting = readiness.hold("starting");
-    let mut parts = build(config).map_err(Failure::Build)?;
-    let sockets = http_sockets(config, &mut parts).await?;
+    let mut parts = build(&config).map_err(Failure::Build)?;
+    let sockets = http_sockets(&config, &mut parts).await?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let (disk, mut failed) = Disk::start(&parts, &readiness)?;
     let scrubber = Scrubber::start(&parts)?;
-    for door in std::mem::take(&mut parts.doors) {
-        net::serve(door, Arc::clone(&parts.ingest), &stop, &tasks);
-    }
-    http::serve_all(&parts, config, sockets, &readiness, &stop, &tasks);
+    let mut reloads = http::serve_all(&parts, &config, sockets, &readiness, &stop, &tasks);
+    let mut reloader = Reloader::start(reader, config, &mut parts, level, &stop, &tasks);
     start_keeping(&mut parts, &stop, &tasks);
-
-    let _listening = Listening::write(&config.data_dir, &parts.addresses)
-        .inspect_err(|error| warn!(%error, "cannot say in the data folder where it listens"));
-    for (name, address) in &parts.addresses {
-        info!(%name, %address, "listening");
-    }
     drop(starting);
     notify(&[NotifyState::Ready]);
-    let failure = tokio::select! {
-        () = signals.stop() => None,
-        failure = failed.recv() => failure,
+    let failure = loop {
+        tokio::select! {
+            order = signals.next() => match order {
+                Order::Stop => break None,
+                Order::Reload => drop(reload(&mut reloader, Who::daemon()).await),
+            },
+            Some(Reload { who, answer }) = reloads.recv() => {
+                let done = reload(&mut reloader, who).await;
+                // Who asked may have gone.
+                let _gone = answer.send(done.map(|changes| json!(changes))).is_err();
+            }
+            failure = failed.recv() => break failure,
+        }
     };
     notify(&[NotifyState::Stopping]);
     let _stopping = readiness.hold("stopping");
     info!("stopping");
     stop.cancel();
     tasks.close();
+    let grace = reloader.config().shutdown.grace;
+    drop(reloader);
     tokio::select! {
-        ended = timeout(config.shutdown.grace, tasks.wait()) => if ended.is_err() {
+        ended = timeout(grace, tasks.wait()) => if ended.is_err() {
             warn!(tasks = tasks.len(), "connections had not ended in time and were cut");
         },
         () = signals.stop() => warn!("told to stop again: connections are cut"),
@@ -80,24 +97,39 @@ async fn daemon(config: &Config) -> Result<(), Failure> {
     scrubber.stop().await;
     match failure {
         None => {
-            if timeout(JOURNAL, parts.ingest.flush_journal()).await.is_err() {
-                warn!("the last notes of the journals found no room and are lost");
-            }
-            if let Err(error) = parts.ingest.gate().close_requests() {
-                debug!(%error, "cannot keep what keys spent of their hour");
-            }
-            keys::flush(Arc::clone(parts.ingest.gate()), false).await;
-            disk.stop(&parts).await;
-            sign_last(Arc::clone(&parts.audit)).await;
+            close(&parts, disk).await;
             failed.try_recv().map_or(Ok(()), Err)
         }
         Some(failure) => Err(failure),
     }
 }
 
+/// Stores what is left, and signs the record of it.
+async fn close(parts: &Parts, disk: Disk) {
+    if timeout(JOURNAL, parts.ingest.flush_journal()).await.is_err() {
+        warn!("the last notes of the journals found no room and are lost");
+    }
+    if let Err(error) = parts.ingest.gate().close_requests() {
+        debug!(%error, "cannot keep what keys spent of their hour");
+    }
+    keys::flush(Arc::clone(parts.ingest.gate()), false).await;
+    disk.stop(parts).await;
+    sign_last(Arc::clone(&parts.audit)).await;
+}
+
+/// Reads the configuration again, and tells the service manager meanwhile.
+async fn reload(reloader: &mut Reloader, who: Who) -> Result<Changes, Vec<String>> {
+    if let Ok(at) = NotifyState::monotonic_usec_now() {
+        notify(&[NotifyState::Reloading, at]);
+    }
+    let done = reloader.reload(who).await;
+    notify(&[NotifyState::Ready]);
+    done
+}
+
 /// Starts what is done again and again.
 fn start_keeping(parts: &mut Parts, stop: &CancellationToken, tasks: &TaskTracker) {
-    let drops = std::mem::take(&mut parts.drops);
+    let drops = Arc::clone(&parts.watched.drops);
     tasks.spawn(keep_audit(Arc::clone(&parts.audit), stop.clone()));
     for target in std::mem::take(&mut parts.targets) {
         tasks.spawn(target.run(stop.clone()));
@@ -131,7 +163,7 @@ async fn http_sockets(config: &Config, parts: &mut Parts) -> Result<[TcpListener
     let mut bind = async |name: &str, at| {
         let failed = |error| Failure::Build(format!("[{name}] listen: {at}: {error}").into());
         let socket = TcpListener::bind(at).await.map_err(failed)?;
-        parts.addresses.insert(name.to_owned(), socket.local_addr()?.into());
+        parts.watched.addresses.insert(name.to_owned(), socket.local_addr()?.into());
         Ok::<_, Failure>(socket)
     };
     Ok([bind("api", config.api.listen).await?, bind("admin", config.admin.listen).await?])
@@ -142,7 +174,7 @@ async fn look_after(
     ingest: Arc<Ingest>,
     audit: Arc<Audit>,
     room: Arc<Room>,
-    mut drops: Drops,
+    drops: Arc<Mutex<Drops>>,
     stop: CancellationToken,
 ) {
     let (mut watchman, began) = (Watchman::default(), Instant::now());
@@ -152,7 +184,7 @@ async fn look_after(
             _ = second.tick() => {}
             () = stop.cancelled() => return,
         }
-        drops.publish(&ingest.gauges().kernel_dropped);
+        drops.lock().publish(&ingest.gauges().kernel_dropped);
         let of_the_clock = watchman.clock(crate::ingest::now(), began.elapsed());
         let advisories = [watchman.disk(room.status()), of_the_clock];
         advisories.into_iter().flatten().for_each(|advisory| ingest.advise(advisory));

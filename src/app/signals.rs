@@ -4,6 +4,15 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// What a signal tells the daemon to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// SIGTERM and SIGINT: end, with all that has arrived stored.
+    Stop,
+    /// SIGHUP: read the configuration again.
+    Reload,
+}
+
 /// Signals that are waited for.
 pub(super) struct Signals {
     terminate: Signal,
@@ -21,15 +30,18 @@ impl Signals {
         })
     }
 
+    /// Waits for what the daemon is told to do.
+    pub(super) async fn next(&mut self) -> Order {
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => Order::Stop,
+            _ = self.interrupt.recv() => Order::Stop,
+            _ = self.hangup.recv() => Order::Reload,
+        }
+    }
+
     /// Waits for the order to stop.
     pub(super) async fn stop(&mut self) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                // Ends no daemon that was started at a terminal.
-                _ = self.hangup.recv() => tracing::info!("SIGHUP: the configuration is read at start only"),
-            }
-        }
+        while self.next().await != Order::Stop {}
     }
 }

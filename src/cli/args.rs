@@ -25,6 +25,8 @@ pub(super) enum Command {
     Serve(DaemonArgs),
     /// Say what is wrong with a configuration: file, line, key, what was expected
     Check(DaemonArgs),
+    /// Let a running daemon read its configuration again, and say what that changed
+    Reload(ReloadArgs),
     /// Show what would become of messages: from standard input, as JSON, an event a line
     Parse(ParseArgs),
     /// Show the trees of queries: from standard input, one a line
@@ -81,6 +83,15 @@ pub(super) struct DaemonArgs {
     /// Set a value over the file and the environment; may be repeated
     #[arg(long, value_name = "SECTION.KEY=VALUE")]
     pub(super) set: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReloadArgs {
+    /// Write JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
 }
 
 #[derive(Debug, Args)]

@@ -93,7 +93,13 @@ impl Client {
         let member = |name| problem.as_ref().ok().and_then(|problem| problem.get(name)?.as_str());
         let detail = member("detail").unwrap_or("no API of logtrace answers there");
         let code = member("code").map(|code| format!(" {code}")).unwrap_or_default();
-        Err(Failure::Failed(format!("{detail} ({}{code})", status.as_u16())))
+        let mut text = format!("{detail} ({}{code})", status.as_u16());
+        let reasons = problem.as_ref().ok().and_then(|problem| problem.get("reasons")?.as_array());
+        for reason in reasons.into_iter().flatten().filter_map(Value::as_str) {
+            text.push('\n');
+            text.push_str(reason);
+        }
+        Err(Failure::Failed(text))
     }
 
     fn unreachable(&self, error: &ureq::Error) -> Failure {

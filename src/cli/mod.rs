@@ -4,7 +4,7 @@
 //! |-----------------------------------|-------------------------------------------------------|
 //! | `serve`, `check`                  | a configuration                                       |
 //! | `parse`, `kql`                    | standard input, line in and line out, in order        |
-//! | `query`, `tail`, `delete`, `quarantine`, `limits`, `blocklist`, `allowlist`, `rules`, `doctor`, `webhooks` | a running daemon, over its API |
+//! | `reload`, `query`, `tail`, `delete`, `quarantine`, `limits`, `blocklist`, `allowlist`, `rules`, `doctor`, `webhooks` | a running daemon, over its API |
 //! | `keys`, `backup`, `audit`         | the same, or a data folder that no daemon holds       |
 //! | `verify`                          | a bundle of the audit log, or such a data folder      |
 //! | `restore`                         | a folder of backups                                   |
@@ -81,6 +81,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         None => daemon::serve(&cli.daemon),
         Some(Command::Serve(args)) => daemon::serve(&args),
         Some(Command::Check(args)) => daemon::check(&args),
+        Some(Command::Reload(args)) => daemon::reload(&args),
         Some(Command::Parse(args)) => parse::run(&args),
         Some(Command::Kql { strict }) => kql::run(strict),
         Some(Command::Query(args)) => query::run(&args),

@@ -22,6 +22,11 @@ pub struct Problem {
 }
 
 impl ConfigErrors {
+    /// Each of them.
+    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter()
+    }
+
     pub(super) fn one(problem: Problem) -> Self {
         Self { problems: vec![problem] }
     }

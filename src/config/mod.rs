@@ -8,13 +8,15 @@
 //! types, units and spellings are found while reading, values that make no sense by `problems`, and
 //! all of the latter are reported at once, each as `path:line: key: expected …, but found …`.
 
+mod changes;
 mod error;
 mod overrides;
 mod problems;
 mod read;
 
+pub use self::changes::{Changes, ListenerChanges};
 pub use self::error::{ConfigErrors, Problem};
-pub use self::read::load;
+pub use self::read::{Reader, load};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

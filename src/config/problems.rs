@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use tracing_subscriber::EnvFilter;
 
 use super::Config;
 use crate::net::ListenerConfig;
@@ -24,6 +25,10 @@ impl Config {
         problems.number("metrics.max_keys", self.metrics.max_keys, 0..=100_000);
         let grace = self.shutdown.grace;
         problems.time("shutdown.grace", grace, "0s to 10min", Duration::ZERO..=10 * MINUTE);
+        if let Err(error) = EnvFilter::try_new(&self.log.level) {
+            let what = format!("expected a level or levels by module, but found {error}");
+            problems.0.push(("log.level".to_owned(), what));
+        }
         let api = self.api.problems().into_iter();
         problems.0.extend(api.map(|(key, what)| (format!("api.{key}"), what)));
         let audit = self.audit.problems().into_iter();

@@ -1,7 +1,7 @@
 //! From a file, the environment and the command line to a checked configuration.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::Table;
 use toml::de::{DeTable, DeValue};
@@ -9,6 +9,28 @@ use toml::de::{DeTable, DeValue};
 use super::Config;
 use super::error::{ConfigErrors, Problem};
 use super::overrides::{Override, from_environment, from_option};
+
+/// Where a configuration comes from, to be read at the start and again at each reload.
+#[derive(Clone, Debug, Default)]
+pub struct Reader {
+    /// The file, if there is to be one.
+    pub path: Option<PathBuf>,
+    /// The data folder, if the command line names it.
+    pub data: Option<PathBuf>,
+    /// What the command line sets, each `section.key=value`.
+    pub sets: Vec<String>,
+}
+
+impl Reader {
+    /// Reads it as it is now.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`].
+    pub fn read(&self) -> Result<Config, ConfigErrors> {
+        load(self.path.as_deref(), self.data.as_deref(), &self.sets)
+    }
+}
 
 /// Reads the configuration: the defaults, over them the file at `path` if there is to be one, over
 /// that the environment, over that `sets` (each `section.key=value`), over all `data` as the data
@@ -22,17 +44,7 @@ pub fn load(
     data: Option<&Path>,
     sets: &[String],
 ) -> Result<Config, ConfigErrors> {
-    let text = match path {
-        None => String::new(),
-        Some(path) => fs::read_to_string(path).map_err(|error| {
-            ConfigErrors::one(Problem {
-                place: path.display().to_string(),
-                line: None,
-                key: None,
-                what: format!("expected a readable file, but {error}"),
-            })
-        })?,
-    };
+    let text = path.map_or_else(|| Ok(String::new()), read_file)?;
     let place = path.map_or_else(|| "default".to_owned(), |path| path.display().to_string());
     let mut overrides = from_environment(std::env::vars());
     for set in sets {
@@ -42,6 +54,20 @@ pub fn load(
         overrides.push(Override::new("--data", "data_dir", &data.display().to_string()));
     }
     parse(&text, &place, &overrides)
+}
+
+/// The text of a file. One that is empty was most likely cut by who is writing it: to take it for
+/// all the defaults would close every listener at a reload.
+fn read_file(path: &Path) -> Result<String, ConfigErrors> {
+    let place = path.display().to_string();
+    let wrong = |what| ConfigErrors::one(Problem { place, line: None, key: None, what });
+    match fs::read_to_string(path) {
+        Ok(text) if text.trim().is_empty() => {
+            Err(wrong("expected settings, but found an empty file".to_owned()))
+        }
+        Ok(text) => Ok(text),
+        Err(error) => Err(wrong(format!("expected a readable file, but {error}"))),
+    }
 }
 
 /// Reads `text`, which came from `place`, with `overrides` over it.

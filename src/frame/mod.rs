@@ -74,12 +74,12 @@ pub use self::lumberjack::Lumberjack;
 pub use self::proxy::{MAX_PROXY, Proxy, proxy};
 pub use self::relp::Relp;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use self::oversize::Oversize;
 
 /// How messages are told apart on a stream.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Framing {
     /// Each message by itself: octet counted where it begins with a count and the start of a

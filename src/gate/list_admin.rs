@@ -182,7 +182,7 @@ impl Gate {
     }
 
     fn block_until(&self, now: Timestamp) -> Timestamp {
-        now.plus(i64::try_from(self.block_expiry.as_micros()).unwrap_or(i64::MAX))
+        now.plus(i64::try_from(self.live.load().block_expiry.as_micros()).unwrap_or(i64::MAX))
     }
 }
 

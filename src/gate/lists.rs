@@ -229,6 +229,11 @@ impl Lists {
         lists
     }
 
+    /// The ranges of files and URLs of a list.
+    pub(super) fn sources(&self, list: ListKind) -> &[Arc<ListSource>] {
+        &self.list(list).sources
+    }
+
     /// The entries of a list that have expired, `max` at most; `None` where it is not time yet to
     /// look for them.
     pub(super) fn expired(

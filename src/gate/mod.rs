@@ -62,6 +62,7 @@ mod rate;
 mod reason;
 mod records;
 mod refusal;
+mod reload;
 mod requests;
 mod required;
 mod rfc3339;
@@ -135,9 +136,10 @@ use self::keys::Keys;
 use self::limited::Limited;
 use self::lists::Lists;
 use self::project::Projects;
-use self::range::{Range, bits, source};
+use self::range::{bits, source};
 use self::range_table::RangeTable;
 use self::records::Records;
+use self::reload::Live;
 use self::rules::Rules as Written;
 use self::secret::Pepper;
 use self::tenancy::Tenancy;
@@ -160,8 +162,8 @@ pub struct Gate {
     generation: AtomicU64,
     /// Tells those who wait of every new generation.
     changes: watch::Sender<u64>,
-    /// The key ids of source networks.
-    networks: RangeTable<String>,
+    /// What a reload may change, beside lists and rules.
+    live: ArcSwap<Live>,
     pepper: Pepper,
     records: Records,
     usage: Usage,
@@ -172,12 +174,10 @@ pub struct Gate {
     key_limits: Limits,
     /// Where a key has none of its own, and where there is no key.
     policy: Policy,
-    block_expiry: Duration,
     projects: Projects,
     streams: Addresses,
     datagrams: Addresses,
     limited: Limited,
-    requests: Requests,
     /// Open connections by address, where those have a limit.
     sources: Option<Arc<Sources>>,
 }
@@ -206,7 +206,6 @@ impl Gate {
         let rules = Written::open(config, records.rules()?)?;
         let automatic = Automatic::new(&rules.automatic);
         let pepper = pepper(&records, keys.len())?;
-        let networks = config.networks.iter().map(|net| (Range::of(net.source), net.key.clone()));
         let rates = Rates::new(&config.limits.address);
         Ok(Self {
             lists: ArcSwap::from_pointee(lists),
@@ -218,7 +217,7 @@ impl Gate {
             keys: ArcSwap::from_pointee(keys),
             generation: AtomicU64::new(1),
             changes: watch::Sender::new(1),
-            networks: RangeTable::new(networks),
+            live: ArcSwap::from_pointee(Live::new(config)),
             pepper,
             records,
             usage,
@@ -226,10 +225,8 @@ impl Gate {
             change: Mutex::default(),
             key_limits: config.limits.key.clone(),
             policy: config.policy,
-            block_expiry: config.block_expiry,
             projects,
             limited: Limited::default(),
-            requests: config.requests.clone(),
             streams: Addresses::new(rates, config.max_tracked_addresses),
             datagrams: Addresses::new(rates, config.max_tracked_addresses),
             sources: {
@@ -270,7 +267,8 @@ impl Gate {
 
     /// The key of the longest source network that holds this address.
     pub fn network_key(&self, peer: IpAddr) -> Option<Arc<Key>> {
-        let id = self.networks.find(bits(peer), |_, _| true)?.1;
+        let live = self.live.load();
+        let id = live.networks.find(bits(peer), |_, _| true)?.1;
         self.key_by_id(id)
     }
 

@@ -26,9 +26,10 @@ impl Gate {
     /// [`keep_requests`](Self::keep_requests) comes before the answer. `at` is as for
     /// [`grant`](Self::grant).
     pub fn request(&self, key: &Key, kind: RequestKind, now: Moment, at: Duration) -> Requested {
-        let limit = self.requests.of(key.info().tier, kind);
+        let live = self.live.load();
+        let limit = live.requests.of(key.info().tier, kind);
         let may_queue = kind == RequestKind::Ingest && key.policy() == Policy::Queue;
-        let queue = if may_queue { self.requests.queued } else { 0 };
+        let queue = if may_queue { live.requests.queued } else { 0 };
         let Counted { mut quota, outcome, must_sync } = {
             let mut hour = key.hour().lock();
             let counted = hour.count(kind, limit, queue, now);
@@ -37,7 +38,7 @@ impl Gate {
             }
             counted
         };
-        let is_shadow = self.requests.shadow;
+        let is_shadow = live.requests.shadow;
         let over = match outcome {
             Outcome::Within => None,
             Outcome::Queued => Some(Over { queued: 1, ..Over::default() }),

@@ -69,7 +69,7 @@ impl Gate {
         Ok((**rule).clone())
     }
 
-    fn put_rules(&self, rules: Rules) {
+    pub(super) fn put_rules(&self, rules: Rules) {
         self.automatic.watch(&rules.automatic);
         self.rules.store(Arc::new(rules));
         self.changed();

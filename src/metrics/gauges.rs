@@ -58,6 +58,14 @@ pub struct Gauges {
     /// Events that were over a limit, by limit and by what became of them: `drop`, `pace`,
     /// `queue`, `sample`; `would` of limits that only say what they would do.
     pub limited: IntCounterVec,
+    /// 1 if the last reading of the configuration, at the start or later, changed what it should.
+    pub config_successful: IntGauge,
+    /// When the configuration was last read and taken, in seconds since the epoch.
+    pub config_success_at: IntGauge,
+    /// When the first certificate of a listener expires, in seconds since the epoch, by listener.
+    pub certificate_expires_at: IntGaugeVec,
+    /// Certificate files that were found to be others and cannot be used, by listener.
+    pub certificate_failures: IntCounterVec,
     /// What leaves the daemon.
     pub ship: Shipping,
     /// Seconds since the start.
@@ -98,6 +106,15 @@ impl Gauges {
             commit_seconds: to.add(Counter::with_opts(opts("commit_seconds_total", COMMIT)))?,
             journal_noted: to.counters("journal_noted_total", NOTED, &["journal"])?,
             limited: to.counters("limited_total", LIMITED, &["limit", "action"])?,
+            config_successful: to.gauge("config_last_reload_successful", RELOADED)?,
+            config_success_at: to
+                .gauge("config_last_reload_success_timestamp_seconds", RELOADED_AT)?,
+            certificate_expires_at: to.gauges("certificate_expiry_timestamp_seconds", EXPIRY)?,
+            certificate_failures: to.counters(
+                "certificate_reload_failures_total",
+                CERTIFICATES,
+                &["listener"],
+            )?,
             ship: Shipping::register(&to)?,
             uptime: to.add(Gauge::with_opts(opts("uptime_seconds", "Since the start.")))?,
             resident: to.gauge("resident_memory_bytes", "Resident memory of the daemon.")?,
@@ -153,4 +170,8 @@ const MISSING: &str = "Batches that were acknowledged and are not there.";
 const REOPENED: &str = "How often the store was opened anew since the start.";
 const COMMIT: &str = "Time spent in synced commits.";
 const LIMITED: &str = "Events over a limit, by what became of them.";
+const RELOADED: &str = "1 if the last reading of the configuration was taken.";
+const RELOADED_AT: &str = "When the configuration was last read and taken.";
+const EXPIRY: &str = "When the first certificate of a listener's chain expires.";
+const CERTIFICATES: &str = "Certificate files that changed and cannot be used.";
 const NOTED: &str = "What was noted in a journal, folded ones counted each.";

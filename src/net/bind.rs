@@ -8,13 +8,12 @@ use std::sync::Arc;
 use quinn_udp::UdpSocketState;
 use socket2::{Domain, Protocol as IpProtocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket, UnixDatagram, UnixListener};
-use tokio_rustls::TlsAcceptor;
 
 use super::config::{ListenerConfig, Transport};
 use super::inherit::Inherited;
 use super::listen::Listen;
 use super::sockets::Streams;
-use super::tls::{self, TlsError};
+use super::tls::{Tls, TlsError};
 use super::unix::{self, FileError, SocketFile};
 use crate::ingest::Listener;
 
@@ -22,33 +21,20 @@ use crate::ingest::Listener;
 #[derive(Debug)]
 pub struct Door {
     pub(super) bound: Bound,
+    /// What answers handshakes, where there are any.
+    pub(super) tls: Option<Arc<Tls>>,
     pub(super) listener: Arc<Listener>,
     pub(super) config: Arc<ListenerConfig>,
 }
 
 /// An open socket.
-pub enum Bound {
+pub(super) enum Bound {
     /// Of streams.
-    Streams {
-        /// The socket.
-        socket: Streams,
-        /// What answers handshakes, where there are any.
-        tls: Option<TlsAcceptor>,
-    },
+    Streams(Streams),
     /// Of datagrams.
-    Udp {
-        /// The socket.
-        socket: UdpSocket,
-        /// What the system can do with it.
-        state: UdpSocketState,
-    },
-    /// Of datagrams, at a path.
-    Unixgram {
-        /// The socket.
-        socket: UnixDatagram,
-        /// Its file, where it is ours to remove.
-        file: Option<SocketFile>,
-    },
+    Udp(UdpSocket, UdpSocketState),
+    /// Of datagrams, at a path; with its file, where it is ours to remove.
+    Unixgram(UnixDatagram, Option<SocketFile>),
 }
 
 /// Why a listener could not be opened.
@@ -85,31 +71,33 @@ pub fn bind(
     listener: Arc<Listener>,
     inherited: &mut Inherited,
 ) -> Result<Door, BindError> {
-    let tls = config.tls.as_ref().map(tls::acceptor).transpose();
-    let tls = tls.map_err(|error| BindError::Tls { name: config.name.clone(), error })?;
+    let tls = certificates(&config)?;
     let failed = |error| {
         let (name, listen) = (config.name.clone(), config.listen.clone());
         BindError::Socket { name, listen, error }
     };
-    let bound = open(&config, tls, inherited).map_err(failed)?;
-    Ok(Door { bound, listener, config })
+    let bound = open(&config, inherited).map_err(failed)?;
+    Ok(Door { bound, tls, listener, config })
 }
 
-fn open(
-    config: &ListenerConfig,
-    tls: Option<TlsAcceptor>,
-    inherited: &mut Inherited,
-) -> Result<Bound, FileError> {
+/// What answers the handshakes of a listener, where there are any.
+pub(super) fn certificates(config: &ListenerConfig) -> Result<Option<Arc<Tls>>, BindError> {
+    let tls = config.tls.as_ref().map(Tls::open).transpose();
+    let tls = tls.map_err(|error| BindError::Tls { name: config.name.clone(), error })?;
+    Ok(tls.map(Arc::new))
+}
+
+fn open(config: &ListenerConfig, inherited: &mut Inherited) -> Result<Bound, FileError> {
     match (config.transport, &config.listen) {
         (Transport::Tcp, Listen::Address(listen)) => {
-            Ok(Bound::Streams { socket: Streams::Tcp(tcp(*listen, inherited)?), tls })
+            Ok(Bound::Streams(Streams::Tcp(tcp(*listen, inherited)?)))
         }
         (Transport::Udp, Listen::Address(listen)) => {
             let (socket, state) = udp(config, *listen, inherited)?;
-            Ok(Bound::Udp { socket, state })
+            Ok(Bound::Udp(socket, state))
         }
         (Transport::Unix, Listen::Path(path)) => {
-            Ok(Bound::Streams { socket: unix_streams(config, path, inherited)?, tls })
+            Ok(Bound::Streams(unix_streams(config, path, inherited)?))
         }
         (Transport::Unixgram, Listen::Path(path)) => unixgram(config, path, inherited),
         // Refused with the rest of what makes no sense, before anything is opened.
@@ -120,6 +108,16 @@ fn open(
 }
 
 impl Door {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    /// What it was configured to be.
+    pub fn config(&self) -> &ListenerConfig {
+        &self.config
+    }
+
     /// Where it listens, with the port that the system chose.
     ///
     /// # Errors
@@ -127,9 +125,9 @@ impl Door {
     /// The system does not say.
     pub fn address(&self) -> io::Result<Listen> {
         match &self.bound {
-            Bound::Streams { socket: Streams::Tcp(socket), .. } => Ok(socket.local_addr()?.into()),
-            Bound::Udp { socket, .. } => Ok(socket.local_addr()?.into()),
-            Bound::Streams { socket: Streams::Unix { .. }, .. } | Bound::Unixgram { .. } => {
+            Bound::Streams(Streams::Tcp(socket)) => Ok(socket.local_addr()?.into()),
+            Bound::Udp(socket, _) => Ok(socket.local_addr()?.into()),
+            Bound::Streams(Streams::Unix { .. }) | Bound::Unixgram(..) => {
                 Ok(self.config.listen.clone())
             }
         }
@@ -138,21 +136,16 @@ impl Door {
     /// The bytes that the kernel keeps for a listener of datagrams.
     pub fn receive_buffer(&self) -> Option<usize> {
         match &self.bound {
-            Bound::Streams { .. } | Bound::Unixgram { .. } => None,
-            Bound::Udp { socket, .. } => SockRef::from(socket).recv_buffer_size().ok(),
+            Bound::Streams(_) | Bound::Unixgram(..) => None,
+            Bound::Udp(socket, _) => SockRef::from(socket).recv_buffer_size().ok(),
         }
-    }
-
-    /// Its name.
-    pub fn name(&self) -> &str {
-        &self.config.name
     }
 
     /// The socket's number among those of the system, where it is one of datagrams.
     pub fn datagram_inode(&self) -> Option<u64> {
         match &self.bound {
-            Bound::Streams { .. } | Bound::Unixgram { .. } => None,
-            Bound::Udp { socket, .. } => super::drops::inode(socket),
+            Bound::Streams(_) | Bound::Unixgram(..) => None,
+            Bound::Udp(socket, _) => super::drops::inode(socket),
         }
     }
 }
@@ -183,7 +176,7 @@ fn unix_streams(
         }
     };
     socket.set_nonblocking(true)?;
-    Ok(Streams::Unix { socket: UnixListener::from_std(socket)?, file })
+    Ok(Streams::Unix { socket: UnixListener::from_std(socket)?, _file: file })
 }
 
 fn unixgram(
@@ -200,7 +193,7 @@ fn unixgram(
     };
     unix::hear_credentials(&socket)?;
     socket.set_nonblocking(true)?;
-    Ok(Bound::Unixgram { socket: UnixDatagram::from_std(socket)?, file })
+    Ok(Bound::Unixgram(UnixDatagram::from_std(socket)?, file))
 }
 
 fn udp(
@@ -216,12 +209,7 @@ fn udp(
         }
     };
     socket.set_nonblocking(true)?;
-    let wanted = usize::try_from(config.receive_buffer.as_u64()).unwrap_or(usize::MAX);
-    // Who may (CAP_NET_ADMIN) gets what is wanted; all others what net.core.rmem_max allows. What
-    // was granted is on the metrics page.
-    if rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, wanted).is_err() {
-        socket.set_recv_buffer_size(wanted)?;
-    }
+    ask_for_buffer(SockRef::from(&socket), config)?;
     if !handed_over {
         socket.bind(&listen.into())?;
     }
@@ -230,17 +218,22 @@ fn udp(
     Ok((socket, state))
 }
 
+/// Asks for the receive buffer. Who may (`CAP_NET_ADMIN`) gets what is wanted; all others what
+/// `net.core.rmem_max` allows. What was granted is on the metrics page.
+pub(super) fn ask_for_buffer(socket: SockRef<'_>, config: &ListenerConfig) -> io::Result<()> {
+    let wanted = usize::try_from(config.receive_buffer.as_u64()).unwrap_or(usize::MAX);
+    if rustix::net::sockopt::set_socket_recv_buffer_size_force(&*socket, wanted).is_err() {
+        socket.set_recv_buffer_size(wanted)?;
+    }
+    Ok(())
+}
+
 impl std::fmt::Debug for Bound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Streams { socket, tls } => {
-                let mut shown = f.debug_struct("Streams");
-                shown.field("socket", socket).field("tls", &tls.is_some()).finish()
-            }
-            Self::Udp { socket, .. } => f.debug_struct("Udp").field("socket", socket).finish(),
-            Self::Unixgram { socket, .. } => {
-                f.debug_struct("Unixgram").field("socket", socket).finish()
-            }
+            Self::Streams(socket) => f.debug_tuple("Streams").field(socket).finish(),
+            Self::Udp(socket, _) => f.debug_tuple("Udp").field(socket).finish(),
+            Self::Unixgram(socket, _) => f.debug_tuple("Unixgram").field(socket).finish(),
         }
     }
 }

@@ -19,6 +19,19 @@ impl Drops {
         self.sockets.insert(inode, (listener.to_owned(), 0));
     }
 
+    /// Goes on watching a listener's socket under another name.
+    pub fn rename(&mut self, old: &str, new: &str) {
+        let sockets = self.sockets.values_mut();
+        for (listener, _) in sockets.filter(|(listener, _)| listener == old) {
+            new.clone_into(listener);
+        }
+    }
+
+    /// Watches a listener's socket no longer.
+    pub fn forget(&mut self, listener: &str) {
+        self.sockets.retain(|_, (other, _)| other != listener);
+    }
+
     /// Adds to `counters` what was dropped since the last call.
     pub fn publish(&mut self, counters: &IntCounterVec) {
         if self.sockets.is_empty() {

@@ -3,15 +3,15 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use serde::Deserialize;
 use serde::de::{Deserializer, Error};
+use serde::{Deserialize, Serialize};
 
 use super::config::Transport;
 use crate::gate::parse_net;
 
 /// Proxies that put a PROXY header, of version 1 or 2, in front of a stream. A header from any
 /// other address is not looked for: it is text.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProxyConfig {
     /// Networks and addresses whose headers are believed. Range: 1 to 256 of them.

@@ -11,7 +11,7 @@ use crate::ingest::Process;
 
 /// An open socket of streams.
 #[derive(Debug)]
-pub enum Streams {
+pub(super) enum Streams {
     /// At an address.
     Tcp(TcpListener),
     /// At a path.
@@ -19,7 +19,7 @@ pub enum Streams {
         /// The socket.
         socket: UnixListener,
         /// Its file, where it is ours to remove.
-        file: Option<SocketFile>,
+        _file: Option<SocketFile>,
     },
 }
 

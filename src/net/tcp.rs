@@ -10,7 +10,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
@@ -21,7 +20,7 @@ use super::identity;
 use super::proxy::{self, ProxyError};
 use super::sockets::{Incoming, Streams};
 use super::stream::Stream;
-use super::tls;
+use super::tls::{self, Tls};
 use crate::event::AuthMethod;
 use crate::gate::Connection;
 use crate::ingest::{Ingest, Listener, Process, Session};
@@ -34,12 +33,17 @@ pub(super) struct Acceptor {
     pub(super) ingest: Arc<Ingest>,
     pub(super) listener: Arc<Listener>,
     pub(super) config: Arc<ListenerConfig>,
-    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) tls: Option<Arc<Tls>>,
     /// What serves connections that are of calls.
     pub(super) http: Option<Arc<Server>>,
     /// The name of this machine.
     pub(super) host: Arc<str>,
+    /// Ends the accepting.
+    pub(super) close: CancellationToken,
+    /// Ends the connections.
     pub(super) stop: CancellationToken,
+    /// Places for connections.
+    pub(super) slots: Arc<Semaphore>,
     pub(super) tasks: TaskTracker,
 }
 
@@ -56,18 +60,17 @@ enum Client {
 struct Gauged(IntGauge);
 
 impl Acceptor {
-    /// Accepts until the stop. Nothing that a peer or the system does ends it before.
-    pub(super) async fn run(self, socket: Streams) {
-        let max = usize::try_from(self.config.max_connections).unwrap_or(usize::MAX);
-        let slots = Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS)));
+    /// Accepts until it is closed, and hands its socket back. Nothing that a peer or the system does
+    /// ends it before.
+    pub(super) async fn run(self, socket: Streams) -> Streams {
         loop {
             let next = async {
-                let slot = Arc::clone(&slots).acquire_owned().await.expect("never closed");
+                let slot = Arc::clone(&self.slots).acquire_owned().await.expect("never closed");
                 (slot, socket.accept().await)
             };
             let (slot, accepted) = tokio::select! {
                 next = next => next,
-                () = self.stop.cancelled() => return,
+                () = self.close.cancelled() => return socket,
             };
             match accepted {
                 Ok(incoming) => self.admit(incoming, slot),
@@ -156,7 +159,7 @@ impl Acceptor {
         let Some(tls) = &self.tls else {
             return self.talk(socket, client, connection, None).await;
         };
-        let handshake = timeout(self.config.handshake_timeout, tls.accept(socket));
+        let handshake = timeout(self.config.handshake_timeout, tls.acceptor().accept(socket));
         let handshake = tokio::select! {
             handshake = handshake => handshake,
             () = self.stop.cancelled() => return,
@@ -248,6 +251,12 @@ impl Drop for Gauged {
     fn drop(&mut self) {
         self.0.dec();
     }
+}
+
+/// Places for as many connections as a listener may have.
+pub(super) fn slots(config: &ListenerConfig) -> Arc<Semaphore> {
+    let max = usize::try_from(config.max_connections).unwrap_or(usize::MAX);
+    Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS)))
 }
 
 /// Finds out about peers that went without a word.

@@ -1,16 +1,54 @@
 //! TLS 1.2 and 1.3 for streams (RFC 5425), with rustls.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arc_swap::{ArcSwap, ArcSwapOption};
+use blake3::{Hash, Hasher};
+use parking_lot::Mutex;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
 
 use super::config::TlsConfig;
+use super::validity::not_after;
+use crate::time::Timestamp;
+
+/// What answers the handshakes of a listener, as its files are by now.
+#[derive(Debug)]
+pub(super) struct Tls {
+    config: TlsConfig,
+    server: ArcSwap<ServerConfig>,
+    /// When the first of its certificates ends.
+    expires_at: ArcSwapOption<Timestamp>,
+    files: Mutex<Files>,
+}
+
+/// What was seen of the files, as hashes.
+#[derive(Debug)]
+struct Files {
+    /// Those that count.
+    used: Hash,
+    /// Those that were last found to be of no use.
+    refused: Option<Hash>,
+}
+
+/// What became of certificates that were looked at.
+#[derive(Debug)]
+pub enum Look {
+    /// They are as they were.
+    Same,
+    /// They are others, and count from now on.
+    Swapped,
+    /// They are others and cannot be used; those before still count. Told of once.
+    Refused(TlsError),
+}
 
 /// Why certificates cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +66,14 @@ pub enum TlsError {
     /// A file holds no certificate.
     #[error("{0}: expected a certificate in PEM form, but found none")]
     Empty(PathBuf),
+    /// A certificate is no longer good.
+    #[error("{path}: expected a certificate that is good, but found one that ended at {end}")]
+    Expired {
+        /// The file.
+        path: PathBuf,
+        /// When it ended.
+        end: Timestamp,
+    },
     /// Certificate and key do not fit, or are of a kind that is not supported.
     #[error("{path}: {error}")]
     Pair {
@@ -46,39 +92,126 @@ pub enum TlsError {
     },
 }
 
-/// What answers the handshakes of a listener.
-pub(super) fn acceptor(config: &TlsConfig) -> Result<TlsAcceptor, TlsError> {
+impl Tls {
+    /// Reads the files of `config`.
+    pub(super) fn open(config: &TlsConfig) -> Result<Self, TlsError> {
+        let used = hash(config);
+        let (server, expires_at) = server(config)?;
+        Ok(Self {
+            config: config.clone(),
+            server: ArcSwap::from_pointee(server),
+            expires_at: ArcSwapOption::from_pointee(expires_at),
+            files: Mutex::new(Files { used, refused: None }),
+        })
+    }
+
+    /// What answers a handshake now.
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.server.load_full())
+    }
+
+    /// When the first of its certificates ends.
+    pub(super) fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at.load().as_deref().copied()
+    }
+
+    /// Whether the files as they are can be used.
+    pub(super) fn check(&self) -> Result<(), TlsError> {
+        if hash(&self.config) == self.files.lock().used {
+            return Ok(());
+        }
+        server(&self.config).map(drop)
+    }
+
+    /// Takes the files as they are, all together, if they are others and can be used. A new
+    /// certificate whose key is not there yet does not fit the old one, and waits for it; nor does
+    /// one take the place of another that has ended already.
+    pub(super) fn look(&self, now: Timestamp) -> Look {
+        let mut files = self.files.lock();
+        let found = hash(&self.config);
+        if found == files.used {
+            files.refused = None;
+            return Look::Same;
+        }
+        if files.refused == Some(found) {
+            return Look::Same;
+        }
+        let read = server(&self.config).and_then(|(server, end)| match end {
+            Some(end) if end <= now => {
+                Err(TlsError::Expired { path: self.config.cert.clone(), end })
+            }
+            end => Ok((server, end)),
+        });
+        // Somebody may have written to them between the two readings.
+        let is_settled = hash(&self.config) == found;
+        match read {
+            Ok(_) if !is_settled => Look::Same,
+            Ok((server, end)) => {
+                self.server.store(Arc::new(server));
+                self.expires_at.store(end.map(Arc::new));
+                *files = Files { used: found, refused: None };
+                Look::Swapped
+            }
+            Err(error) => {
+                files.refused = Some(found);
+                Look::Refused(error)
+            }
+        }
+    }
+}
+
+/// What is in the files, or that they cannot be read.
+fn hash(config: &TlsConfig) -> Hash {
+    let mut hasher = Hasher::new();
+    let paths = [Some(&config.cert), Some(&config.key), config.client_ca.as_ref()];
+    for path in paths.into_iter().flatten() {
+        let file = File::open(path).map(|file| file.take(MAX_FILE));
+        let read = file.and_then(|file| Ok(hasher.update_reader(file)?.count()));
+        let end = read.map_or_else(|error| error.kind().to_string(), |count| count.to_string());
+        hasher.update(end.as_bytes());
+    }
+    hasher.finalize()
+}
+
+fn server(config: &TlsConfig) -> Result<(ServerConfig, Option<Timestamp>), TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(rustls::DEFAULT_VERSIONS)
         .expect("the provider knows TLS 1.2 and 1.3");
     let builder = match &config.client_ca {
         None => builder.with_no_client_auth(),
-        Some(path) => {
-            let mut roots = RootCertStore::empty();
-            for certificate in certificates(path)? {
-                let added = roots.add(certificate);
-                added.map_err(|error| TlsError::Pair { path: path.clone(), error })?;
-            }
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-            let verifier = match config.require_client_cert {
-                true => verifier,
-                false => verifier.allow_unauthenticated(),
-            };
-            let verifier = verifier.build();
-            builder.with_client_cert_verifier(
-                verifier.map_err(|error| TlsError::ClientCa { path: path.clone(), error })?,
-            )
-        }
+        Some(path) => builder.with_client_cert_verifier(verifier(config, path, provider)?),
     };
     let key = PrivateKeyDer::from_pem_file(&config.key).map_err(|error| TlsError::File {
         path: config.key.clone(),
         expected: "a private key",
         error,
     })?;
-    let server = builder.with_single_cert(certificates(&config.cert)?, key);
+    let chain = certificates(&config.cert)?;
+    let end = chain.iter().filter_map(|certificate| not_after(certificate)).min();
+    let server = builder.with_single_cert(chain, key);
     let server = server.map_err(|error| TlsError::Pair { path: config.cert.clone(), error })?;
-    Ok(TlsAcceptor::from(Arc::new(server)))
+    Ok((server, end))
+}
+
+/// What looks at the certificates of clients.
+fn verifier(
+    config: &TlsConfig,
+    path: &Path,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        let added = roots.add(certificate);
+        added.map_err(|error| TlsError::Pair { path: path.to_owned(), error })?;
+    }
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    let verifier = match config.require_client_cert {
+        true => verifier,
+        false => verifier.allow_unauthenticated(),
+    };
+    let failed = |error| TlsError::ClientCa { path: path.to_owned(), error };
+    verifier.build().map_err(failed)
 }
 
 /// What a failed handshake looks like, for the journal.
@@ -101,3 +234,6 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     })?;
     if certificates.is_empty() { Err(TlsError::Empty(path.to_owned())) } else { Ok(certificates) }
 }
+
+/// As much of a file is compared.
+const MAX_FILE: u64 = 4 << 20;

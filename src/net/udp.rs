@@ -46,14 +46,19 @@ struct Datagrams<'d> {
 }
 
 impl Receiver {
-    /// Receives until the stop, and then what the kernel holds.
-    pub(super) async fn run(self, socket: UdpSocket, state: UdpSocketState) {
+    /// Receives until the stop, and then what the kernel holds; hands the socket back.
+    pub(super) async fn run(
+        self,
+        socket: UdpSocket,
+        state: UdpSocketState,
+    ) -> (UdpSocket, UdpSocketState) {
         let mut peers = Peers::default();
-        self.receive(socket, state, &mut peers).await;
+        self.receive(&socket, &state, &mut peers).await;
         self.ingest.note_all_datagrams(&mut peers);
+        (socket, state)
     }
 
-    async fn receive(&self, socket: UdpSocket, state: UdpSocketState, peers: &mut Peers) {
+    async fn receive(&self, socket: &UdpSocket, state: &UdpSocketState, peers: &mut Peers) {
         let mut look = interval(LOOK_EVERY);
         let mut buffers = vec![0_u8; BATCH_SIZE * DATAGRAM];
         let mut metas = [RecvMeta::default(); BATCH_SIZE];
@@ -75,7 +80,7 @@ impl Receiver {
                 let mut room = buffers.chunks_exact_mut(DATAGRAM);
                 let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
                     std::array::from_fn(|_| IoSliceMut::new(room.next().unwrap_or_default()));
-                let receive = || state.recv((&socket).into(), &mut slices, &mut metas);
+                let receive = || state.recv(socket.into(), &mut slices, &mut metas);
                 socket.try_io(Interest::READABLE, receive)
             };
             match received {

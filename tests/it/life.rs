@@ -26,7 +26,7 @@ fn check(folder: &Path, config: impl AsRef<[u8]>) -> (Option<i32>, String) {
 #[test]
 fn cf_01_a_wrong_configuration_exits_with_78_and_says_where() {
     let folder = tempfile::tempdir().unwrap();
-    let table: [(&[u8], &str); 6] = [
+    let table: [(&[u8], &str); 7] = [
         (b"[batch]\nmax_bites = 1\n", "check.toml:2: max_bites: expected a known key"),
         (
             b"[batch]\nmax_bytes = \"9999 TiB\"\n",
@@ -35,6 +35,7 @@ fn cf_01_a_wrong_configuration_exits_with_78_and_says_where() {
         (b"[batch]\nmax_bytes = -1\n", "check.toml:2: max_bytes: "),
         (b"[api]\nlisten = 5\n", "check.toml:2: listen: "),
         (b"\xff\xfe", "check.toml: expected a readable file"),
+        (b"\n", "check.toml: expected settings, but found an empty file"),
         (b"[[listener]]\nname = \"x\"\n", "check.toml:1: "),
     ];
     for (config, want) in table {
@@ -49,7 +50,7 @@ fn cf_01_a_wrong_configuration_exits_with_78_and_says_where() {
         let output = logtrace(&["check", "--config", missing]);
         assert_eq!(output.status.code(), Some(78), "{}", said(&output));
     }
-    let (code, said) = check(folder.path(), "");
+    let (code, said) = check(folder.path(), "# the defaults");
     assert_eq!(code, Some(0), "{said}");
 }
 

@@ -29,6 +29,8 @@
 //! | clocks that are wrong                            | [`clock`]    |
 //! | much at once, and much that is there              | [`scale`]    |
 //! | starting, stopping, and wrong configurations     | [`life`]     |
+//! | the configuration read again                     | [`reload`]   |
+//! | certificates that are replaced                   | [`certificates`] |
 
 #![cfg(test)]
 
@@ -40,6 +42,7 @@ mod audit;
 mod backup;
 mod beats;
 mod blocked;
+mod certificates;
 mod clock;
 mod crash;
 mod damage;
@@ -57,6 +60,7 @@ mod lists;
 mod power;
 mod proxy;
 mod queries;
+mod reload;
 mod relp;
 mod rules;
 mod scale;

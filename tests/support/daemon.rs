@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -17,7 +17,7 @@ use super::wait::wait_for;
 /// The daemon, on free ports of the loopback. Killed when it is dropped.
 pub(crate) struct Daemon {
     child: Child,
-    log: std::path::PathBuf,
+    log: PathBuf,
     addresses: BTreeMap<String, String>,
 }
 
@@ -51,9 +51,7 @@ impl Daemon {
         if !folder.join("server.pem").exists() {
             certificates::write(folder);
         }
-        let file = folder.join("logtrace.toml");
-        let text = format!("{HEAD}{config}\n{listeners}");
-        fs::write(&file, text.replace("FOLDER", folder.to_str().unwrap())).unwrap();
+        let file = Self::configure(folder, config, listeners);
         let log = folder.join("daemon.log");
         let said = File::options().create(true).append(true).open(&log).unwrap();
         let listening = folder.join("data/listening.json");
@@ -75,6 +73,34 @@ impl Daemon {
             Some(Ok(()))
         })
         .map(|()| daemon)
+    }
+
+    /// Writes the configuration file of the daemon in `folder`; returns where it is.
+    pub(crate) fn configure(folder: &Path, config: &str, listeners: &str) -> PathBuf {
+        let file = folder.join("logtrace.toml");
+        let text = format!("{HEAD}{config}\n{listeners}");
+        let draft = folder.join("logtrace.toml.new");
+        fs::write(&draft, text.replace("FOLDER", folder.to_str().unwrap())).unwrap();
+        fs::rename(&draft, &file).unwrap(); // a daemon may be reading it
+        file
+    }
+
+    /// Lets it read its configuration again; status and answer.
+    pub(crate) fn reload(&mut self) -> (u16, Value) {
+        let answer = self.call("POST", "/v1/reload", None, Some(&json!({})));
+        self.look();
+        answer
+    }
+
+    /// Reads where it listens by now.
+    pub(crate) fn look(&mut self) {
+        let listening = self.log.with_file_name("data/listening.json");
+        self.addresses = serde_json::from_slice(&fs::read(listening).unwrap()).unwrap();
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
     }
 
     /// `127.0.0.1:PORT` of a listener, of `api` or of `admin`.

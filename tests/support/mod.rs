@@ -17,7 +17,9 @@ mod wait;
 
 pub(crate) use self::address::Address;
 pub(crate) use self::beats::{Beats, acknowledgement, event, pairs, window, zlib};
-pub(crate) use self::certificates::write as write_certificates;
+pub(crate) use self::certificates::{
+    write as write_certificates, write_until as write_certificates_until,
+};
 pub(crate) use self::countries::countries;
 pub(crate) use self::daemon::{Daemon, LISTENERS};
 pub(crate) use self::image::Image;

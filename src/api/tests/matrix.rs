@@ -70,6 +70,7 @@ const MATRIX: &[&str] = &[
     "PUT /api/v1/settings/logging: admin:projects, daemon, changes",
     "GET /v1/settings/retention: admin:projects, daemon, asks",
     "PUT /v1/settings/retention: admin:projects, daemon, changes",
+    "POST /v1/reload: admin:projects, daemon, changes",
     "GET /v1/quarantine: admin:projects, daemon, asks",
     "DELETE /v1/quarantine/{segment}: admin:projects, daemon, changes",
     "POST /v1/backup: admin:projects, daemon, changes",

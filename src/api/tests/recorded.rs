@@ -30,6 +30,8 @@ const EVENTS: &[(&str, Option<&str>)] = &[
     ("POST /v1/webhooks", Some("webhook.created")),
     ("POST /v1/webhooks/{id}/retry", Some("webhook.retried")),
     ("DELETE /v1/webhooks/{id}", Some("webhook.removed")),
+    // Nobody reads a configuration here; see `tests/it`.
+    ("POST /v1/reload", None),
     // There is nothing to lift in a store that is whole; see `tests/it`.
     ("DELETE /v1/quarantine/{segment}", None),
     ("POST /v1/backup", Some("backup.begun")),

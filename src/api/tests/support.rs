@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::api::{Api, Config, Health, Parts, router};
+use crate::api::{Api, Config, Health, Parts, Reloads, router};
 use crate::gate::Environment;
 use crate::ingest::Session;
 use crate::ingest::testing::Yard;
@@ -65,6 +65,7 @@ impl House {
             store: Arc::clone(&yard.store),
             audit: Arc::clone(&yard.audit),
             webhooks: Arc::new(webhooks.unwrap()),
+            reloads: Reloads::channel().0,
         };
         let api = Api::new(
             below,

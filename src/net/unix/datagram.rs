@@ -43,13 +43,14 @@ struct Datagrams<'d> {
 }
 
 impl Receiver {
-    /// Receives until the stop, and then what the kernel holds.
+    /// Receives until the stop, and then what the kernel holds; hands the socket back.
     ///
     /// Senders wait while it does not receive, as the kernel has them: nothing is lost.
-    pub(in super::super) async fn run(self, socket: UnixDatagram) {
+    pub(in super::super) async fn run(self, socket: UnixDatagram) -> UnixDatagram {
         let mut peers = Peers::local(host());
         self.receive(&socket, &mut peers).await;
         self.ingest.note_all_datagrams(&mut peers);
+        socket
     }
 
     async fn receive(&self, socket: &UnixDatagram, peers: &mut Peers) {

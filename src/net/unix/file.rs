@@ -87,8 +87,8 @@ pub(in super::super) fn hear_credentials(socket: impl AsFd) -> io::Result<()> {
 }
 
 fn bind(path: &Path, owner: &SocketOwner, kind: Type) -> Result<(Socket, SocketFile), FileError> {
-    let (user, group) = owner.ids().map_err(FileError::Owner)?;
     let bits = owner.bits().unwrap_or(DEFAULT_MODE);
+    let _known = owner.ids().map_err(FileError::Owner)?;
     remove_stale(path, kind)?;
     let socket = Socket::new(Domain::UNIX, kind, None)?;
     socket.set_nonblocking(true)?;
@@ -99,11 +99,22 @@ fn bind(path: &Path, owner: &SocketOwner, kind: Type) -> Result<(Socket, SocketF
     fchmod(&socket, Mode::from_raw_mode(bits)).map_err(io::Error::from)?;
     socket.bind(&SockAddr::unix(path)?)?;
     let file = SocketFile::of(path)?;
+    give(path, owner)?;
+    Ok((socket, file))
+}
+
+/// Gives the file at `path` to those who may use it.
+///
+/// # Errors
+///
+/// There is no such user or group, or the system says no.
+pub(in super::super) fn give(path: &Path, owner: &SocketOwner) -> Result<(), FileError> {
+    let (user, group) = owner.ids().map_err(FileError::Owner)?;
+    let bits = owner.bits().unwrap_or(DEFAULT_MODE);
     if user.is_some() || group.is_some() {
         chown(path, user, group)?;
     }
-    fs::set_permissions(path, fs::Permissions::from_mode(bits))?;
-    Ok((socket, file))
+    Ok(fs::set_permissions(path, fs::Permissions::from_mode(bits))?)
 }
 
 /// Removes what a daemon left that was killed: a socket that nobody listens at.

@@ -15,7 +15,7 @@ mod owner;
 
 pub(super) use self::datagram::Receiver;
 pub use self::file::{FileError, SocketFile};
-pub(super) use self::file::{bind_datagrams, bind_stream, hear_credentials};
+pub(super) use self::file::{bind_datagrams, bind_stream, give, hear_credentials};
 pub use self::owner::SocketOwner;
 
 use std::fs;

@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What is configured of the file of a unix socket.
 ///
 /// The default lets every process of the machine write to it, as rsyslog, syslog-ng and systemd
 /// have it: a log that a program may not write to is of no use to it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SocketOwner {
     /// Its mode in octal; who may write to it may send. Default: "0666".

@@ -1,0 +1,221 @@
+//! A listener while it is served, and what becomes of it when the configuration changes.
+//!
+//! Its socket outlives its settings: when these change it is taken back from the task that reads it
+//! and given to the next one. The system goes on completing connections and keeping datagrams in
+//! between, so that nobody is refused and nothing is lost.
+
+use std::sync::Arc;
+
+use socket2::SockRef;
+use tokio::sync::Semaphore;
+use tokio::task::{JoinError, JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::warn;
+
+use super::bind::{BindError, Bound, Door, ask_for_buffer, certificates};
+use super::config::{ListenerConfig, Protocol};
+use super::http;
+use super::listen::Listen;
+use super::tcp::{self, Acceptor};
+use super::tls::{Look, Tls};
+use super::{udp, unix};
+use crate::ingest::{Ingest, Listener};
+use crate::time::Timestamp;
+
+/// A listener that is served.
+#[derive(Debug)]
+pub struct Serving {
+    config: Arc<ListenerConfig>,
+    address: Option<Listen>,
+    tls: Option<Arc<Tls>>,
+    socket: JoinHandle<Bound>,
+    /// Ends the reading of its socket.
+    close: CancellationToken,
+    /// Ends its connections.
+    stop: CancellationToken,
+    slots: Arc<Semaphore>,
+}
+
+/// The certificates of a listener, which are taken from its files when these change.
+#[derive(Clone, Debug)]
+pub struct Certificates {
+    /// The name of the listener.
+    pub listener: Arc<str>,
+    tls: Arc<Tls>,
+}
+
+/// What a listener that is served is to become: checked, and nothing of it done yet.
+#[derive(Debug)]
+pub struct Next {
+    config: Arc<ListenerConfig>,
+    listener: Arc<Listener>,
+    tls: Option<Arc<Tls>>,
+}
+
+impl Door {
+    /// Serves it on `tasks` until `stop`; what has arrived by then is still taken.
+    pub fn serve(
+        self,
+        ingest: &Arc<Ingest>,
+        stop: &CancellationToken,
+        tasks: &TaskTracker,
+    ) -> Serving {
+        let slots = tcp::slots(&self.config);
+        self.serve_with(ingest, stop.child_token(), stop.child_token(), slots, tasks)
+    }
+
+    fn serve_with(
+        self,
+        ingest: &Arc<Ingest>,
+        close: CancellationToken,
+        stop: CancellationToken,
+        slots: Arc<Semaphore>,
+        tasks: &TaskTracker,
+    ) -> Serving {
+        let address = self.address().ok();
+        let Self { bound, tls, listener, config } = self;
+        let ingest = Arc::clone(ingest);
+        let socket = match bound {
+            Bound::Streams(socket) => {
+                let http = (config.protocol == Protocol::Http).then(|| {
+                    let (ingest, listener) = (Arc::clone(&ingest), Arc::clone(&listener));
+                    Arc::new(http::server(ingest, listener, &config, &stop))
+                });
+                let acceptor = Acceptor {
+                    ingest,
+                    listener,
+                    http,
+                    host: unix::host(),
+                    config: Arc::clone(&config),
+                    tls: tls.clone(),
+                    close: close.clone(),
+                    stop: stop.clone(),
+                    slots: Arc::clone(&slots),
+                    tasks: tasks.clone(),
+                };
+                tasks.spawn(async { Bound::Streams(acceptor.run(socket).await) })
+            }
+            Bound::Udp(socket, state) => {
+                let config = Arc::clone(&config);
+                let receiver = udp::Receiver { ingest, listener, config, stop: close.clone() };
+                tasks.spawn(async {
+                    let (socket, state) = receiver.run(socket, state).await;
+                    Bound::Udp(socket, state)
+                })
+            }
+            Bound::Unixgram(socket, file) => {
+                let (max_len, stop) = (config.max_len(), close.clone());
+                let receiver = unix::Receiver { ingest, listener, max_len, stop };
+                tasks.spawn(async { Bound::Unixgram(receiver.run(socket).await, file) })
+            }
+        };
+        Serving { config, address, tls, socket, close, stop, slots }
+    }
+}
+
+impl Certificates {
+    /// Takes the files as they are, all together, if they are others and can be used. What is
+    /// refused is told of once. It is called every second or so, where a disk may be waited for.
+    pub fn look(&self, now: Timestamp) -> Look {
+        self.tls.look(now)
+    }
+
+    /// Whether the files as they are can be used.
+    ///
+    /// # Errors
+    ///
+    /// They cannot.
+    pub fn check(&self) -> Result<(), BindError> {
+        let name = self.listener.to_string();
+        self.tls.check().map_err(|error| BindError::Tls { name, error })
+    }
+
+    /// When the first of them ends.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.tls.expires_at()
+    }
+}
+
+impl Next {
+    /// What a listener is to become, if its certificates can be used.
+    ///
+    /// # Errors
+    ///
+    /// They cannot.
+    pub fn new(config: Arc<ListenerConfig>, listener: Arc<Listener>) -> Result<Self, BindError> {
+        let tls = certificates(&config)?;
+        Ok(Self { config, listener, tls })
+    }
+}
+
+impl Serving {
+    /// What it was configured to be.
+    pub fn config(&self) -> &ListenerConfig {
+        &self.config
+    }
+
+    /// Its certificates, where it has some.
+    pub fn certificates(&self) -> Option<Certificates> {
+        let listener = self.config.name.as_str().into();
+        Some(Certificates { listener, tls: Arc::clone(self.tls.as_ref()?) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> Option<&Listen> {
+        self.address.as_ref()
+    }
+
+    /// Whether a listener of this configuration can have its socket.
+    pub fn fits(&self, config: &ListenerConfig) -> bool {
+        let same =
+            self.config.listen == config.listen || self.address.as_ref() == Some(&config.listen);
+        same && self.config.transport == config.transport
+    }
+
+    /// Goes on with other settings, on the same socket. Open connections stay as they are, unless
+    /// who may come in has changed: then they end as they do at a stop, with all that has arrived
+    /// taken.
+    ///
+    /// # Errors
+    ///
+    /// The task that read the socket had ended in a panic.
+    pub async fn become_next(
+        self,
+        next: Next,
+        ingest: &Arc<Ingest>,
+        stop: &CancellationToken,
+        tasks: &TaskTracker,
+    ) -> Result<Self, JoinError> {
+        self.close.cancel();
+        let bound = self.socket.await?;
+        if let Bound::Udp(socket, _) = &bound {
+            // One that is refused stays as large as it was, and is on the metrics page.
+            let _same = ask_for_buffer(SockRef::from(socket), &next.config).is_err();
+        }
+        let path = next.config.listen.path();
+        if let Some(path) = path.filter(|_| next.config.socket != self.config.socket)
+            && let Err(error) = unix::give(path, &next.config.socket)
+        {
+            warn!(path = %path.display(), %error, "the file of a socket stays whose it was");
+        }
+        let keeps = next.config.keeps_connections_of(&self.config);
+        let old = self.stop;
+        if !keeps {
+            old.cancel();
+        }
+        let connections = if keeps { old } else { stop.child_token() };
+        let same_slots = next.config.max_connections == self.config.max_connections;
+        let slots = if same_slots { self.slots } else { tcp::slots(&next.config) };
+        let Next { config, listener, tls } = next;
+        let door = Door { bound, tls, listener, config };
+        Ok(door.serve_with(ingest, stop.child_token(), connections, slots, tasks))
+    }
+
+    /// Ends it: what has arrived is taken, its connections end, its socket is closed.
+    pub async fn end(self) {
+        self.close.cancel();
+        self.stop.cancel();
+        let _panicked = self.socket.await.is_err();
+    }
+}
