@@ -258,6 +258,7 @@ pub(super) fn described(config: &ListenerConfig, ledger: &Ledger) -> Listener {
         Protocol::Http => "http",
         Protocol::Relp => "relp",
         Protocol::Beats => "beats",
+        Protocol::Fluent => "fluent",
     };
     let transport = match (config.transport, &config.tls) {
         (Transport::Unix, _) => "unix",

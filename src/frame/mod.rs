@@ -17,6 +17,7 @@
 //! | Logstash `json`               | [`JsonValues`]       | RFC 8259, values one after the other      |
 //! | RELP                          | [`Relp`]             | librelp, `doc/relp.md`                    |
 //! | Beats                         | [`Lumberjack`]       | lumberjack, versions 1 and 2              |
+//! | Fluentd's `forward`           | [`Fluent`]           | Forward Protocol Specification v1         |
 //! | any datagram                  | [`datagram()`]       | RFC 5426 §3.1                             |
 //! | systemd-journal-upload        | [`JournalExport`]    | systemd, Journal Export Formats           |
 //! | HTTP bodies                   | [`inflate()`]        | RFC 9110 §8.4.1, RFC 8878, snappy         |
@@ -48,6 +49,7 @@ mod datagram;
 mod dialogue;
 mod ends;
 mod errors;
+mod fluent;
 mod frames;
 mod inflate;
 mod inflating;
@@ -65,6 +67,7 @@ mod tests;
 pub use self::datagram::datagram;
 pub use self::dialogue::{Dialogue, ProtocolError};
 pub use self::errors::FrameErrors;
+pub use self::fluent::Fluent;
 pub use self::frames::Frames;
 pub use self::inflate::{Encoding, InflateError, inflate};
 pub use self::inflating::Inflating;

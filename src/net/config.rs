@@ -20,7 +20,7 @@ use crate::ingest::Format;
 pub struct ListenerConfig {
     /// Its name in metrics and journals. Range: 1 to 64 letters, digits, `-`, `_`, `.`.
     pub name: String,
-    /// What senders speak: `syslog`, `logstash`, `beats`, `relp` or `http`.
+    /// What senders speak: `syslog`, `logstash`, `beats`, `relp`, `fluent` or `http`.
     pub protocol: Protocol,
     /// How it comes: `tcp`, `udp`, `unix` (a stream) or `unixgram` (datagrams, as at `/dev/log`).
     pub transport: Transport,
@@ -122,6 +122,8 @@ pub enum Protocol {
     Http,
     /// Syslog messages that are acknowledged, as rsyslog's `omrelp` sends them.
     Relp,
+    /// Fluentd's and Fluent Bit's forward protocol.
+    Fluent,
     /// Beats and others that speak lumberjack, versions 1 and 2.
     Beats,
 }
@@ -216,9 +218,8 @@ impl ListenerConfig {
             (Protocol::Syslog | Protocol::Relp, _) => Format::Syslog,
             (Protocol::Beats, _) => Format::Beats,
             (Protocol::Logstash, Codec::Line) => Format::Line,
-            (Protocol::Logstash, Codec::Json | Codec::JsonLines) | (Protocol::Http, _) => {
-                Format::Json
-            }
+            (Protocol::Logstash, Codec::Json | Codec::JsonLines)
+            | (Protocol::Http | Protocol::Fluent, _) => Format::Json,
         }
     }
 
@@ -422,8 +423,12 @@ fn default_body_timeout() -> Duration {
 const MAX_PATH: usize = 107;
 
 /// Protocols that answer their senders, with their names.
-const ANSWERING: [(Protocol, &str); 3] =
-    [(Protocol::Http, "http"), (Protocol::Relp, "relp"), (Protocol::Beats, "beats")];
+const ANSWERING: [(Protocol, &str); 4] = [
+    (Protocol::Http, "http"),
+    (Protocol::Relp, "relp"),
+    (Protocol::Beats, "beats"),
+    (Protocol::Fluent, "fluent"),
+];
 
 /// How long Beats may say nothing: they connect anew when they have something to say.
 const BEATS_IDLE: Duration = Duration::from_secs(300);

@@ -11,7 +11,7 @@ use super::answering::{Answering, Mute};
 use super::config::{Codec, ListenerConfig, OnRefused, Protocol};
 use super::tcp::Acceptor;
 use crate::event::AuthMethod;
-use crate::frame::{FrameErrors, Frames, Framing, JsonValues, Lumberjack, Relp};
+use crate::frame::{Fluent, FrameErrors, Frames, Framing, JsonValues, Lumberjack, Relp};
 use crate::ingest::{Decoder, Session};
 use crate::journal::Failed;
 
@@ -287,6 +287,7 @@ fn decoder(config: &ListenerConfig) -> Decoder {
             Decoder::Frames(Box::new(Frames::new(Framing::Lf, max_len)))
         }
         (Protocol::Relp, _) => Decoder::Dialogue(Box::new(Relp::new(max_len))),
+        (Protocol::Fluent, _) => Decoder::Dialogue(Box::new(Fluent::new(max_len))),
     }
 }
 

@@ -21,6 +21,7 @@
 //! | listeners of calls over HTTP                     | [`http`]     |
 //! | who is behind a proxy                            | [`proxy`]    |
 //! | unix sockets, and who is behind them             | [`unix`]     |
+//! | Fluentd's forward protocol                       | [`fluent`]   |
 //! | RELP, and what it acknowledges                   | [`relp`]     |
 //! | what is computed of events, and many who ask     | [`queries`]  |
 //! | webhooks, and journals forwarded to others       | [`ship`]     |
@@ -48,6 +49,7 @@ mod crash;
 mod damage;
 mod disk;
 mod failpoints;
+mod fluent;
 mod gate;
 mod http;
 mod intake;
