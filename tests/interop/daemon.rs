@@ -25,11 +25,12 @@ pub(crate) struct Key {
 }
 
 impl Daemon {
-    /// Starts one with the listeners of all tests, and those of [`MTLS`].
+    /// Starts one with the listeners of all tests, those of [`MTLS`], and those of
+    /// [`ANSWERING`].
     #[track_caller]
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let listeners = format!("{LISTENERS}{MTLS}");
+        let listeners = format!("{LISTENERS}{MTLS}{ANSWERING}");
         let running = support::Daemon::with_listeners(folder.path(), "", &listeners);
         Self { running: Some(running), folder }
     }
@@ -156,4 +157,33 @@ listen = "127.0.0.1:0"
 cert = "FOLDER/server.pem"
 key = "FOLDER/server.key"
 key_domain = "logs.example"
+"#;
+
+/// Listeners for protocols that answer, with TLS and without.
+const ANSWERING: &str = r#"
+[[listener]]
+name = "relp"
+protocol = "relp"
+transport = "tcp"
+listen = "127.0.0.1:0"
+
+[[listener]]
+name = "relp-tls"
+protocol = "relp"
+transport = "tcp"
+listen = "127.0.0.1:0"
+tls = { cert = "FOLDER/server.pem", key = "FOLDER/server.key" }
+
+[[listener]]
+name = "fluent"
+protocol = "fluent"
+transport = "tcp"
+listen = "127.0.0.1:0"
+
+[[listener]]
+name = "fluent-tls"
+protocol = "fluent"
+transport = "tcp"
+listen = "127.0.0.1:0"
+tls = { cert = "FOLDER/server.pem", key = "FOLDER/server.key" }
 "#;

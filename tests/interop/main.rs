@@ -8,6 +8,8 @@
 //! | client                                   | file            |
 //! |------------------------------------------|-----------------|
 //! | rsyslog                                  | [`rsyslog`]     |
+//! | rsyslog, by RELP                         | [`relp`]        |
+//! | fluent-logger, of Python and of Node.js  | [`fluent`]      |
 //! | syslog-ng                                | [`syslog_ng`]   |
 //! | rsyslog and syslog-ng, forwarded to      | [`siem`]        |
 //! | logger, of util-linux                    | [`logger`]      |
@@ -28,6 +30,7 @@ mod carriers;
 mod curl;
 mod daemon;
 mod event;
+mod fluent;
 mod logger;
 mod node;
 mod openssl;
@@ -36,6 +39,7 @@ mod prometheus;
 mod push;
 mod python;
 mod relay;
+mod relp;
 mod rsyslog;
 mod siem;
 mod syslog_ng;
