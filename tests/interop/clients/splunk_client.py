@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 
 from splunk_handler import SplunkHandler
 
@@ -29,6 +30,7 @@ logger.addHandler(handler)
 if count:
     for number in range(count):
         logger.info("number %06d of splunk", number)
+        time.sleep(0.01)
 else:
     logger.error("order %d failed", 7)
     logger.warning("naïve — ünïcode\nin two lines")
