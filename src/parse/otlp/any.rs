@@ -59,7 +59,7 @@ pub(super) fn put<'a>(
     value: Any<'a>,
     depth: u32,
 ) -> Result<(), RecordError> {
-    let value = match value {
+    let value = match as_written(value, depth) {
         Any::Value(value) => value,
         Any::Octets(octets) => Value::Text(STANDARD.encode(octets).into()),
         Any::Map(map) if path.len() <= MAX_PATH => {
@@ -109,7 +109,7 @@ pub(super) fn write(
     if depth >= MAX_DEPTH {
         return Err(RecordError::TooDeep { max: MAX_DEPTH });
     }
-    match value {
+    match as_written(value, depth) {
         Any::Value(value) => quote(json, &value),
         Any::Octets(octets) => quote(json, &Value::Text(STANDARD.encode(octets).into())),
         Any::Array(array) => {
@@ -141,6 +141,17 @@ pub(super) fn write(
         }
     }
     Ok(())
+}
+
+/// What lies deep in JSON, as the text that it is. Each level that is looked into is read once more
+/// by those above it, and a body of nothing but depth would take as many times as long.
+fn as_written(value: Any<'_>, depth: u32) -> Any<'_> {
+    match value {
+        Any::Array(Message::Json(text)) | Any::Map(Message::Json(text)) if depth >= MAX_READ => {
+            Any::Value(Value::Json(Cow::Borrowed(text)))
+        }
+        value => value,
+    }
 }
 
 /// `KeyValue`: the name, and the value if there is one.
@@ -219,6 +230,9 @@ fn quote(json: &mut String, value: &Value<'_>) {
     };
     written.expect("a string takes all that is written to it");
 }
+
+/// Levels of a value in JSON that are looked into.
+const MAX_READ: u32 = 8;
 
 /// `AnyValue`.
 const ANY: Schema = &[

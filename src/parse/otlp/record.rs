@@ -146,13 +146,16 @@ impl<'a> Parts<'a> {
         let level = LEVELS.get(usize::try_from(self.severity.div_ceil(4)).unwrap_or(usize::MAX));
         let level =
             level.filter(|level| !level.is_empty()).map(|level| Value::Text((*level).into()));
+        let severity = usize::try_from(self.severity).ok().filter(|severity| *severity > 0);
+        let severity = severity.and_then(|severity| SEVERITIES.get(severity));
+        let severity = severity.map(|digits| Value::Number((*digits).into()));
         for (role, name, value) in [
             (Role::Plain, "trace.id", self.trace.and_then(text)),
             (Role::Plain, "span.id", self.span.and_then(text)),
             (Role::Plain, "trace.flags", number(self.flags)),
             (Role::Plain, "dropped_attributes_count", number(self.dropped)),
             (Role::Plain, "event.name", self.event_name.and_then(text)),
-            (Role::Plain, "event.severity", number(self.severity)),
+            (Role::Plain, "event.severity", severity),
             (Role::LogLevel, "log.level", self.severity_text.and_then(text)),
             (Role::Level, "level", level),
         ] {
@@ -205,6 +208,12 @@ fn set_time(event: &mut Event<'_>, nanos: u64) {
 
 /// What the numbers of a severity mean, four of them each (OpenTelemetry, "Logs Data Model").
 const LEVELS: [&str; 7] = ["", "DEBUG", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
+
+/// Those numbers, as they are written.
+const SEVERITIES: [&str; 25] = [
+    "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16",
+    "17", "18", "19", "20", "21", "22", "23", "24",
+];
 
 /// `Resource`.
 const RESOURCE: Schema = &[(1, "attributes")];

@@ -223,6 +223,14 @@ fn ht_14_otlp_item_by_item_nested_deep_with_lengths_that_lie() {
         assert_eq!(events[0].as_ref().unwrap_err(), want);
         assert!(events[1].is_ok());
     }
+    // In JSON what is deeper than anyone looks stays as it is.
+    let (open, close) = ("{\"arrayValue\":{\"values\":[", "]}}");
+    let body = format!("{}{{\"intValue\":1}}{}", open.repeat(10), close.repeat(10));
+    let body = serde_json::from_str::<Json>(&body).unwrap();
+    let event = read_json(&json_of_record(&json!({"body": body}))).unwrap().remove(0).unwrap();
+    let inner = r#"{"values":[{"arrayValue":{"values":[{"intValue":1}]}}]}"#;
+    assert_eq!(event["message"], format!("{}{inner}{}", "[".repeat(8), "]".repeat(8)));
+
     let deep = format!("{{\"resourceLogs\":{}", "[{\"scopeLogs\":".repeat(100_000));
     assert!(read(deep.as_bytes(), OtlpEncoding::Json).is_err());
 
