@@ -5,6 +5,7 @@
 //! system there: what a disk takes to sync is its own, and `end_to_end` has it.
 
 mod lines;
+mod lumberjack;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::ControlFlow;
@@ -16,7 +17,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use logtrace::db::{Db, Options};
 use logtrace::event::Event;
-use logtrace::frame::{Frames, Framing, Step};
+use logtrace::frame::{Dialogue, Frames, Framing, Lumberjack, Step};
 use logtrace::gate::{
     Config as GateConfig, Gate, Key, Limits, ListKind, ListSource, NewKey, Scope, Who,
 };
@@ -90,6 +91,33 @@ fn frame(bencher: Bencher<'_, '_>, framing: &str) {
             found += bytes.len();
             rest = rest.get(consumed..).unwrap_or_default();
         }
+        black_box(found)
+    });
+}
+
+/// What Beats send, cut and parsed: one window, of the same events as of `parse_json`.
+#[divan::bench(args = ["plain", "compressed"])]
+fn beats(bencher: Bencher<'_, '_>, how: &str) {
+    let lines = json_lines();
+    let mut events = Vec::new();
+    for (number, line) in (1_u32..).zip(&lines) {
+        events.extend(lumberjack::event(number, line.as_bytes()));
+    }
+    let mut stream = lumberjack::window(LINES);
+    stream.extend(if how == "plain" { events } else { lumberjack::packed(&events) });
+    bencher.counter(ItemsCount::new(LINES)).counter(bytes(&lines)).bench(|| {
+        let (mut decoder, mut event) = (Lumberjack::new(256 << 10), Event::default());
+        let (mut rest, mut found, mut answers) = (&*stream, 0, Vec::new());
+        while let Step::Message { bytes, consumed, .. } = decoder.next(rest, true) {
+            let mut each = |event: &mut Event<'_>| found += event.fields.len();
+            let mut own = std::mem::take(&mut event);
+            let read = parse::json::beats(bytes, &CONTEXT, &mut own, &mut each);
+            read.expect("rendered as JSON above");
+            event = own.recycle();
+            rest = rest.get(consumed..).unwrap_or_default();
+        }
+        decoder.answers(&mut answers);
+        assert_eq!(answers.len(), 6);
         black_box(found)
     });
 }

@@ -210,4 +210,10 @@ protocol = "logstash"
 transport = "udp"
 listen = "127.0.0.1:0"
 codec = "json_lines"
+
+[[listener]]
+name = "beats"
+protocol = "beats"
+transport = "tcp"
+listen = "127.0.0.1:0"
 "#;

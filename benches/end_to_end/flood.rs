@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::Outcome;
 use super::lines::{Line, Random, STAMP_LEN, stamp};
+use super::sender;
 
 /// What the lines are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -18,6 +19,10 @@ pub(crate) enum Format {
     Syslog,
     /// Logstash's `json_lines`.
     Json,
+    /// Beats: the same events, in windows that are acknowledged.
+    Beats,
+    /// Beats, each window compressed.
+    BeatsCompressed,
 }
 
 /// Where the lines go, and how.
@@ -27,6 +32,8 @@ pub(crate) enum Way<'a> {
     Tcp(&'a str),
     /// So many a second.
     Udp(&'a str, u64),
+    /// By a protocol that acknowledges, as fast as it does.
+    Acknowledged(&'a str, Format),
 }
 
 /// Lines of one sender, one after the other.
@@ -82,6 +89,12 @@ pub(crate) fn now() -> i64 {
 
 fn send(way: Way<'_>, pool: &mut Pool, until: Until<'_>, senders: u64) -> Outcome<Sent> {
     match way {
+        Way::Acknowledged(address, format) => {
+            let mut sender = sender::connect(address, format)?;
+            let sent = pool.each(until, WINDOW, |bytes, _| sender.send(bytes))?;
+            sender.finish()?;
+            Ok(sent)
+        }
         Way::Tcp(address) => {
             let mut stream = TcpStream::connect(address)?;
             stream.set_nodelay(true)?;
@@ -104,6 +117,13 @@ fn send(way: Way<'_>, pool: &mut Pool, until: Until<'_>, senders: u64) -> Outcom
     }
 }
 
+impl Format {
+    /// Whether the daemon says what it has stored.
+    pub(crate) fn is_acknowledged(self) -> bool {
+        matches!(self, Self::Beats | Self::BeatsCompressed)
+    }
+}
+
 impl Pool {
     fn render(seed: u64, lines: u64, format: Format, key: Option<&str>) -> Self {
         let mut random = Random::new(seed);
@@ -112,7 +132,7 @@ impl Pool {
             let line = Line::random(&mut random);
             let text = match format {
                 Format::Syslog => line.syslog(&stamp(0), key),
-                Format::Json => line.json(&stamp(0), key),
+                _ => line.json(&stamp(0), key),
             };
             bytes.extend_from_slice(text.as_bytes());
             bytes.push(b'\n');
@@ -120,7 +140,7 @@ impl Pool {
         }
         let stamp_at = match format {
             Format::Syslog => "<128>1 ".len(),
-            Format::Json => "{\"@timestamp\":\"".len(),
+            _ => "{\"@timestamp\":\"".len(),
         };
         Self { bytes, ends, stamp_at }
     }
@@ -180,6 +200,9 @@ impl Pool {
         }
     }
 }
+
+/// Bytes of a window: some 2,000 events, as Filebeat has them.
+const WINDOW: usize = 512 << 10;
 
 /// Bytes of a write.
 const WRITE: usize = 64 << 10;

@@ -20,7 +20,10 @@ mod journals;
 mod latency;
 #[path = "../lines/mod.rs"]
 mod lines;
+#[path = "../lumberjack/mod.rs"]
+mod lumberjack;
 mod queries;
+mod sender;
 mod table;
 
 use std::error::Error;
@@ -213,13 +216,20 @@ fn find(args: &Args, daemon: &Daemon, pools: &mut [Pool]) -> Outcome<()> {
 
 impl Args {
     fn listener(&self) -> String {
+        if self.format.is_acknowledged() {
+            return "beats".to_owned();
+        }
         let format = if self.format == Format::Json { "json" } else { "5424" };
         format!("{format}-{}", if self.udp.is_some() { "udp" } else { "tcp" })
     }
 
     fn way<'d>(&self, daemon: &'d Daemon, listener: &str) -> Outcome<Way<'d>> {
         let address = daemon.address(listener)?;
-        Ok(self.udp.map_or(Way::Tcp(address), |rate| Way::Udp(address, rate)))
+        Ok(match self.udp {
+            Some(rate) => Way::Udp(address, rate),
+            None if self.format.is_acknowledged() => Way::Acknowledged(address, self.format),
+            None => Way::Tcp(address),
+        })
     }
 }
 

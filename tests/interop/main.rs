@@ -14,6 +14,7 @@
 //! | rsyslog and syslog-ng, forwarded to      | [`siem`]        |
 //! | logger, of util-linux                    | [`logger`]      |
 //! | Python: `SysLogHandler`, logstash-async  | [`python`]      |
+//! | Python: pylogbeat, logstash-async over it | [`beats`]      |
 //! | Node.js: winston-logstash, pino-socket   | [`node`]        |
 //! | OTLP exporter, splunk-handler, winston-loki, systemd-journal-upload | [`push`] |
 //! | curl                                     | [`curl`]        |
@@ -26,6 +27,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod beats;
 mod carriers;
 mod curl;
 mod daemon;

@@ -1,10 +1,13 @@
 //! Beats: windows in, answers out, and what becomes of events, senders and streams that are odd.
 
+use std::collections::BTreeSet;
+
+use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
 use crate::disk::wait_until_held;
 use crate::support::{
-    Beats, Daemon, SmallDisk, acknowledgement, event, finish, pairs, tls, window, zlib,
+    Beats, Daemon, LISTENERS, SmallDisk, acknowledgement, event, finish, pairs, tls, window, zlib,
 };
 
 fn connect(daemon: &Daemon, listener: &str) -> Beats {
@@ -193,4 +196,57 @@ fn lb_06_while_the_disk_is_full_the_sender_is_kept_alive_and_told_nothing() {
     beats.send(&window(b'2', 0));
     assert_eq!(beats.answer().unwrap(), (b'2', 0));
     daemon.find("message:\"held back\"");
+}
+
+#[test]
+fn lb_07_killed_between_sync_and_answer_nothing_is_lost_and_only_what_was_in_flight_is_sent_again()
+{
+    let folder = tempfile::tempdir().unwrap();
+    let texts = |window: u32| -> Vec<String> {
+        (0..20).map(|n| json!({"message": format!("lb07 w{window}n{n}")}).to_string()).collect()
+    };
+    // At the place itself, once some windows were answered, and then at any moment.
+    let places = [Some("stage-committed:9"), None, Some("stage-committed:5"), None];
+    let (mut next, mut sent_twice) = (0, BTreeSet::new());
+    for place in places {
+        let variables: Vec<_> = place.iter().map(|at| ("LOGTRACE_FAILPOINT", *at)).collect();
+        let started = Daemon::try_start(folder.path(), "", LISTENERS, &variables);
+        let daemon = started.expect("it lives until it has stored something");
+        let mut beats = connect(&daemon, "beats");
+        let pid = daemon.pid();
+        for sent in 0.. {
+            if place.is_none() && sent == 12 {
+                kill_process(pid, Signal::KILL).unwrap();
+            }
+            // A sender goes on with the next window once it was told of this one, not before.
+            if beats.window(1 + next * 20, &texts(next)).is_err() {
+                break;
+            }
+            match beats.acknowledged() {
+                Ok((number, _)) => assert_eq!(number, (next + 1) * 20),
+                Err(_) => break,
+            }
+            next += 1;
+        }
+        sent_twice.insert(next);
+        daemon.kill();
+    }
+    let daemon = Daemon::start(folder.path(), "");
+    let mut beats = connect(&daemon, "beats");
+    beats.window(1, &texts(next)).unwrap();
+    assert_eq!(beats.acknowledged().unwrap().0, 20);
+    assert!(next > 10, "only {next} windows were acknowledged");
+    let stored: Vec<String> = daemon
+        .query("message:lb07")
+        .iter()
+        .map(|event| event["message"].as_str().unwrap().to_owned())
+        .collect();
+    for window in 0..=next {
+        for n in 0..20 {
+            let text = format!("lb07 w{window}n{n}");
+            let times = stored.iter().filter(|other| **other == text).count();
+            let most = if sent_twice.contains(&window) { places.len() } else { 1 };
+            assert!((1..=most).contains(&times), "{text} is stored {times} times");
+        }
+    }
 }

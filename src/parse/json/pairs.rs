@@ -99,10 +99,14 @@ mod tests {
     use super::*;
     use crate::parse::json::corpus::{CX, Shown};
 
+    fn number(len: usize) -> u32 {
+        u32::try_from(len).unwrap()
+    }
+
     fn wire(pairs: &[(&str, &[u8])]) -> Vec<u8> {
-        let mut bytes = (pairs.len() as u32).to_be_bytes().to_vec();
+        let mut bytes = number(pairs.len()).to_be_bytes().to_vec();
         for text in pairs.iter().flat_map(|(name, value)| [name.as_bytes(), *value]) {
-            bytes.extend((text.len() as u32).to_be_bytes());
+            bytes.extend(number(text.len()).to_be_bytes());
             bytes.extend(text);
         }
         bytes

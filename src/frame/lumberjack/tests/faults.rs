@@ -39,12 +39,12 @@ fn windows_are_answered_once_they_are_full() {
 
 #[test]
 fn events_that_are_too_long_are_cut() {
-    let long = "x".repeat(31);
-    let want = format!("{}+31 a v2=2", &long[..30]);
+    let (long, head) = ("x".repeat(31), "x".repeat(30));
+    let want = format!("{head}+31 a v2=2");
     let events = [j(1, &long), j(2, "a")].concat();
     assert_eq!(show(MAX, &concat(&[w(2), events.clone()])), want);
     assert_eq!(show(MAX, &concat(&[w(2), c(&events)])), want);
-    assert_eq!(show(MAX, &j(1, &long[..30])), format!("{} v2=1", &long[..30]));
+    assert_eq!(show(MAX, &j(1, &head)), format!("{head} v2=1"));
     // Of version 1: its number of pairs and their lengths count.
     let pairs = |value: &str| concat(&[w(1), d(1, &[("line", value), ("a", "b")])]);
     assert!(show(MAX, &pairs("1234")).ends_with(r"b v2=1"));
@@ -243,7 +243,7 @@ fn lb_04_what_is_not_lumberjack() {
 fn lb_05_the_answer_is_the_highest_number_of_the_window_once() {
     let window = |numbers: &[u32]| {
         let events = numbers.iter().flat_map(|number| j(*number, "a"));
-        w(numbers.len() as u32).into_iter().chain(events).collect::<Vec<u8>>()
+        w(number(numbers.len())).into_iter().chain(events).collect::<Vec<u8>>()
     };
     let table: [(&[&[u32]], &str); 7] = [
         (&[&[1, 2], &[1, 2]], "v2=2 v2=2"),

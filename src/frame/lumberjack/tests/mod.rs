@@ -66,17 +66,17 @@ fn show(max_len: usize, stream: &[u8]) -> String {
         words.push(format!("{}{cut}", bytes.escape_ascii()));
     }
     for answer in outcome.answers.chunks(6) {
-        let (version, number) = (answer[0] - b'0', &answer[2..]);
+        let (version, sequence) = (answer[0] - b'0', &answer[2..]);
         assert_eq!(answer[1], b'A');
-        let number = u32::from_be_bytes(number.try_into().unwrap());
-        words.push(format!("v{version}={number}"));
+        let sequence = u32::from_be_bytes(sequence.try_into().unwrap());
+        words.push(format!("v{version}={sequence}"));
     }
     words.extend(outcome.broken.map(|why| format!("!{why}")));
     words.join(" ")
 }
 
-fn frame(version: u8, kind: u8, number: u32) -> Vec<u8> {
-    [&[version, kind][..], &number.to_be_bytes()].concat()
+fn frame(version: u8, kind: u8, value: u32) -> Vec<u8> {
+    [&[version, kind][..], &value.to_be_bytes()].concat()
 }
 
 /// A window, of version 2.
@@ -87,15 +87,15 @@ fn w(count: u32) -> Vec<u8> {
 /// An event of version 2.
 fn j(sequence: u32, text: impl AsRef<[u8]>) -> Vec<u8> {
     let text = text.as_ref();
-    [&frame(b'2', b'J', sequence), &(text.len() as u32).to_be_bytes()[..], text].concat()
+    [&frame(b'2', b'J', sequence), &number(text.len()).to_be_bytes()[..], text].concat()
 }
 
 /// The pairs of an event of version 1.
 fn pairs(pairs: &[(&str, &str)]) -> Vec<u8> {
     let strings = pairs.iter().flat_map(|(key, value)| [key, value]);
     let strings =
-        strings.flat_map(|text| [&(text.len() as u32).to_be_bytes(), text.as_bytes()].concat());
-    (pairs.len() as u32).to_be_bytes().into_iter().chain(strings).collect()
+        strings.flat_map(|text| [&number(text.len()).to_be_bytes(), text.as_bytes()].concat());
+    number(pairs.len()).to_be_bytes().into_iter().chain(strings).collect()
 }
 
 /// An event of version 1.
@@ -110,11 +110,15 @@ fn c(frames: &[u8]) -> Vec<u8> {
 
 /// A frame that says it is compressed.
 fn packed(bytes: &[u8]) -> Vec<u8> {
-    [&frame(b'2', b'C', bytes.len() as u32), bytes].concat()
+    [&frame(b'2', b'C', number(bytes.len())), bytes].concat()
 }
 
 fn zlib(bytes: &[u8]) -> Vec<u8> {
     let mut to = ZlibEncoder::new(Vec::new(), Compression::fast());
     to.write_all(bytes).unwrap();
     to.finish().unwrap()
+}
+
+fn number(len: usize) -> u32 {
+    u32::try_from(len).unwrap()
 }

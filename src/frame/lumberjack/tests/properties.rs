@@ -77,7 +77,7 @@ proptest! {
         let (mut stream, mut want) = (Vec::new(), Outcome::default());
         for (is_packed, events) in &windows {
             let frames: Vec<u8> = events.iter().flat_map(|(sequence, text)| j(*sequence, text)).collect();
-            stream.extend(w(events.len() as u32));
+            stream.extend(w(number(events.len())));
             stream.extend(if *is_packed { c(&frames) } else { frames });
             want.events.extend(events.iter().map(|(_, text)| (text.as_bytes().to_vec(), None)));
             let highest = events.iter().map(|(sequence, _)| *sequence).max().unwrap();

@@ -43,6 +43,10 @@ fn main() -> std::io::Result<()> {
         let case = serde_json::json!({"id": format!("pushed-{number}")});
         write(folder, "push", &case, &[*kind], body)?;
     }
+    for (number, stream) in LUMBERJACK.iter().enumerate() {
+        let case = serde_json::json!({"id": format!("stream-{number}")});
+        write(folder, "lumberjack", &case, &[200, 9], stream)?;
+    }
     for (number, (kind, message)) in KEYED.iter().enumerate() {
         let case = serde_json::json!({"id": format!("keyed-{number}")});
         let message = message.replace("KEY", "lt_live_0123456789abcdef0123456789abcdef");
@@ -96,6 +100,15 @@ const PUSHED: [(u8, &[u8]); 8] = [
 
 /// Longer ones only make a fuzzer slow.
 const MAX_SEED: usize = 4096;
+
+/// Windows of both versions; of the second also one that is compressed.
+const LUMBERJACK: [&[u8]; 4] = [
+    b"2W\0\0\0\x022J\0\0\0\x01\0\0\0\x02{}2J\0\0\0\x02\0\0\0\x07{\"a\":1}",
+    b"1W\0\0\0\x011D\0\0\0\x07\0\0\0\x02\0\0\0\x04line\0\0\0\x01x\0\0\0\x04host\0\0\0\x01h",
+    b"2W\0\0\0\0",
+    // A window of one event, `{}`, stored and not deflated (RFC 1951 §3.2.4).
+    b"2C\0\0\0\x1d\x78\x01\x01\x12\0\xed\xff2W\0\0\0\x012J\0\0\0\x01\0\0\0\x02{}\x10\x70\x02\x02",
+];
 
 /// Messages that carry a key, and the parser that each is for.
 const KEYED: [(u8, &str); 8] = [
