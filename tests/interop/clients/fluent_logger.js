@@ -2,7 +2,7 @@
 
 'use strict';
 const fs = require('fs');
-const { FluentSender } = require('fluent-logger');
+const { createFluentSender } = require('fluent-logger');
 
 const [port, eventMode, ca] = process.argv.slice(2);
 const options = { host: '127.0.0.1', port: Number(port), eventMode, requireAckResponse: true,
@@ -12,7 +12,7 @@ if (ca) {
   options.tls = true;
   options.tlsOptions = { ca: fs.readFileSync(ca), host: 'localhost' };
 }
-const logger = new FluentSender('shop', options);
+const logger = createFluentSender('shop', options);
 let acknowledged = 0;
 logger.on('error', (error) => {
   console.error(error);
