@@ -47,6 +47,10 @@ fn main() -> std::io::Result<()> {
         let case = serde_json::json!({"id": format!("stream-{number}")});
         write(folder, "lumberjack", &case, &[200, 9], stream)?;
     }
+    for (number, (kind, stream)) in DIALOGUES.iter().enumerate() {
+        let case = serde_json::json!({"id": format!("session-{number}")});
+        write(folder, "dialogue", &case, &[*kind, 99, 3], stream)?;
+    }
     for (number, (kind, message)) in KEYED.iter().enumerate() {
         let case = serde_json::json!({"id": format!("keyed-{number}")});
         let message = message.replace("KEY", "lt_live_0123456789abcdef0123456789abcdef");
@@ -120,4 +124,14 @@ const KEYED: [(u8, &str); 8] = [
     (0, "[KEY] <13>1 - h a - - - m [type=t]"),
     (2, "{\"message\":\"m\",\"api_key\":\"KEY\"}"),
     (2, "{\"fields\":{\"token\":\"KEY\"},\"message\":\"m\"}"),
+];
+
+/// Sessions of protocols that answer, and which they are.
+const DIALOGUES: [(u8, &[u8]); 6] = [
+    (0, b"1 open 30 relp_version=0\ncommands=syslog\n2 syslog 5 <13>a\n3 syslog 0\n4 close 0\n"),
+    (0, b"999999999 open 30 relp_version=0\ncommands=syslog\n1 syslog 5 <13>a\n0 hint 0\n"),
+    (1, b"\x94\xa1t\x01\x82\xa1a\x93\x01\xc0\xa1b\xa1b\x81\xa1c\x05\x81\xa5chunk\xa2id"),
+    (1, b"\x93\xa1t\x92\x92\x01\x81\xa1a\x01\x92\xd7\0\x65\0\0\0\0\0\0\x01\x80\x81\xa5chunk\xa2id"),
+    (1, b"\x93\xa1t\xac\x92\x01\x81\xa1a\x01\x92\x02\x81\xa1a\x02\x81\xa5chunk\xa2id"),
+    (1, b"\x92\xa1t\xb7\x1f\x8b\x08\0\0\0\0\0\0\x03\x9b\xc4\xd8\0\0\xfa\xe8\x88\x0d\x03\0\0\0"),
 ];
