@@ -68,7 +68,8 @@
 //! # What must not break
 //!
 //! * Acknowledged is durable: a `202`, and every acknowledgement to come, follows a synced log.
-//! * Each event once: a crash between any two steps neither loses nor doubles.
+//! * Each event once: a crash between any two steps neither loses nor doubles. Where a sender gives
+//!   an event an id, so does one that sends it again: what it is known by is written with it.
 //! * Every message is accounted for, at any moment.
 //! * No secret is stored, logged or shown, wherever in a message it stood.
 //! * Memory is bounded by configuration: a slow disk slows readers, and through them senders.

@@ -52,6 +52,9 @@ pub struct Config {
     pub query_memory: ByteSize,
     /// Live tails at the same time. Default: 64. Range: 0 to 4096.
     pub max_tails: usize,
+    /// The version of Elasticsearch that its clients are told: Beats send nothing to one that is
+    /// older than they are. Default: "9.99.0".
+    pub elasticsearch_version: String,
 }
 
 impl Default for Config {
@@ -71,6 +74,7 @@ impl Default for Config {
             query_threads: 0,
             query_memory: ByteSize::mib(64),
             max_tails: 64,
+            elasticsearch_version: "9.99.0".to_owned(),
         }
     }
 }

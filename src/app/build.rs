@@ -81,6 +81,7 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
         gauges.journal_noted.with_label_values(&[journal.as_str()]).reset();
     }
     let http = Arc::new(of_calls(config, &ledger));
+    ingest.remember(&store.identities()?);
     let ingest = Arc::new(ingest);
     Ok(Parts {
         store,

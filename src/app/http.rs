@@ -30,6 +30,7 @@ pub(super) fn serve_all(
         max_body: usize::try_from(config.api.max_body.as_u64()).unwrap_or(usize::MAX),
         max_events: config.api.max_events,
         body_timeout: config.api.body_timeout,
+        elasticsearch_version: config.api.elasticsearch_version.clone(),
         ..HttpConfig::default()
     };
     let logs = http::router(Arc::clone(&parts.ingest), Arc::clone(&parts.http), door);

@@ -88,6 +88,11 @@ impl Batcher {
     ///
     /// `fill` holds the batch alone: it must not wait for anything.
     pub async fn append<T>(&self, fill: impl FnOnce(&mut Rows) -> T) -> (T, Ticket) {
+        self.append_with(|rows, _| fill(rows)).await
+    }
+
+    /// As [`append`](Self::append); `fill` is shown the ticket of what it adds.
+    pub async fn append_with<T>(&self, fill: impl FnOnce(&mut Rows, &Ticket) -> T) -> (T, Ticket) {
         // Nobody waits: that is told by the turn being free.
         if let Ok(turn) = self.turn.try_lock()
             && let Some(open) = self.open_batch()
@@ -160,15 +165,15 @@ impl Batcher {
     fn fill<T>(
         &self,
         mut open: MutexGuard<'_, Open>,
-        fill: impl FnOnce(&mut Rows) -> T,
+        fill: impl FnOnce(&mut Rows, &Ticket) -> T,
     ) -> (T, Ticket) {
         let was_empty = open.rows.is_empty();
-        let result = fill(&mut open.rows);
+        let ticket = open.answer.ticket();
+        let result = fill(&mut open.rows, &ticket);
         if open.rows.is_empty() {
             // What was put in was taken out again: nothing may be left that counts as full.
             open.rows.clear();
         }
-        let ticket = open.answer.ticket();
         let (full, some) = (self.is_full(&open), !open.rows.is_empty());
         drop(open);
         if full || (was_empty && some) {

@@ -22,6 +22,11 @@ enum Fate {
 }
 
 impl Ticket {
+    /// Whether it is one of the same batch.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.0.same_channel(&other.0)
+    }
+
     /// Whether the events are in the synced log.
     pub fn is_durable(&self) -> bool {
         *self.0.borrow() == Fate::Stored

@@ -7,7 +7,7 @@
 //! | `stage`    | batch number            | [`Db::commit`], many times a second, soon deleted |
 //! | `segments` | segment id and more     | [`Db::ingest`] only; whole segments are dropped   |
 //! | `catalog`  | what segments there are | [`Db::commit`]                                    |
-//! | `meta`     | keys, lists, settings   | [`Db::meta_put`]                                  |
+//! | `meta`     | keys, lists, settings, ids of events | [`Db::meta_put`], [`Db::commit`]     |
 //! | `audit`    | the record of changes   | [`Db::commit_together`], never deleted            |
 //!
 //! # A disk that refuses

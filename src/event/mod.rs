@@ -35,6 +35,21 @@ pub struct Event<'a> {
     pub labels: Vec<Cow<'a, str>>,
     /// The API key found in the message; it is in no field.
     pub credential: Option<Credential<'a>>,
+    /// What tells it from a copy of itself, where its sender says.
+    pub identity: Option<Identity<'a>>,
+}
+
+/// What tells an event from a copy of itself, which a sender sends who heard no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity<'a> {
+    /// Within what its id is its own.
+    pub space: Cow<'a, str>,
+    /// What its sender calls it.
+    pub id: Cow<'a, str>,
+    /// What it says.
+    pub content: &'a [u8],
+    /// Whether another one with this id is no copy if it says something else.
+    pub may_replace: bool,
 }
 
 /// A field of an event.
@@ -136,7 +151,7 @@ impl<'a> Event<'a> {
         self.fields.clear();
         self.tags.clear();
         self.labels.clear();
-        self.credential = None;
+        (self.credential, self.identity) = (None, None);
     }
 
     /// An empty event in the same memory, free to borrow from another message.
@@ -154,6 +169,7 @@ impl<'a> Event<'a> {
             tags: self.tags,
             labels,
             credential: None,
+            identity: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use super::copies::Copies;
 use super::intake::{Intake, Source};
 use super::session::Session;
 use super::{Ingest, now};
@@ -23,10 +24,14 @@ pub struct CallOutcome {
     pub rejected: Vec<Rejected>,
     /// Why the gate turned some away, with how many.
     pub refused: Vec<(Refusal, u64)>,
+    /// The places of those that are copies of logs which were accepted before.
+    pub known: Vec<usize>,
     /// How long to hold back the answer, by the limits of the sender.
     pub wait: Duration,
     /// Tells when what was accepted is durable.
     pub ticket: Ticket,
+    /// The same, of what was accepted before and is not durable yet.
+    pub earlier: Vec<Ticket>,
 }
 
 /// A log that was not accepted.
@@ -69,10 +74,10 @@ impl Ingest {
         format: &mut dyn BodyFormat,
         body: &[u8],
     ) -> Result<CallOutcome, BodyError> {
-        let fill = |rows: &mut Rows| {
+        let fill = |rows: &mut Rows, ticket: &Ticket| {
             let at = now();
             self.refresh(session, at);
-            let mut intake = Intake::new(self, rows, at);
+            let mut intake = Intake::new(self, rows, at).knowing(ticket);
             intake.inspector.look_over(body, format.shows_more());
             let cx = intake.context(&session.listener);
             let mut rejected = Vec::new();
@@ -110,11 +115,12 @@ impl Ingest {
             let over = over.into_iter().map(|index| Rejected::new(index, Cause::Over, &OVER));
             rejected.extend(over);
             rejected.sort_by_key(|rejected| rejected.index);
-            Ok((accepted, rejected, intake.refused, wait))
+            let Intake { copies: Copies { known, earlier, .. }, refused, .. } = intake;
+            Ok((accepted, rejected, refused, wait, known, earlier))
         };
-        let (result, ticket) = self.batcher.append(fill).await;
-        let (accepted, rejected, refused, wait) = result?;
-        Ok(CallOutcome { accepted, rejected, refused, wait, ticket })
+        let (result, ticket) = self.batcher.append_with(fill).await;
+        let (accepted, rejected, refused, wait, known, earlier) = result?;
+        Ok(CallOutcome { accepted, rejected, refused, known, wait, ticket, earlier })
     }
 }
 

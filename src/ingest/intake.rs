@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::content::Inspector;
+use super::copies::Copies;
 use super::decoder::Decoder;
+use super::identities::Claim;
 use super::listener::{Format, Listener};
 use super::local::Local;
 use super::reads::Datagram;
@@ -12,9 +14,10 @@ use super::scrub::{scrub, taken};
 use super::sender::{Sender, who};
 use super::session::{NamedKey, Session};
 use super::{Ingest, skew};
+use crate::batch::Ticket;
 use crate::event::{Credential, Event, Known, Tag, Value};
 use crate::frame::{Frames, Framing, JsonValues, Step, datagram};
-use crate::gate::{Allowance, Charge, Offer, Reason, Refusal, Stage, Tally};
+use crate::gate::{Allowance, Offer, Reason, Refusal, Stage};
 use crate::ids;
 use crate::journal::{Call, Failed, shown};
 use crate::metrics::Failure;
@@ -39,6 +42,8 @@ pub(super) struct Intake<'a> {
     has_told: bool,
     /// The places of those that were over a limit.
     pub(super) over: Vec<usize>,
+    /// What was stored lately and came again.
+    pub(super) copies: Copies<'a>,
 }
 
 /// Messages in a row of one sender, charged together.
@@ -98,7 +103,13 @@ impl<'a> Intake<'a> {
             refused: Vec::new(),
             has_told: false,
             over: Vec::new(),
+            copies: Copies::default(),
         }
+    }
+
+    /// Takes events that came before for what they are; `ticket` is that of `rows`.
+    pub(super) fn knowing(self, ticket: &'a Ticket) -> Self {
+        Self { copies: Copies { ticket: Some(ticket), ..self.copies }, ..self }
     }
 
     /// Takes one datagram: a message, or of Logstash's as many as its codec finds in it.
@@ -230,7 +241,17 @@ impl<'a> Intake<'a> {
                 }
             }
         }
+        let project = self.run.as_ref().map(|run| &*run.sender.origin.project);
+        let identity = match self.copies.claim(self.ingest, project.unwrap_or_default(), event) {
+            Some(Claim::Again(ticket)) => {
+                self.copies.add(session, source.place, source.bytes, ticket);
+                return true;
+            }
+            Some(Claim::New(identity)) => Some(identity),
+            None => None,
+        };
         if !self.admit(event, source) {
+            identity.into_iter().for_each(|identity| self.ingest.identities.give_up(identity));
             return true;
         }
         if session.is_queued {
@@ -246,6 +267,9 @@ impl<'a> Intake<'a> {
             self.note_tags(session, event, source.raw);
         }
         self.rows.push(event);
+        if let Some(identity) = identity {
+            self.rows.remember(identity);
+        }
         true
     }
 
@@ -347,7 +371,7 @@ impl<'a> Intake<'a> {
         }
         self.accepted += tally.passed;
         if let Some(rule) = charge.rule {
-            self.count_over(rule, tally, &charge);
+            self.ingest.count_over(rule, tally, &charge);
         }
         for (rule, would) in charge.shadow.into_iter().flatten() {
             let call = session.call(sender.masked().map(str::to_owned));
@@ -356,24 +380,6 @@ impl<'a> Intake<'a> {
         if let Some(rule) = tally.shed_by() {
             let refusal = Refusal::fixed(Reason::RateLimitExceeded, rule);
             self.refuse(session, &refusal, Named::Sender(&sender), tally.shed, tally.shed_bytes);
-        }
-    }
-
-    /// Counts what was over a limit, by what became of it.
-    fn count_over(&self, rule: &str, tally: &Tally, charge: &Charge) {
-        let paced = if charge.wait.is_zero() { 0 } else { tally.passed };
-        let Tally { queued, sampled, shed, .. } = *tally;
-        let shed_by = tally.shed_by().unwrap_or(rule);
-        for (rule, action, count) in [
-            (shed_by, "drop", shed),
-            (rule, "queue", queued),
-            (rule, "sample", sampled),
-            (rule, "pace", paced),
-        ] {
-            if count > 0 {
-                let counter = &self.ingest.gauges.limited;
-                counter.with_label_values(&[rule, action]).inc_by(count);
-            }
         }
     }
 

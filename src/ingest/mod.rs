@@ -18,7 +18,9 @@
 mod call;
 mod clock;
 mod content;
+mod copies;
 mod decoder;
+mod identities;
 mod intake;
 mod listener;
 mod local;
@@ -52,10 +54,12 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tracing::info;
 
+use self::identities::Identities;
 use crate::batch::Batcher;
 use crate::gate::{Connection, Gate, GateError, Histories, Punished, Refusal};
 use crate::journal::{Call, Journal, Note};
 use crate::metrics::{Gauges, Ledger};
+use crate::store::Identity;
 
 /// Everything that messages go through, shared by all doors.
 #[derive(Debug)]
@@ -68,6 +72,8 @@ pub struct Ingest {
     notes: Mutex<VecDeque<Note>>,
     /// What was refused before.
     histories: Mutex<Histories>,
+    /// What was stored lately, and may come again.
+    identities: Identities,
     gauges: Gauges,
     /// Limits run by a clock that nobody sets.
     opened: Instant,
@@ -82,8 +88,22 @@ impl Ingest {
         journal: Arc<Journal>,
         gauges: Gauges,
     ) -> Self {
-        let (notes, histories) = (Mutex::default(), Mutex::default());
-        Self { gate, batcher, ledger, journal, notes, histories, gauges, opened: Instant::now() }
+        Self {
+            gate,
+            batcher,
+            ledger,
+            journal,
+            notes: Mutex::default(),
+            histories: Mutex::default(),
+            identities: Identities::default(),
+            gauges,
+            opened: Instant::now(),
+        }
+    }
+
+    /// Takes over what the latest events of the store are known by, the oldest first.
+    pub fn remember(&self, kept: &[Identity]) {
+        self.identities.remember(kept);
     }
 
     /// The gate that it asks.

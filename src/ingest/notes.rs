@@ -7,7 +7,8 @@ use tracing::{info, warn};
 
 use super::{Ingest, now};
 use crate::gate::{
-    Histories, History, LimitNotice, Reason, Refusal, Refused, Traits, fingerprint, threat_score,
+    Charge, Histories, History, LimitNotice, Reason, Refusal, Refused, Tally, Traits, fingerprint,
+    threat_score,
 };
 use crate::journal::{Advisory, Blocked, Call, Failed, Note, Which};
 use crate::store::{Origin, Rows};
@@ -65,6 +66,24 @@ impl Ingest {
         if self.journal.keeps(Which::Failed) {
             self.gauges.journal_noted.with_label_values(&["failed"]).inc_by(count);
             self.journal.failed(count, now(), entry);
+        }
+    }
+
+    /// Counts what was over a limit, by what became of it.
+    pub(super) fn count_over(&self, rule: &str, tally: &Tally, charge: &Charge) {
+        let paced = if charge.wait.is_zero() { 0 } else { tally.passed };
+        let Tally { queued, sampled, shed, .. } = *tally;
+        let shed_by = tally.shed_by().unwrap_or(rule);
+        for (rule, action, count) in [
+            (shed_by, "drop", shed),
+            (rule, "queue", queued),
+            (rule, "sample", sampled),
+            (rule, "pace", paced),
+        ] {
+            if count > 0 {
+                let counter = &self.gauges.limited;
+                counter.with_label_values(&[rule, action]).inc_by(count);
+            }
         }
     }
 

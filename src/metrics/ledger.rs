@@ -54,6 +54,8 @@ pub enum Failure {
     TooLarge,
     /// The disk did not take it.
     Store,
+    /// It was a copy of one that is stored, and its sender is told that it is.
+    Duplicate,
 }
 
 impl Ledger {
@@ -183,7 +185,8 @@ impl Counts {
 
 impl Failure {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 4] = [Self::Empty, Self::Malformed, Self::TooLarge, Self::Store];
+    pub const ALL: [Self; 5] =
+        [Self::Empty, Self::Malformed, Self::TooLarge, Self::Store, Self::Duplicate];
 
     /// The value of the label `reason`.
     pub const fn as_str(self) -> &'static str {
@@ -191,6 +194,7 @@ impl Failure {
             Self::Empty => "EMPTY",
             Self::Malformed => "MALFORMED",
             Self::TooLarge => "TOO_LARGE",
+            Self::Duplicate => "DUPLICATE",
             Self::Store => "STORE",
         }
     }
@@ -224,7 +228,7 @@ mod tests {
         check();
         let counts = listener.counts();
         assert_eq!((counts.received, counts.stored, counts.in_flight), (15, 6, 0));
-        assert_eq!((counts.blocked, counts.failed), (vec![0, 3], [2, 0, 0, 4]));
+        assert_eq!((counts.blocked, counts.failed), (vec![0, 3], [2, 0, 0, 4, 0]));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
-use super::http::HttpConfig;
+use super::http::{HttpConfig, elasticsearch_version};
 use super::listen::Listen;
 use super::proxies::ProxyConfig;
 use super::unix::SocketOwner;
@@ -85,6 +85,10 @@ pub struct ListenerConfig {
     /// How long a body may take over HTTP. Default: 30s.
     #[serde(default = "default_body_timeout", with = "humantime_serde")]
     pub body_timeout: Duration,
+    /// The version of Elasticsearch that its clients are told: Beats send nothing to one that is
+    /// older than they are. Default: "9.99.0".
+    #[serde(default = "elasticsearch_version")]
+    pub elasticsearch_version: String,
     /// TLS, where there is to be any.
     pub tls: Option<TlsConfig>,
     /// Proxies that say for whom they connect. Default: none.
@@ -197,6 +201,7 @@ impl ListenerConfig {
             receive_buffer: default_receive_buffer(),
             max_body: default_max_body(),
             body_timeout: default_body_timeout(),
+            elasticsearch_version: elasticsearch_version(),
             tls: None,
             proxy: None,
         }
@@ -229,6 +234,7 @@ impl ListenerConfig {
             max_body: usize::try_from(self.max_body.as_u64()).unwrap_or(usize::MAX),
             max_message: self.max_len(),
             body_timeout: self.body_timeout,
+            elasticsearch_version: self.elasticsearch_version.clone(),
             ..HttpConfig::default()
         }
     }

@@ -8,6 +8,8 @@ use crate::ids;
 /// The key that a request names: `X-Api-Key: KEY`, else `Authorization: Bearer KEY` (also `ApiKey`,
 /// `Splunk`, and `Basic` with the key as user or password).
 ///
+/// Elasticsearch's clients write `ApiKey` with base64 of `id:key`; the key is either of the two.
+///
 /// An `Authorization` that cannot be read names a key as well: an empty one, which there is not.
 ///
 /// `header` gives the value of a header by its lower-case name.
@@ -23,13 +25,21 @@ fn authorization(value: &[u8]) -> Option<Vec<u8>> {
     let (scheme, rest) = value.split_at_checked(blank)?;
     let rest = rest.trim_ascii();
     let is = |name: &str| scheme.eq_ignore_ascii_case(name.as_bytes());
-    if ["Bearer", "ApiKey", "Splunk"].iter().any(|name| is(name)) {
+    if is("Bearer") || is("Splunk") || is("ApiKey") && ids::is_secret(rest) {
         return Some(rest.to_vec());
     }
-    if !is("Basic") || rest.len() > MAX_BASIC {
+    if is("ApiKey") {
+        return Some(pair(rest).unwrap_or_else(|| rest.to_vec()));
+    }
+    if is("Basic") { pair(rest) } else { None }
+}
+
+/// The key in `user:password`, in base64: the user if it has the form of one.
+fn pair(text: &[u8]) -> Option<Vec<u8>> {
+    if text.len() > MAX_BASIC {
         return None;
     }
-    let pair = STANDARD.decode(rest).ok()?;
+    let pair = STANDARD.decode(text).ok()?;
     let colon = pair.iter().position(|byte| *byte == b':')?;
     let (user, password) = pair.split_at_checked(colon)?;
     let password = password.get(1..)?;
@@ -53,6 +63,9 @@ mod tests {
             (format!("bearer   {KEY} "), KEY),
             (format!("ApiKey {KEY}"), KEY),
             (format!("Splunk {KEY}"), KEY),
+            (basic(format!("{KEY}:x")).replace("Basic", "ApiKey"), KEY),
+            (basic(format!("id:{KEY}")).replace("Basic", "ApiKey"), KEY),
+            ("ApiKey other".to_owned(), "other"),
             (basic(format!("{KEY}:x")), KEY),
             (basic(format!("{KEY}:")), KEY),
             (basic(format!("elastic:{KEY}")), KEY),

@@ -30,6 +30,8 @@ mod config;
 mod deletes;
 mod eights;
 mod head;
+mod identities;
+mod identity;
 mod mends;
 mod merge;
 mod missing;
@@ -54,6 +56,8 @@ pub use self::column::{Column, Cutter};
 pub use self::config::{Config, Days, Retention};
 pub use self::deletes::{Deleted, Tombstones};
 pub use self::head::{RowHead, Seconds};
+pub use self::identities::MAX_IDENTITIES;
+pub use self::identity::Identity;
 pub use self::merge::Merge;
 pub use self::origin::{Origin, Run};
 pub use self::quarantine::Quarantined;
@@ -130,6 +134,8 @@ struct Writer {
     /// Batches that were refused, were found to be there when the engine was opened anew, and are
     /// put again by whoever does not know.
     turned_up: BTreeSet<u64>,
+    /// What is kept of the identities of rows.
+    identities: identities::Kept,
     /// The number after that of the last batch that is synced.
     synced: u64,
     /// The same as it was last written down.
@@ -254,12 +260,13 @@ impl Store {
         let mut write = Write::default();
         let new = |batch: &&Arc<Staged>| !writer.turned_up.contains(&batch.number);
         let new: Vec<_> = batches.iter().filter(new).collect();
-        if new.is_empty() {
-            writer.turned_up.clear();
-            return Ok(());
-        }
         for batch in &new {
             write.put(Family::Stage, batch.number.to_be_bytes().to_vec(), &*batch.chunk);
+        }
+        writer.identities.put_all(&mut write, batches);
+        if write.is_empty() {
+            writer.turned_up.clear();
+            return Ok(());
         }
         self.db.commit(&write)?;
         failpoint::reached("stage-committed");

@@ -14,6 +14,7 @@ use super::checkpoints::{self, Checkpoints};
 use super::chunk::Packer;
 use super::column::Payload;
 use super::deletes::Deletes;
+use super::identities;
 use super::mends::Mends;
 use super::merge::Merger;
 use super::missing::{self, Missing};
@@ -56,6 +57,7 @@ pub(super) fn open(db: Arc<Db>, config: Config) -> Result<Store, Error> {
         packer: Packer::new(LEVEL),
         scratch: Payload::default(),
         turned_up: BTreeSet::new(),
+        identities: identities::Kept::read(&db)?,
         synced: next_batch,
         marked: 0,
     };

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::bytes::{Damaged, put_varint, put_zigzag};
 use super::column::{Column, MAX_VALUES, Parts, Payload, numbers};
+use super::identity::Identity;
 use super::origin::{Origin, Run};
 use crate::event::{Event, Field, Kind, Known, Name, Tag, ValueRef};
 
@@ -25,6 +26,8 @@ pub struct Rows {
     names: FxHashMap<Box<str>, usize>,
     bytes: usize,
     tags: Vec<u8>,
+    /// What some of the rows are known by.
+    identities: Vec<Identity>,
 }
 
 impl Rows {
@@ -99,6 +102,16 @@ impl Rows {
         }
     }
 
+    /// Says what the row is known by that was pushed last.
+    pub fn remember(&mut self, identity: Identity) {
+        self.identities.push(identity);
+    }
+
+    /// What rows are known by, in their order.
+    pub fn identities(&self) -> &[Identity] {
+        &self.identities
+    }
+
     /// Takes the last rows out again, so that `len` are left.
     pub fn truncate(&mut self, len: usize) {
         let Ok(row) = u32::try_from(len) else { return };
@@ -155,6 +168,7 @@ impl Rows {
             self.names.clear();
         }
         self.others.iter_mut().for_each(|(_, column)| column.clear());
+        self.identities.clear();
         self.bytes = 0;
     }
 

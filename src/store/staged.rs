@@ -13,6 +13,7 @@ use rustc_hash::FxHashMap;
 use super::bytes::{Damaged, Reader, put_bytes, put_varint};
 use super::chunk::{Packer, Unpacker};
 use super::column::{Column, Parts, Payload};
+use super::identity::Identity;
 use super::origin::Origin;
 use super::rows::{Head, Rows};
 
@@ -33,6 +34,8 @@ pub struct Staged {
     pub(super) raw_bytes: usize,
     /// The compressed payload, as it lies on disk.
     pub(super) chunk: Arc<[u8]>,
+    /// What its rows are known by, until it is on disk.
+    pub(super) identities: Box<[Identity]>,
 }
 
 /// A staged batch, opened.
@@ -81,6 +84,7 @@ impl Staged {
             projects: by_project(rows.by_origin()),
             raw_bytes: rows.bytes(),
             chunk: packer.pack(scratch).into(),
+            identities: rows.identities().into(),
         }
     }
 
@@ -95,6 +99,7 @@ impl Staged {
             projects: by_project(opened.head.by_origin()),
             raw_bytes: usize::try_from(opened.raw_bytes).unwrap_or(usize::MAX),
             chunk: chunk.into(),
+            identities: Box::default(),
         })
     }
 }

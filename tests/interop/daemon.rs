@@ -132,9 +132,16 @@ impl Drop for Daemon {
     }
 }
 
-/// Beside the listeners of all tests, one that lets nobody in without a certificate, and one where
-/// a key can be shown by a server name. `FOLDER` stands for the folder of the test.
+/// Beside the listeners of all tests, one of calls, one that lets nobody in without a certificate,
+/// and one where a key can be shown by a server name. `FOLDER` stands for the folder of the test.
 const MTLS: &str = r#"
+[[listener]]
+name = "web"
+protocol = "http"
+transport = "tcp"
+listen = "127.0.0.1:0"
+require_key = true
+
 [[listener]]
 name = "mtls"
 protocol = "syslog"

@@ -17,6 +17,7 @@
 //! | Python: pylogbeat, logstash-async over it | [`beats`]      |
 //! | Node.js: winston-logstash, pino-socket   | [`node`]        |
 //! | OTLP exporter, splunk-handler, winston-loki, systemd-journal-upload | [`push`] |
+//! | Elasticsearch's clients, omelasticsearch | [`elastic`]     |
 //! | curl                                     | [`curl`]        |
 //! | openssl                                  | [`openssl`]     |
 //! | Prometheus                               | [`prometheus`]  |
@@ -31,6 +32,7 @@ mod beats;
 mod carriers;
 mod curl;
 mod daemon;
+mod elastic;
 mod event;
 mod fluent;
 mod logger;

@@ -123,7 +123,8 @@ fn missing(command: &Command, error: &std::io::Error) -> ! {
     panic!("cannot start {name}, {error}: run `make test`, which installs it")
 }
 
-fn tools() -> PathBuf {
+/// Where `tests/interop/install` leaves what it fetches.
+pub(crate) fn tools() -> PathBuf {
     let home = || PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/logtrace-tools");
     std::env::var_os("LOGTRACE_TOOLS").map_or_else(home, PathBuf::from)
 }

@@ -55,3 +55,19 @@ fn logstash_async() {
         daemon.find_at(listener, "ünïcode").is_whole().has(wanted);
     }
 }
+
+#[test]
+fn logstash_async_over_http() {
+    let daemon = Daemon::start();
+    let key = daemon.key();
+    let mut command = python("logstash_async_http.py");
+    command.args([daemon.port("web"), &key.secret]);
+    run(command);
+    daemon.find("order 7 failed").is_whole_by("http").has(json!({
+        "level": "ERROR",
+        "extra.order": 7,
+        "url.path": "/orders",
+        "key": key.id,
+    }));
+    daemon.find("ünïcode").is_whole_by("http").has(json!({"level": "DEBUG"}));
+}

@@ -81,7 +81,7 @@ fn any_call_is_for_logstash_and_the_routes_of_the_api_are_there_too() {
     assert_eq!(daemon.find("message:\"of the API\"")["listener"], "web");
 
     // What asks whether somebody listens brings nothing.
-    assert!(send(&call("GET", "/", "", b"")).ends_with("\r\n\r\nok"));
+    assert!(send(&call("GET", "/health", "", b"")).ends_with("\r\n\r\nok"));
     // HT-04, as Logstash answers it.
     let answer = send(&call("POST", "/", "content-encoding: gzip\r\n", b"no gzip"));
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
@@ -145,4 +145,58 @@ fn ht_01_a_slow_client_is_not_waited_for() {
     let slow = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nab";
     let answer = talk(daemon.connect("hasty"), slow);
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
+
+/// Bulk calls of `count` documents each, with ids from `number * count` on.
+fn bulk(number: usize, count: usize) -> Vec<u8> {
+    let document = |id: usize| {
+        let action = if id % 2 == 0 { "index" } else { "create" };
+        format!(
+            "{{\"{action}\":{{\"_index\":\"i\",\"_id\":\"{id}\"}}}}\n{{\"message\":\"doc\",\"n\":{id}}}\n"
+        )
+    };
+    let body: String = (number * count..(number + 1) * count).map(document).collect();
+    call("POST", "/_bulk", "content-type: application/x-ndjson\r\n", body.as_bytes())
+}
+
+#[test]
+fn documents_with_ids_are_there_once_however_often_the_daemon_is_killed() {
+    const CALLS: usize = 60;
+    const EACH: usize = 50;
+    let folder = tempfile::tempdir().unwrap();
+    let mut next = 0;
+    while next < CALLS {
+        let daemon = Daemon::with_listeners(folder.path(), "", LISTENERS);
+        let address = daemon.address("web").to_owned();
+        let killed_after = next + CALLS / 3;
+        let sender = std::thread::spawn(move || {
+            let mut acknowledged = next;
+            while acknowledged < CALLS {
+                let Ok(stream) = std::net::TcpStream::connect(&address) else { break };
+                let answer = talk(stream, &bulk(acknowledged, EACH));
+                if !answer.starts_with("HTTP/1.1 200 ") || !answer.ends_with("]}") {
+                    break;
+                }
+                assert!(answer.matches("\"status\":").count() == EACH, "{answer}");
+                acknowledged += 1;
+            }
+            acknowledged
+        });
+        // In the middle of a call, wherever that is.
+        wait_for("some documents", || {
+            let stored = daemon.metrics().ledger("web").received;
+            (stored >= ((killed_after.min(CALLS) - next) * EACH) as u64 || sender.is_finished())
+                .then_some(())
+        });
+        daemon.kill();
+        next = sender.join().unwrap();
+    }
+    let daemon = Daemon::with_listeners(folder.path(), "", LISTENERS);
+    let mut found: Vec<_> =
+        daemon.query("message:doc").iter().map(|event| event["n"].as_u64().unwrap()).collect();
+    found.sort_unstable();
+    assert!(found.iter().copied().eq(0..(CALLS * EACH) as u64), "{found:?}");
+    // And still known after the last start.
+    let answer = talk(daemon.connect("web"), &bulk(0, 2));
+    assert!(answer.contains(r#"{"index":{"status":200}},{"create":{"status":409,"#), "{answer}");
 }

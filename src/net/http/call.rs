@@ -148,11 +148,11 @@ async fn answer<D: Dialect>(
     format: D::Format,
     outcome: CallOutcome,
 ) -> Result<Response, Problem> {
-    let CallOutcome { accepted, rejected, refused, wait, ticket } = outcome;
+    let CallOutcome { accepted, rejected, refused, known, wait, ticket, earlier } = outcome;
     // Where limits spoke too, that is what the sender can do something about: come again.
     let limited = |(refusal, _): &&(Refusal, u64)| refusal.reason == Reason::RateLimitExceeded;
     let refusal = refused.iter().find(limited).or_else(|| refused.first());
-    if accepted == 0 && !rejected.is_empty() {
+    if accepted == 0 && known.is_empty() && !rejected.is_empty() {
         match refusal {
             Some((refusal, _)) if !D::SAYS_EACH || all_refused(&rejected) => {
                 let problem = Problem::none_accepted(refusal, rejected);
@@ -163,14 +163,15 @@ async fn answer<D: Dialect>(
         }
     }
     // A batch without a log of this call may never be written.
-    if accepted > 0 {
+    let tickets = earlier.into_iter().chain((accepted > 0).then_some(ticket));
+    for ticket in tickets {
         tokio::select! {
             biased;
             durable = ticket.durable() => durable.map_err(|_| Problem::not_stored())?,
             () = door.ingest.held_for(MAX_HELD) => return Err(Problem::not_stored_yet()),
         }
     }
-    let done = Done { accepted, rejected, took: attempt.elapsed() };
+    let done = Done { accepted, rejected, known, took: attempt.elapsed() };
     let response = dialect.done(format, &done);
     if response.status().is_success() {
         attempt.note_done(door, &response, accepted);

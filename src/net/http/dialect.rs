@@ -59,7 +59,8 @@ pub(super) struct Done {
     pub(super) accepted: u64,
     /// Logs that were not, in order.
     pub(super) rejected: Vec<Rejected>,
+    /// The places of those that are copies of logs which were accepted before.
+    pub(super) known: Vec<usize>,
     /// From the first byte of its head until its logs were durable.
-    #[expect(dead_code, reason = "said by Elasticsearch alone")]
     pub(super) took: Duration,
 }

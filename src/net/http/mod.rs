@@ -37,6 +37,7 @@ mod body;
 mod call;
 mod carrier;
 mod dialect;
+mod elastic;
 mod hec;
 mod logs;
 mod logstash;
@@ -87,6 +88,8 @@ pub struct HttpConfig {
     pub max_message: usize,
     /// How long a body may take to arrive. Default: 30s.
     pub body_timeout: Duration,
+    /// The version of Elasticsearch that its clients are told. Default: "9.99.0".
+    pub elasticsearch_version: String,
 }
 
 /// What every call needs.
@@ -104,8 +107,12 @@ struct Door {
 ///
 /// Served with [`ConnectInfo`] of a [`SocketAddr`]: the address that the gate sees.
 pub fn router(ingest: Arc<Ingest>, listener: Arc<Listener>, config: HttpConfig) -> Router {
+    let wrong = |State(door): State<Arc<Door>>, ConnectInfo(peer), request| async move {
+        wrong_method(&door, peer, Logs, &request)
+    };
     let stop = CancellationToken::new();
-    protocols().with_state(Arc::new(Door { ingest, listener, config, stop }))
+    let door = Door { ingest, listener, config, stop };
+    protocols().method_not_allowed_fallback(wrong).with_state(Arc::new(door))
 }
 
 /// What serves the connections of a listener: what no protocol knows is for Logstash's `http` input.
@@ -117,11 +124,17 @@ pub(super) fn server(
 ) -> Server {
     let guard = Some(Arc::clone(ingest.gate()));
     let door = Door { ingest, listener, config: config.http(), stop: stop.clone() };
-    let taken = |State(door): State<Arc<Door>>, ConnectInfo(peer), request| async move {
+    let taken = |State(door): State<Arc<Door>>, ConnectInfo(peer), request: Request| async move {
+        let path = request.uri().path();
+        // A call that Elasticsearch has a meaning for, which is not to be taken for a message.
+        if path.contains("/_") {
+            return elastic::no_such_path(request.method().as_str(), path);
+        }
         take(&door, peer, Logstash, request).await
     };
+    let router = protocols().method_not_allowed_fallback(taken).fallback(taken);
     Server {
-        router: protocols().fallback(taken).with_state(Arc::new(door)),
+        router: router.with_state(Arc::new(door)),
         header_timeout: config.idle_timeout.unwrap_or(IDLE),
         guard,
         stop: stop.clone(),
@@ -149,6 +162,7 @@ fn protocols() -> Router<Arc<Door>> {
         .route("/services/collector/health/1.0", only(get(hec::health)))
         .route("/v1/logs", any(otlp_logs))
         .route("/upload", only(axum::routing::post(upload::take)))
+        .merge(elastic::routes())
 }
 
 /// No other method than these.
@@ -226,8 +240,15 @@ impl Default for HttpConfig {
             max_events: 5000,
             max_message: 256 * 1024,
             body_timeout: Duration::from_secs(30),
+            elasticsearch_version: elasticsearch_version(),
         }
     }
+}
+
+/// The version of Elasticsearch that its clients are told, where the configuration does not say:
+/// Beats send nothing to one that is older than they are.
+pub fn elasticsearch_version() -> String {
+    "9.99.0".to_owned()
 }
 
 /// How long a connection of a listener may be idle, where its configuration does not say.

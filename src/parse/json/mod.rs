@@ -42,6 +42,7 @@
 //! * *No key is kept*: neither as a field nor in what is kept of the raw text.
 
 mod body;
+mod bulk;
 #[cfg(test)]
 mod corpus;
 mod error;
@@ -60,6 +61,7 @@ mod text;
 mod timestamp;
 
 pub use self::body::IngestBody;
+pub use self::bulk::{BulkAction, BulkBody, DocumentBody};
 pub(in crate::parse) use self::error::Expected;
 pub use self::error::JsonError;
 pub(in crate::parse) use self::fields::Walker;

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod calls;
+mod elastic;
 mod gate;
 mod journals;
 mod push;

@@ -28,6 +28,9 @@ fn main() -> std::io::Result<()> {
         let line = octets(&case["line_b64"]);
         if line.len() <= MAX_SEED {
             write(folder, "parse", &case, &[2], &line)?;
+            let action = [&b"{\"index\":{\"_id\":\"1\"}}\n"[..], &line, b"\n"].concat();
+            write(folder, "bulk", &case, &[0], &action)?;
+            write(folder, "bulk", &case, &[2], &line)?;
             let call = [&b"{\"logs\":["[..], &line, b"]}"].concat();
             write(folder, "parse", &case, &[3], &call)?;
             write(folder, "frame", &case, &[5, 200, 0], &line)?;

@@ -1,0 +1,33 @@
+"""Sends with elasticsearch-py or opensearch-py: URL, KEY and the package are its arguments."""
+
+import importlib
+import sys
+
+url, key, package = sys.argv[1:4]
+library = importlib.import_module(package)
+helpers = importlib.import_module(f"{package}.helpers")
+
+if package == "elasticsearch":
+    client = library.Elasticsearch(url, api_key=("id", key))
+else:
+    client = library.OpenSearch(url, http_auth=("user", key))
+assert client.ping()
+documents = [
+    {"_op_type": "create", "_index": "orders", "_id": "a1", "message": "order 7 failed", "n": 7},
+    {"_op_type": "index", "_index": "orders", "message": "naïve — ünïcode", "sum": {"eur": 1.5}},
+]
+for _ in range(2):
+    # The second time the first one is there: a conflict, which is an error of that one alone.
+    answers = helpers.streaming_bulk(client, documents, raise_on_error=False)
+    print([list(answer.values())[0]["status"] for _ok, answer in answers])
+    del documents[1:]
+one = {"message": "a single one"}
+if package == "elasticsearch":
+    answer = client.index(index="orders", document=one, id="a2")
+else:
+    answer = client.index(index="orders", body=one, id="a2")
+print(answer["result"])
+try:
+    client.bulk(body=["{\"upsert\":{}}", "{}"])
+except library.exceptions.TransportError if package == "opensearchpy" else library.ApiError as error:
+    print(getattr(error, "status_code", None))
