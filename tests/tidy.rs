@@ -51,6 +51,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("ureq::", &["cli"]),
     ("ed25519_dalek::", &["audit"]),
     ("tar::", &["audit"]),
+    ("command_fds::", &["app"]),
     ("sd_notify::", &["app"]),
     ("mimalloc::", &["main"]),
 ];

@@ -21,6 +21,7 @@ mod listening;
 mod lists;
 mod logging;
 mod reload;
+mod restart;
 mod run;
 mod scrub;
 mod serve;

@@ -10,6 +10,7 @@
 //! was is not touched.
 
 use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -85,6 +86,12 @@ impl Reloader {
         reloader.watch_certificates();
         tasks.spawn(keep(reloader.certificates.clone(), gauges.clone(), stop.clone()));
         reloader
+    }
+
+    /// Ends the reading of all sockets, and keeps these open.
+    pub(super) async fn hand_over(self) -> Vec<OwnedFd> {
+        let handed = self.served.into_iter().map(Serving::hand_over);
+        futures_util::future::join_all(handed).await.into_iter().flatten().collect()
     }
 
     fn watch_certificates(&self) {

@@ -19,6 +19,7 @@ use super::disk::Disk;
 use super::failure::Failure;
 use super::logging::Level;
 use super::reload::Reloader;
+use super::restart::{Ended, Restart};
 use super::scrub::Scrubber;
 use super::signals::{Order, Signals};
 use super::{http, keys, logging};
@@ -36,6 +37,7 @@ use crate::net::Drops;
 ///
 /// The configuration makes no sense, it could not start, or the store failed.
 pub fn run(reader: Reader) -> Result<(), Failure> {
+    let restart = Restart::prepare();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let signals = {
         let _inside = runtime.enter();
@@ -46,7 +48,10 @@ pub fn run(reader: Reader) -> Result<(), Failure> {
     raise_descriptors();
     let result = runtime.block_on(daemon(reader, config, level, signals));
     runtime.shutdown_timeout(Duration::from_secs(1));
-    result
+    match result? {
+        Ended::Stopped => Ok(()),
+        Ended::HandingOver(sockets) => Err(restart?.exec(sockets).into()),
+    }
 }
 
 async fn daemon(
@@ -54,7 +59,7 @@ async fn daemon(
     config: Config,
     level: Level,
     mut signals: Signals,
-) -> Result<(), Failure> {
+) -> Result<Ended, Failure> {
     let readiness = Readiness::default();
     let starting = readiness.hold("starting");
     let mut parts = build(&config).map_err(Failure::Build)?;
@@ -67,10 +72,15 @@ async fn daemon(
     start_keeping(&mut parts, &stop, &tasks);
     drop(starting);
     notify(&[NotifyState::Ready]);
+    let mut is_restart = false;
     let failure = loop {
         tokio::select! {
             order = signals.next() => match order {
                 Order::Stop => break None,
+                Order::Restart => {
+                    is_restart = true;
+                    break None;
+                }
                 Order::Reload => drop(reload(&mut reloader, Who::daemon()).await),
             },
             Some(Reload { who, answer }) = reloads.recv() => {
@@ -81,13 +91,12 @@ async fn daemon(
             failure = failed.recv() => break failure,
         }
     };
-    notify(&[NotifyState::Stopping]);
     let _stopping = readiness.hold("stopping");
-    info!("stopping");
+    tell_of_the_end(is_restart);
     stop.cancel();
     tasks.close();
     let grace = reloader.config().shutdown.grace;
-    drop(reloader);
+    let sockets = if is_restart { reloader.hand_over().await } else { Vec::new() };
     tokio::select! {
         ended = timeout(grace, tasks.wait()) => if ended.is_err() {
             warn!(tasks = tasks.len(), "connections had not ended in time and were cut");
@@ -98,10 +107,20 @@ async fn daemon(
     match failure {
         None => {
             close(&parts, disk).await;
-            failed.try_recv().map_or(Ok(()), Err)
+            let ended = if is_restart { Ended::HandingOver(sockets) } else { Ended::Stopped };
+            failed.try_recv().map_or(Ok(ended), Err)
         }
         Some(failure) => Err(failure),
     }
+}
+
+/// Says that it stops, or that it will be there again at once.
+fn tell_of_the_end(is_restart: bool) {
+    match NotifyState::monotonic_usec_now() {
+        Ok(at) if is_restart => notify(&[NotifyState::Reloading, at]),
+        _ => notify(&[NotifyState::Stopping]),
+    }
+    info!(is_restart, "stopping");
 }
 
 /// Stores what is left, and signs the record of it.

@@ -11,6 +11,8 @@ pub(super) enum Order {
     Stop,
     /// SIGHUP: read the configuration again.
     Reload,
+    /// SIGUSR2: become what the program on disk is by now, with the same sockets.
+    Restart,
 }
 
 /// Signals that are waited for.
@@ -18,6 +20,7 @@ pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    user: Signal,
 }
 
 impl Signals {
@@ -27,6 +30,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            user: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -37,6 +41,7 @@ impl Signals {
             _ = self.terminate.recv() => Order::Stop,
             _ = self.interrupt.recv() => Order::Stop,
             _ = self.hangup.recv() => Order::Reload,
+            _ = self.user.recv() => Order::Restart,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -216,6 +217,24 @@ fn udp(
     let socket = UdpSocket::from_std(socket.into())?;
     let state = UdpSocketState::new((&socket).into())?;
     Ok((socket, state))
+}
+
+impl Bound {
+    /// The socket, for another process. The file of one that has some stays.
+    pub(super) fn into_fd(self) -> io::Result<OwnedFd> {
+        match self {
+            Self::Streams(Streams::Tcp(socket)) => Ok(socket.into_std()?.into()),
+            Self::Streams(Streams::Unix { socket, _file: file }) => {
+                std::mem::forget(file);
+                Ok(socket.into_std()?.into())
+            }
+            Self::Udp(socket, _) => Ok(socket.into_std()?.into()),
+            Self::Unixgram(socket, file) => {
+                std::mem::forget(file);
+                Ok(socket.into_std()?.into())
+            }
+        }
+    }
 }
 
 /// Asks for the receive buffer. Who may (`CAP_NET_ADMIN`) gets what is wanted; all others what

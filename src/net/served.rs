@@ -4,6 +4,7 @@
 //! and given to the next one. The system goes on completing connections and keeping datagrams in
 //! between, so that nobody is refused and nothing is lost.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use socket2::SockRef;
@@ -210,6 +211,16 @@ impl Serving {
         let Next { config, listener, tls } = next;
         let door = Door { bound, tls, listener, config };
         Ok(door.serve_with(ingest, stop.child_token(), connections, slots, tasks))
+    }
+
+    /// Ends it as [`end`](Self::end) does, but keeps its socket open for the next daemon: the system
+    /// goes on completing connections and keeping datagrams.
+    pub async fn hand_over(self) -> Option<OwnedFd> {
+        self.close.cancel();
+        self.stop.cancel();
+        let bound = self.socket.await.ok()?;
+        let handed = bound.into_fd();
+        handed.inspect_err(|error| warn!(name = %self.config.name, %error, "cannot hand over")).ok()
     }
 
     /// Ends it: what has arrived is taken, its connections end, its socket is closed.

@@ -32,6 +32,7 @@
 //! | starting, stopping, and wrong configurations     | [`life`]     |
 //! | the configuration read again                     | [`reload`]   |
 //! | certificates that are replaced                   | [`certificates`] |
+//! | a restart that keeps its sockets                 | [`restart`]  |
 
 #![cfg(test)]
 
@@ -64,6 +65,7 @@ mod proxy;
 mod queries;
 mod reload;
 mod relp;
+mod restart;
 mod rules;
 mod scale;
 mod ship;
