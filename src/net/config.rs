@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
-use super::http::{HttpConfig, elasticsearch_version};
+use super::http::{HttpConfig, elasticsearch_version, max_body};
 use super::listen::Listen;
 use super::proxies::ProxyConfig;
 use super::unix::SocketOwner;
@@ -80,7 +80,7 @@ pub struct ListenerConfig {
     pub receive_buffer: ByteSize,
     /// The longest body over HTTP, as it comes and as it is after decompression. Default: 16 MiB.
     /// Range: 64 KiB to 64 MiB.
-    #[serde(default = "default_max_body")]
+    #[serde(default = "max_body")]
     pub max_body: ByteSize,
     /// How long a body may take over HTTP. Default: 30s.
     #[serde(default = "default_body_timeout", with = "humantime_serde")]
@@ -199,7 +199,7 @@ impl ListenerConfig {
             on_refused: OnRefused::default(),
             handshake_timeout: default_handshake_timeout(),
             receive_buffer: default_receive_buffer(),
-            max_body: default_max_body(),
+            max_body: max_body(),
             body_timeout: default_body_timeout(),
             elasticsearch_version: elasticsearch_version(),
             tls: None,
@@ -415,10 +415,6 @@ fn default_handshake_timeout() -> Duration {
 
 fn default_receive_buffer() -> ByteSize {
     ByteSize::mib(32)
-}
-
-fn default_max_body() -> ByteSize {
-    ByteSize::mib(16)
 }
 
 fn default_body_timeout() -> Duration {

@@ -61,6 +61,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, any, get, on};
+use bytesize::ByteSize;
 use tokio_util::sync::CancellationToken;
 
 use self::attempt::Attempt;
@@ -243,6 +244,11 @@ impl Default for HttpConfig {
             elasticsearch_version: elasticsearch_version(),
         }
     }
+}
+
+/// The longest body, where the configuration does not say.
+pub(super) fn max_body() -> ByteSize {
+    ByteSize::mib(16)
 }
 
 /// The version of Elasticsearch that its clients are told, where the configuration does not say:
