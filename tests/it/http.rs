@@ -150,7 +150,7 @@ fn ht_01_a_slow_client_is_not_waited_for() {
 /// Bulk calls of `count` documents each, with ids from `number * count` on.
 fn bulk(number: usize, count: usize) -> Vec<u8> {
     let document = |id: usize| {
-        let action = if id % 2 == 0 { "index" } else { "create" };
+        let action = if id.is_multiple_of(2) { "index" } else { "create" };
         format!(
             "{{\"{action}\":{{\"_index\":\"i\",\"_id\":\"{id}\"}}}}\n{{\"message\":\"doc\",\"n\":{id}}}\n"
         )
