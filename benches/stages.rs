@@ -164,7 +164,7 @@ fn gate_address(bencher: Bencher<'_, '_>, ranges: u32) {
     });
 }
 
-/// What content rules cost a message in which none of them is found.
+/// What content rules cost a message that is looked at alone, in which none of them is found.
 #[divan::bench(args = [0, 10, 1000, 10_000])]
 fn gate_content(bencher: Bencher<'_, '_>, rules: u32) {
     let lines = syslog_lines();
@@ -180,23 +180,26 @@ fn gate_content(bencher: Bencher<'_, '_>, rules: u32) {
 }
 
 /// All that the gate asks of an event, with 10,000 keys, 1,000,000 ranges and 1,000 content rules:
-/// the list and the key once a read of a hundred, the content of each.
-#[divan::bench]
-fn gate(bencher: Bencher<'_, '_>) {
+/// the list, the key and the content once a read of a hundred. The rules are about few things, as
+/// those of attacks are, or each about another.
+#[divan::bench(args = ["attacks", "names", "both"])]
+fn gate(bencher: Bencher<'_, '_>, about: &str) {
     let lines = syslog_lines();
-    let gated = Gated::new(10_000, 1_000_000, 1000);
+    let gated = Gated::new(10_000, 1_000_000, 0);
+    gated.add_rules(1000, about);
     let (gate, now) = (&gated.gate, CONTEXT.received_at);
     let key = gate.key_of(gated.secret.as_bytes()).expect("just made");
     let peer = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    let reads: Vec<String> = lines.chunks(READ).map(|lines| lines.join("\n")).collect();
     bencher.counter(ItemsCount::new(LINES)).counter(bytes(&lines)).bench(|| {
         let mut passed = 0;
-        for read in lines.chunks(READ) {
+        for read in &reads {
             let good = gate.admit_peer(peer, now).is_ok()
                 && gate.check(&key, Scope::WriteLogs, peer, now).is_ok();
             let content = gate.content().expect("just made");
-            let bad = read.iter().filter(|line| !content.find(line.as_bytes()).is_empty()).count();
-            passed += if good { read.len() - bad } else { 0 };
+            passed += usize::from(good && content.find_text(read.as_bytes()).is_none());
         }
+        assert_eq!(passed, reads.len(), "no rule is about these lines");
         black_box(passed)
     });
 }
@@ -340,8 +343,19 @@ impl Gated {
             let list = ListSource::read("bench", text.as_bytes()).expect("a list");
             gate.set_source(ListKind::Block, list);
         }
+        let gated = Self { gate, secret, _folder: folder };
+        gated.add_rules(rules, "attacks");
+        gated
+    }
+
+    fn add_rules(&self, rules: u32, about: &str) {
         let rule = |n: u32| {
+            // Of another name each, a word without a meaning.
+            let word = Random::new(u64::from(n)).below(1 << 40);
             let (kind, pattern) = match n % 4 {
+                _ if about == "names" || about == "both" && n % 8 < 4 => {
+                    ("literal", format!("malware-{word:010x}.example"))
+                }
                 0 => ("literal", format!("${{jndi:ldap://evil{n}.example/")),
                 1 => ("literal", format!("../../{n}/etc/passwd")),
                 2 => ("literal", format!("<script>alert({n})")),
@@ -350,8 +364,8 @@ impl Gated {
             let rule = json!({"kind": kind, "pattern": pattern, "id": n.to_string()});
             serde_json::from_value(rule).expect("a rule")
         };
-        gate.add_rules((0..rules).map(rule).collect(), now).expect("room for rules");
-        Self { gate, secret, _folder: folder }
+        let rules = (0..rules).map(rule).collect();
+        self.gate.add_rules(rules, CONTEXT.received_at).expect("room for rules");
     }
 }
 

@@ -1,10 +1,10 @@
 //! All content rules at once.
 //!
-//! A message is looked at once by a [`Filter`] for what most rules cannot match without, which most
-//! messages have nothing of. Of those that pass all such texts are searched for together, in one
-//! pass, and only the rules whose text is there are tried: the time grows with the message, and not
-//! with the number of rules. Rules that have no such text, as `[0-9]{16}`, are a few, and searched
-//! for together in every message.
+//! A message, or a read of many, is looked at once by a [`Filter`] for what most rules cannot match
+//! without, which most messages have nothing of. Of those that pass all such texts are searched for
+//! together, in one pass, and only the rules whose text is there are tried: the time grows with the
+//! message, and not with the number of rules. Rules that have no such text, as `[0-9]{16}`, are a
+//! few, and searched for together in every message.
 
 use std::sync::Arc;
 
@@ -77,17 +77,38 @@ impl Content {
         self.always.is_some() || self.filter.may_be_in(text)
     }
 
+    /// Looks at many messages at once: none of those that end before this place has the text of a
+    /// rule in it, but for [those](Self::find_textless) that have no text.
+    pub fn find_text(&self, messages: &[u8]) -> Option<usize> {
+        self.filter.find(messages)
+    }
+
     /// The rules that match in `text`, the oldest first, and a bounded number of them.
     pub fn find(&self, text: &[u8]) -> Vec<&Arc<Rule>> {
         let mut found = Vec::new();
         if self.filter.may_be_in(text) {
             self.try_likely(text, &mut found);
         }
+        self.search_always(text, &mut found);
+        self.rules_of(found)
+    }
+
+    /// The same of the rules that have no text by which they would be known to be there.
+    pub fn find_textless(&self, text: &[u8]) -> Vec<&Arc<Rule>> {
+        let mut found = Vec::new();
+        self.search_always(text, &mut found);
+        self.rules_of(found)
+    }
+
+    fn search_always(&self, text: &[u8], found: &mut Vec<usize>) {
         if let Some((rules, numbers)) = &self.always {
             let mut patterns = PatternSet::new(rules.pattern_len());
             rules.which_overlapping_matches(&Input::new(text), &mut patterns);
             found.extend(patterns.iter().filter_map(|pattern| numbers.get(pattern.as_usize())));
         }
+    }
+
+    fn rules_of(&self, mut found: Vec<usize>) -> Vec<&Arc<Rule>> {
         found.sort_unstable();
         found.into_iter().filter_map(|number| Some(&self.rules.get(number)?.0)).collect()
     }

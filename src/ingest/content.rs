@@ -17,17 +17,46 @@ pub(super) struct Inspector {
     found: Vec<Arc<Rule>>,
     /// Whether the fields of its events may say something that it does not, by their escapes.
     look_inside: bool,
+    /// In the buffer of the read, no message that ends before this place has the text of a rule.
+    clean_to: usize,
+    /// Whether the message that comes is such a one.
+    is_clean: bool,
 }
 
 impl Inspector {
     pub(super) fn new(gate: &Gate) -> Self {
-        Self { content: gate.content(), found: Vec::new(), look_inside: false }
+        Self {
+            content: gate.content(),
+            found: Vec::new(),
+            look_inside: false,
+            clean_to: 0,
+            is_clean: false,
+        }
+    }
+
+    /// Looks ahead in the buffer of a read, of which `message` is the next: all that come before a
+    /// rule's text are clean, and found to be so together.
+    pub(super) fn look_ahead(&mut self, buffer: &[u8], message: &[u8]) {
+        let Some(content) = &self.content else { return };
+        let begins = message.as_ptr().addr().wrapping_sub(buffer.as_ptr().addr());
+        let ends = begins.saturating_add(message.len());
+        self.is_clean = ends <= buffer.len(); // else it is none of the buffer, as what was inflated
+        if !self.is_clean || ends <= self.clean_to {
+            return;
+        }
+        if begins >= self.clean_to {
+            let rest = buffer.get(begins..).unwrap_or_default();
+            self.clean_to = content.find_text(rest).map_or(buffer.len(), |place| begins + place);
+        }
+        self.is_clean = ends <= self.clean_to;
     }
 
     /// Looks at a message as it came.
     pub(super) fn look(&mut self, raw: &[u8], format: Format) {
         if let Some(content) = &self.content {
-            self.found = content.find(raw).into_iter().cloned().collect();
+            let is_clean = std::mem::take(&mut self.is_clean);
+            let found = if is_clean { content.find_textless(raw) } else { content.find(raw) };
+            self.found = found.into_iter().cloned().collect();
             let has_escapes = matches!(format, Format::Json | Format::Beats);
             self.look_inside = has_escapes && memchr(b'\\', raw).is_some();
         }
@@ -73,5 +102,60 @@ impl Inspector {
             of_project && rule.is_about(listener)
         };
         Verdicts::of(found.iter().filter(is_about), now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::test_runner::TestRunner;
+
+    use super::*;
+    use crate::ingest::testing::Yard;
+
+    /// Looking at all messages of a read at once finds in each what looking at it alone does.
+    #[test]
+    fn a_read_is_looked_at_as_its_messages_are() {
+        let rules = r#"{"rules": [
+            {"id": "1", "kind": "literal", "pattern": "evil"},
+            {"id": "2", "kind": "literal", "pattern": "a very long text"},
+            {"id": "3", "kind": "regex", "pattern": "x[0-9]{3}"}
+        ]}"#;
+        let yard = Yard::new(rules, false);
+        let piece = prop::sample::select(vec![
+            "evil",
+            "EVI",
+            "l",
+            "ev",
+            "a very long ",
+            "text",
+            " ",
+            "x12",
+            "3",
+            "plain",
+        ]);
+        let message = prop::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat());
+        let messages = prop::collection::vec(message, 0..8);
+        let test = |messages: Vec<String>| {
+            let buffer = messages.join("\n").into_bytes();
+            let (mut together, mut alone) =
+                (Inspector::new(&yard.gate), Inspector::new(&yard.gate));
+            for message in buffer.split(|byte| *byte == b'\n') {
+                together.look_ahead(&buffer, message);
+                together.look(message, Format::Syslog);
+                alone.look(message, Format::Syslog);
+                let ids = |inspector: &Inspector| {
+                    inspector.found.iter().map(|rule| rule.id.clone()).collect::<Vec<_>>()
+                };
+                prop_assert_eq!(ids(&together), ids(&alone));
+            }
+            // What is none of the buffer is looked at by itself.
+            let inflated = b"it is evil".to_vec();
+            together.look_ahead(&buffer, &inflated);
+            together.look(&inflated, Format::Syslog);
+            prop_assert_eq!(together.found.len(), 1);
+            Ok(())
+        };
+        TestRunner::default().run(&messages, test).unwrap();
     }
 }

@@ -103,6 +103,7 @@ impl Ingest {
                         if !is_dialogue && std::mem::take(&mut was_begun) {
                             suspects += ids::suspects(bytes); // some of it came before
                         }
+                        intake.inspector.look_ahead(buffer, bytes);
                         intake.message(session, bytes, original_len, suspects);
                     }
                 }
