@@ -193,13 +193,17 @@ fn gate(bencher: Bencher<'_, '_>, about: &str) {
     let reads: Vec<String> = lines.chunks(READ).map(|lines| lines.join("\n")).collect();
     bencher.counter(ItemsCount::new(LINES)).counter(bytes(&lines)).bench(|| {
         let mut passed = 0;
-        for read in &reads {
+        for (read, lines) in reads.iter().zip(lines.chunks(READ)) {
             let good = gate.admit_peer(peer, now).is_ok()
                 && gate.check(&key, Scope::WriteLogs, peer, now).is_ok();
             let content = gate.content().expect("just made");
-            passed += usize::from(good && content.find_text(read.as_bytes()).is_none());
+            // A text may seem to be there and is not: then each line is looked at.
+            let seems = content.find_text(read.as_bytes()).is_some();
+            let is_bad = |line: &&String| seems && !content.find(line.as_bytes()).is_empty();
+            let bad = lines.iter().filter(is_bad).count();
+            passed += if good { lines.len() - bad } else { 0 };
         }
-        assert_eq!(passed, reads.len(), "no rule is about these lines");
+        assert_eq!(passed, LINES, "no rule is about these lines");
         black_box(passed)
     });
 }
@@ -325,7 +329,7 @@ struct Gated {
 
 impl Gated {
     fn new(keys: u32, ranges: u32, rules: u32) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = folder();
         let db = Db::open(folder.path(), &Options::default()).expect("a new store");
         let (now, config) = (CONTEXT.received_at, GateConfig::default());
         let gate = Gate::open(&config, Arc::new(db), now).expect("a new gate");

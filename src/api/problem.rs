@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use tracing::error;
 
 use crate::db::{self, Trouble};
-use crate::gate::{GateError, Reason, Refusal};
+use crate::gate::{GateError, Reason, Refusal, Told};
 use crate::journal::FieldError;
 use crate::kql::{ParseError, TimeError};
 use crate::query::QueryError;
@@ -59,14 +59,10 @@ impl Problem {
 
     /// The gate refused.
     pub(super) fn refused(refusal: Refusal) -> Self {
-        let (status, code, detail) = match refusal.reason {
-            Reason::InvalidApiKey | Reason::ApiKeyRevoked | Reason::ApiKeyExpired => {
-                (StatusCode::UNAUTHORIZED, "unauthorized", "expected a valid API key")
-            }
-            Reason::RateLimitExceeded => {
-                (StatusCode::TOO_MANY_REQUESTS, "rate_limited", "over the rate limit")
-            }
-            _ => (StatusCode::FORBIDDEN, "forbidden", "this is not allowed"),
+        let (status, code, detail) = match refusal.reason.told() {
+            Told::Unknown => (StatusCode::UNAUTHORIZED, "unauthorized", "expected a valid API key"),
+            Told::Later => (StatusCode::TOO_MANY_REQUESTS, "rate_limited", "over the rate limit"),
+            Told::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "this is not allowed"),
         };
         let limited = refusal.reason == Reason::RateLimitExceeded;
         let retry_after = limited.then_some(Duration::from_secs(1));

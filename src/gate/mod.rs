@@ -103,7 +103,7 @@ pub use self::lists::{ListEntry, ListKind, ListSource, Match, Origin};
 pub use self::project::Project;
 pub use self::quota::{Moment, Quota};
 pub use self::range::{holds_loopback, parse_net};
-pub use self::reason::{Reason, Stage};
+pub use self::reason::{Reason, Stage, Told};
 pub use self::refusal::{Refusal, RuleId};
 pub use self::requests::Requested;
 pub use self::rotation::{PreviousSecret, Rotation};

@@ -19,6 +19,18 @@ pub enum Stage {
     Limits,
 }
 
+/// What a caller over HTTP who is refused is told: no more than its status says (SPEC §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Come with a valid key: to whoever has none, and to whoever is blocked, whom nothing is to tell
+    /// that it is the address.
+    Unknown,
+    /// This is not for you: to a key that there is.
+    Forbidden,
+    /// Come later.
+    Later,
+}
+
 /// Why something was refused, in the order of the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
@@ -84,6 +96,19 @@ impl Reason {
             Self::ScopeMissing => "SCOPE_MISSING",
             Self::IpNotAllowed => "IP_NOT_ALLOWED",
             Self::RateLimitExceeded => "RATE_LIMIT_EXCEEDED",
+        }
+    }
+
+    /// What a caller over HTTP is told.
+    pub fn told(self) -> Told {
+        match self {
+            Self::IpBlocklisted
+            | Self::GeoBlocked
+            | Self::InvalidApiKey
+            | Self::ApiKeyRevoked
+            | Self::ApiKeyExpired => Told::Unknown,
+            Self::RateLimitExceeded => Told::Later,
+            _ => Told::Forbidden,
         }
     }
 

@@ -75,7 +75,7 @@ impl Requests {
 
 impl RequestKind {
     /// The name of its limit.
-    pub(super) fn rule(self) -> &'static str {
+    pub fn rule(self) -> &'static str {
         match self {
             Self::Ingest => "limit:key:ingest_requests",
             Self::Query => "limit:key:query_requests",

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::copies::Copies;
 use super::intake::{Intake, Source};
+use super::requests::Counted;
 use super::session::Session;
 use super::{Ingest, now};
 use crate::batch::Ticket;
 use crate::event::Event;
-use crate::gate::Refusal;
+use crate::gate::{Quota, Refusal};
 use crate::ids;
 use crate::metrics::Failure;
 use crate::parse::{BodyError, BodyFormat};
@@ -28,6 +29,8 @@ pub struct CallOutcome {
     pub known: Vec<usize>,
     /// How long to hold back the answer, by the limits of the sender.
     pub wait: Duration,
+    /// What the key with least left of its hour has left of it.
+    pub quota: Option<Quota>,
     /// Tells when what was accepted is durable.
     pub ticket: Ticket,
     /// The same, of what was accepted before and is not durable yet.
@@ -115,12 +118,13 @@ impl Ingest {
             let over = over.into_iter().map(|index| Rejected::new(index, Cause::Over, &OVER));
             rejected.extend(over);
             rejected.sort_by_key(|rejected| rejected.index);
+            let quota = session.counted.as_ref().and_then(Counted::least);
             let Intake { copies: Copies { known, earlier, .. }, refused, .. } = intake;
-            Ok((accepted, rejected, refused, wait, known, earlier))
+            Ok((accepted, rejected, refused, wait, quota, known, earlier))
         };
         let (result, ticket) = self.batcher.append_with(fill).await;
-        let (accepted, rejected, refused, wait, known, earlier) = result?;
-        Ok(CallOutcome { accepted, rejected, refused, known, wait, ticket, earlier })
+        let (accepted, rejected, refused, wait, quota, known, earlier) = result?;
+        Ok(CallOutcome { accepted, rejected, refused, known, wait, quota, ticket, earlier })
     }
 }
 

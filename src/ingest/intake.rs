@@ -53,6 +53,8 @@ struct Run {
     allowance: Allowance,
     /// Whether its rows have begun.
     has_rows: bool,
+    /// Whether all of it is over a limit, and to be marked so.
+    is_queued: bool,
 }
 
 /// Messages in a row that were refused alike, and are booked and noted together.
@@ -230,10 +232,19 @@ impl<'a> Intake<'a> {
         if !same {
             match verdict.clone() {
                 Ok(sender) => {
+                    let counted = self.ingest.request_within(session, sender.key.as_ref());
+                    let is_queued = match counted {
+                        Ok(is_queued) => is_queued || session.is_queued,
+                        Err(refusal) => {
+                            self.refuse(session, &refusal, Named::Sender(&sender), 1, source.bytes);
+                            self.over.extend(source.place);
+                            return true;
+                        }
+                    };
                     self.end_run(session);
                     let who = who(session, &sender);
                     let allowance = self.ingest.gate.grant(who, self.ingest.elapsed());
-                    self.run = Some(Run { sender, allowance, has_rows: false });
+                    self.run = Some(Run { sender, allowance, has_rows: false, is_queued });
                 }
                 Err(refusal) => {
                     self.turn_away(session, refusal, event.credential.as_ref(), source.bytes);
@@ -254,7 +265,7 @@ impl<'a> Intake<'a> {
             identity.into_iter().for_each(|identity| self.ingest.identities.give_up(identity));
             return true;
         }
-        if session.is_queued {
+        if self.run.as_ref().is_some_and(|run| run.is_queued) {
             event.tag(Tag::Queued);
         }
         if let Some(len) = source.original_len {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::listener::Listener;
 use super::local::{Local, Process};
+use super::requests::Counted;
 use super::sender::Sender;
 use super::usage::Usage;
 use super::{Ingest, now, steady};
@@ -33,13 +34,15 @@ pub struct Session {
     /// The lists and keys that all verdicts here were made from.
     generation: Option<u64>,
     /// What the journals say of it, where that is more than of its listener.
-    described: Option<Call>,
+    pub(super) described: Option<Call>,
     /// Who sends what names no key.
     plain: Option<Verdict>,
     /// The last key that a message named, and who that is.
     last: Option<(Vec<u8>, AuthMethod, Verdict)>,
     /// Whether all that comes is over a limit, and to be marked so.
     pub(super) is_queued: bool,
+    /// The keys that it was counted for, where it is a call over HTTP.
+    pub(super) counted: Option<Counted>,
     /// What it has brought.
     pub(super) usage: Usage,
     /// Whether a first line may still name the key of all that follows.
@@ -71,6 +74,7 @@ impl Session {
             plain: None,
             last: None,
             is_queued: false,
+            counted: None,
             usage: Usage::default(),
             may_greet,
             spare: Event::default(),

@@ -22,7 +22,7 @@ use super::sockets::{Incoming, Streams};
 use super::stream::Stream;
 use super::tls::{self, Tls};
 use crate::event::AuthMethod;
-use crate::gate::Connection;
+use crate::gate::{Connection, Refusal};
 use crate::ingest::{Ingest, Listener, Process, Session};
 use crate::journal::Failed;
 use crate::metrics::Failure;
@@ -141,7 +141,10 @@ impl Acceptor {
         let (client, socket) = match accepted {
             Ok((client, socket)) => (client.map_or(proxy, Client::At), socket),
             Err(ProxyError::Silent) => return,
-            Err(error) => return self.note(peer, "PROXY_HEADER", error.to_string()),
+            Err(error) => {
+                self.refuse_form(peer, "form:proxy_header");
+                return self.note(peer, "PROXY_HEADER", error.to_string());
+            }
         };
         let ip = client.ip();
         match self.ingest.admit(ip, || self.listener.call(ip, None)) {
@@ -170,7 +173,12 @@ impl Acceptor {
                 let shown = identity::key(self.ingest.gate(), socket.get_ref().1, key_domain);
                 return self.talk(socket, client, connection, shown).await;
             }
-            Ok(Err(error)) => tls::explain(&error),
+            Ok(Err(error)) => {
+                if tls::is_malformed(&error) {
+                    self.refuse_form(client.ip(), "form:tls_handshake");
+                }
+                tls::explain(&error)
+            }
             Err(_) => "expected a TLS handshake in time, but it did not end".to_owned(),
         };
         self.ingest.gauges().tls_failures.with_label_values(&[&*self.listener.name]).inc();
@@ -218,7 +226,14 @@ impl Acceptor {
     /// Books and notes what came to be a call and is none.
     fn note_foreign(&self, peer: IpAddr, error: &hyper::Error) {
         self.listener.account.fail(Failure::Malformed, 1, 0);
+        self.refuse_form(peer, "form:http");
         self.note(peer, "INVALID_HTTP", format!("expected HTTP, but {error}"));
+    }
+
+    /// Notes that a connection is refused for what it began with.
+    fn refuse_form(&self, peer: IpAddr, rule: &'static str) {
+        let call = self.listener.call(peer, None);
+        self.ingest.note_refusal(&Refusal::malformed(rule), 1, call);
     }
 
     /// Notes that a connection ended before its first message.

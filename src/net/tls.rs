@@ -214,6 +214,23 @@ fn verifier(
     verifier.build().map_err(failed)
 }
 
+/// Whether a failed handshake broke the protocol, and did not only break off, or find no agreement.
+pub(super) fn is_malformed(error: &io::Error) -> bool {
+    use rustls::Error::{
+        InappropriateHandshakeMessage, InappropriateMessage, InvalidMessage, PeerMisbehaved,
+    };
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(
+        inner,
+        Some(
+            InvalidMessage(_)
+                | PeerMisbehaved(_)
+                | InappropriateMessage { .. }
+                | InappropriateHandshakeMessage { .. }
+        )
+    )
+}
+
 /// What a failed handshake looks like, for the journal.
 pub(super) fn explain(error: &io::Error) -> String {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());

@@ -48,7 +48,7 @@ fn a_blocked_address_is_turned_away_at_every_door() {
         // The answer to a call that was not read to its end may be lost to the reset behind it.
         let ask = || Some(stranger.talk(daemon.address("api"), call.as_bytes()));
         let answer = wait_for("an answer", || ask().filter(|answer| !answer.is_empty()));
-        assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+        assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
         assert!(!answer.contains("BLOCK") && !answer.contains("block"), "{answer}");
         assert_eq!(blocked(path)["user_agent.original"], "probe/1");
     }

@@ -218,6 +218,58 @@ fn requests_an_hour_are_counted_by_tier_and_told_in_headers() {
     assert_eq!(over(&daemon, "key:query_requests", "drop"), 2);
 }
 
+/// A key that comes with the logs is one as any other: the call counts for it, once.
+#[test]
+fn requests_count_for_keys_that_only_the_logs_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), REQUESTS);
+    let key = |name: &str, tier: &str| {
+        let new = json!({"name": name, "scopes": ["write:logs"], "tier": tier});
+        daemon.create_key(&new).1
+    };
+    let (head, within) = (key("head", "standard"), key("within", "standard"));
+    let enterprise = key("enterprise", "enterprise");
+    let logs = |keys: &[&str]| -> Value {
+        let log = |key: &&str| match *key {
+            "" => json!({"message": "plain"}),
+            key => json!({"message": "named", "api_key": key}),
+        };
+        json!({"logs": keys.iter().map(log).collect::<Vec<_>>()})
+    };
+    let post =
+        |key: Option<&str>, body: &Value| daemon.call("POST", "/v1/logs/ingest", key, Some(body));
+    for n in 0..5 {
+        let (status, answer) = post(None, &logs(&[&within, &within, ""]));
+        assert_eq!((status, &answer["accepted"]), (202, &json!(3)), "{n}");
+    }
+    // Its logs are refused now, those of others are not.
+    let (status, answer) = post(None, &logs(&["", &within, &within]));
+    assert_eq!(
+        (status, &answer["accepted"], &answer["rejected"][1]["index"]),
+        (202, &json!(1), &json!(2))
+    );
+    let (status, _) = post(None, &logs(&[&within]));
+    assert_eq!(status, 429);
+    // Named twice, in the head and in a log, it counts once; and a call may count for two.
+    for _ in 0..5 {
+        assert_eq!(post(Some(&head), &logs(&[&head, ""])).0, 202);
+    }
+    assert_eq!(post(Some(&head), &logs(&[""])).0, 429);
+    // What is over the limit of an enterprise key is queued.
+    for _ in 0..6 {
+        assert_eq!(post(None, &logs(&[&enterprise])).0, 202);
+    }
+    assert_eq!(post(None, &logs(&[&enterprise])).0, 429);
+    assert_eq!(daemon.query("tags:queued").len(), 4);
+    daemon.settle("http", 5 * 3 + 3 + 1 + 10 + 1 + 6 + 1);
+    // What was acknowledged was counted in the same batch.
+    daemon.kill();
+    let daemon = Daemon::start(folder.path(), REQUESTS);
+    for key in [&within, &enterprise] {
+        assert_eq!(daemon.call("POST", "/v1/logs/ingest", None, Some(&logs(&[key]))).0, 429);
+    }
+}
+
 #[test]
 fn rl_04_neither_a_crash_nor_a_restart_forgives_the_hour() {
     let folder = tempfile::tempdir().unwrap();

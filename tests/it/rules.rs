@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::{Address, Daemon, countries, finish, tls, wait_for};
+use crate::support::{Address, Daemon, LISTENERS, countries, finish, tls, wait_for};
 
 const UNKNOWN: &str = "lt_live_00000000000000000000000000000000";
 
@@ -116,8 +116,12 @@ fn every_reason_on_every_way_in() {
     let folder = tempfile::tempdir().unwrap();
     let network = (Ipv4Addr::new(198, 51, 100, 80), 30, "KP");
     fs::write(folder.path().join("test.mmdb"), countries(&[network])).unwrap();
-    let config = "[gate]\ncountries = \"FOLDER/test.mmdb\"\n";
-    let daemon = Daemon::start(folder.path(), config);
+    let config = "api.environment = \"production\"\n[gate]\ncountries = \"FOLDER/test.mmdb\"\n";
+    let of_production = LISTENERS.replace("listen = ", "environment = \"production\"\nlisten = ");
+    let daemon = Daemon::with_listeners(folder.path(), config, &of_production);
+    let expired = short_lived(&daemon);
+    let (_, staging) = daemon
+        .create_key(&json!({"name": "test", "scopes": ["write:logs"], "environment": "staging"}));
     let (id, revoked) = daemon.create_key(&json!({"name": "old", "scopes": ["write:logs"]}));
     daemon.call("DELETE", &format!("/v1/keys/{id}"), None, None);
     let (_, reader) = daemon.create_key(&json!({"name": "reader", "scopes": ["read:logs"]}));
@@ -135,6 +139,8 @@ fn every_reason_on_every_way_in() {
     let table = [
         ("INVALID_API_KEY", UNKNOWN, "plain"),
         ("API_KEY_REVOKED", &revoked, "plain"),
+        ("API_KEY_EXPIRED", &expired, "plain"),
+        ("ENVIRONMENT_MISMATCH", &staging, "plain"),
         ("SCOPE_MISSING", &reader, "plain"),
         ("IP_NOT_ALLOWED", &far, "plain"),
         ("RATE_LIMIT_EXCEEDED", &none, "plain"),
@@ -152,6 +158,7 @@ fn every_reason_on_every_way_in() {
             answers.push((way, reason, told(&answer)));
         }
     }
+    what_breaks_the_protocol_is_refused_and_told_nothing(&daemon);
     // Of those who come from another address: the country, and then the list, which comes first.
     let rule = json!({"id": "geo", "kind": "country", "countries": ["KP"]});
     assert_eq!(daemon.call("POST", "/v1/rules", None, Some(&rule)).0, 201);
@@ -169,7 +176,47 @@ fn every_reason_on_every_way_in() {
     }
     bl_09_answers_tell_nothing(&answers);
     assert_eq!(daemon.query("message:plain"), [json!(null); 0]);
+    stays_open_whatever_the_key(&daemon, &[UNKNOWN, &revoked, &expired, &none, &staging]);
     WAYS.iter().for_each(|way| daemon.metrics().ledger(way).assert_adds_up());
+}
+
+/// A key that has expired by now.
+fn short_lived(daemon: &Daemon) -> String {
+    let new = json!({"name": "short", "scopes": ["write:logs"], "lifetime": "1s"});
+    let (_, key) = daemon.create_key(&new);
+    let logs = json!({"logs": [{"message": "in time"}]});
+    wait_for("the end of the key", || {
+        let (status, _) = daemon.call("POST", "/v1/logs/ingest", Some(&key), Some(&logs));
+        (status == 401).then_some(())
+    });
+    key
+}
+
+/// What breaks the protocol: a datagram cannot, it is always a message.
+fn what_breaks_the_protocol_is_refused_and_told_nothing(daemon: &Daemon) {
+    let hello = b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00".as_slice();
+    for (way, bytes, rule) in [
+        ("tcp", hello, "form:tls_on_plain_port"),
+        ("json", hello, "form:tls_on_plain_port"),
+        ("tls", b"<13>1 - h a - - - plain text\n".as_slice(), "form:tls_handshake"),
+    ] {
+        let mut stream = daemon.connect(way);
+        let _written = stream.write_all(bytes).is_ok();
+        let mut answer = Vec::new();
+        let _closed = stream.read_to_end(&mut answer).is_ok();
+        // An alert of TLS names no reason of ours.
+        assert!(answer.is_empty() || way == "tls" && answer.starts_with(b"\x15\x03"), "{answer:?}");
+        assert_eq!(noted(daemon, "MALFORMED_REQUEST", way)["rule"], rule);
+    }
+    // A call is told what is wrong with its body, and where (SPEC §6).
+    let call = "POST /v1/logs/ingest HTTP/1.1\r\nHost: localhost\r\nUser-Agent: agent/1\r\n\
+                Content-Type: application/json\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{]";
+    let mut stream = daemon.connect("api");
+    stream.write_all(call.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400") && !answer.contains("MALFORMED"), "{answer}");
+    assert_eq!(noted(daemon, "MALFORMED_REQUEST", "http")["rule"], "form:body");
 }
 
 /// Streams are never answered; the answer to a call is one for all reasons of its status, and which
@@ -180,15 +227,33 @@ fn bl_09_answers_tell_nothing(answers: &[(&str, &str, String)]) {
             assert_eq!(answer, "", "{way} {reason}");
         }
     }
+    // Who is blocked is told what he is told who has no key.
     let classes: [&[&str]; 2] = [
-        &["INVALID_API_KEY", "API_KEY_REVOKED"],
-        &["SCOPE_MISSING", "IP_NOT_ALLOWED", "GEO_BLOCKED", "IP_BLOCKLISTED"],
+        &["INVALID_API_KEY", "API_KEY_REVOKED", "API_KEY_EXPIRED", "GEO_BLOCKED", "IP_BLOCKLISTED"],
+        &["SCOPE_MISSING", "IP_NOT_ALLOWED", "ENVIRONMENT_MISMATCH"],
     ];
     for class in classes {
         let of_class = |a: &&(&str, &str, String)| a.0 == "http" && class.contains(&a.1);
         let found: Vec<_> = answers.iter().filter(of_class).filter(|a| !a.2.is_empty()).collect();
+        assert!(found.len() > 1, "{class:?}");
         found.iter().for_each(|answer| assert_eq!(answer.2, found[0].2, "{}", answer.1));
     }
+}
+
+/// A stream does not end for a key that is refused, whatever the reason: it may carry others. (A
+/// blocked address is cut, and learns that from the cut: BL-03.)
+fn stays_open_whatever_the_key(daemon: &Daemon, keys: &[&str]) {
+    for (number, key) in keys.iter().enumerate() {
+        let refused = format!("<13>1 - h a - - [lt@32473 key=\"{key}\"] refused\n");
+        let mut stream = daemon.connect("tcp");
+        stream.write_all(refused.repeat(3).as_bytes()).unwrap();
+        stream.write_all(format!("<13>1 - h a - - - open{number}\n").as_bytes()).unwrap();
+        daemon.find(&format!("message:open{number}"));
+        stream.set_nonblocking(true).unwrap();
+        let read = stream.read(&mut [0; 8]).map_err(|error| error.kind());
+        assert_eq!(read, Err(std::io::ErrorKind::WouldBlock), "{key}");
+    }
+    assert!(daemon.query("message:refused").is_empty());
 }
 
 #[test]

@@ -62,7 +62,7 @@ async fn au_03_a_revoked_key_and_a_blocked_address_are_refused_at_once() {
     assert_eq!(house.send(query()).await.0, StatusCode::OK);
     let net = "192.0.2.0/24".parse().unwrap();
     house.api.gate.add_entry(ListKind::Block, net, NewListEntry::default(), now()).unwrap();
-    assert_eq!(house.send(query()).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(house.send(query()).await.0, StatusCode::UNAUTHORIZED);
     house.api.gate.remove_entry(ListKind::Block, net).unwrap();
     house.api.gate.revoke_key(&id, now()).unwrap();
     let (status, problem) = house.send(query()).await;

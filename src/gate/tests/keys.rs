@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::keys::work::{COMPARED, HASHED};
 use super::support::{NOW, after, create, gate, ip, key, open, test_db};
 use crate::gate::{
     CertificateName, Environment, Gate, GateError, Label, Refusal, Rotation, Scope, Scopes, Secret,
@@ -40,6 +41,48 @@ fn au_02_only_the_very_secret_finds_the_key() {
     for secret in bad {
         assert!(gate.key_of(&secret).is_none(), "{:?}", secret.get(..64).unwrap_or(&secret));
     }
+}
+
+/// What a guess costs says nothing of any key: not where it is wrong, nor how many keys are near it.
+/// Work is counted, as time is another on each machine.
+#[test]
+fn au_02_guesses_that_differ_in_any_octet_cost_the_same() {
+    const GUESSES: u64 = 4000;
+    let gate = gate("{}");
+    let secrets: Vec<_> = (0..500).map(|_| create(&gate, "{}").1).collect();
+    let wrong_at = |place: usize, n: u64| {
+        let secret = &secrets[usize::try_from(n).unwrap() % secrets.len()];
+        let mut guess = secret.reveal().as_bytes().to_vec();
+        // Another digit there each time, and never the right one.
+        guess[place] = b'g' + u8::try_from(n / 500).unwrap();
+        guess
+    };
+    let last = secrets[0].reveal().len() - 1;
+    let work = |guess: &dyn Fn(u64) -> Vec<u8>| {
+        let before = (HASHED.get(), COMPARED.get());
+        (0..GUESSES).for_each(|n| assert!(gate.key_of(&guess(n)).is_none()));
+        (HASHED.get() - before.0, COMPARED.get() - before.1)
+    };
+    let far = |n: u64| format!("lt_live_{:032x}", u128::from(n) << 64).into_bytes();
+    let classes: [(&str, &dyn Fn(u64) -> Vec<u8>); 4] = [
+        ("the first octet", &|n| wrong_at(0, n)),
+        ("the first digit", &|n| wrong_at(8, n)),
+        ("the last digit", &|n| wrong_at(last, n)),
+        ("all of them", &far),
+    ];
+    let found = classes.map(|(_, guess)| work(guess));
+    let len = secrets[0].reveal().len() as u64;
+    assert!(found.iter().all(|(hashed, _)| *hashed == GUESSES * len), "{found:?}");
+    // A few hashes lie where the guess would: chance, and the same chance for each class.
+    let mean = found.iter().map(|(_, compared)| *compared).sum::<u64>() / 4;
+    let spread = 7.0 * f64::sqrt(f64::from(u32::try_from(mean.max(1)).unwrap()));
+    for ((class, _), (_, compared)) in classes.iter().zip(found) {
+        let off = f64::from(u32::try_from(compared.abs_diff(mean)).unwrap());
+        assert!(off < spread, "{class}: {compared} comparisons, where {mean} are usual");
+    }
+    // What cannot be a secret is charged as one.
+    let too_long = work(&|n| vec![b'a' + u8::try_from(n % 26).unwrap(); 64 * 1024]);
+    assert!(too_long.0 > 0 && too_long.0 <= GUESSES * len, "{too_long:?}");
 }
 
 #[test]

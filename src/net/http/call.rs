@@ -47,8 +47,9 @@ async fn take_from<D: Dialect>(
     session: &mut Session,
     key: Option<Arc<Key>>,
 ) -> Result<Response, Problem> {
-    if let Some(key) = key {
-        count(door, attempt, session, &key).await?;
+    match key {
+        Some(key) => count(door, attempt, session, &key).await?,
+        None => session.call_of(None),
     }
     let mut format = dialect.format(head, &door.config)?;
     let encoding = dialect.encoding(head)?;
@@ -64,7 +65,11 @@ async fn take_from<D: Dialect>(
             BodyError::TooMany { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_many_events"),
             BodyError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             BodyError::Empty => (StatusCode::BAD_REQUEST, EMPTY_BODY),
-            _ => (StatusCode::BAD_REQUEST, "invalid_body"),
+            _ => {
+                let refusal = Refusal::malformed("form:body");
+                door.ingest.note_refusal(&refusal, 1, attempt.call.clone());
+                (StatusCode::BAD_REQUEST, "invalid_body")
+            }
         };
         Problem::new(status, code, error.to_string()).at("logs").blamed(Blame::Booked)
     })?;
@@ -123,7 +128,7 @@ pub(super) async fn count(
     door: &Door,
     attempt: &mut Attempt,
     session: &mut Session,
-    key: &Key,
+    key: &Arc<Key>,
 ) -> Result<(), Problem> {
     let counted = door.ingest.request(key, RequestKind::Ingest, || attempt.call.clone()).await;
     match counted {
@@ -132,6 +137,7 @@ pub(super) async fn count(
             if quota.is_queued {
                 session.queue();
             }
+            session.call_of(Some((Arc::clone(key), quota)));
             Ok(())
         }
         Err((refusal, quota)) => {
@@ -148,7 +154,8 @@ async fn answer<D: Dialect>(
     format: D::Format,
     outcome: CallOutcome,
 ) -> Result<Response, Problem> {
-    let CallOutcome { accepted, rejected, refused, known, wait, ticket, earlier } = outcome;
+    let CallOutcome { accepted, rejected, refused, known, wait, quota, ticket, earlier } = outcome;
+    attempt.quota = quota.or(attempt.quota);
     // Where limits spoke too, that is what the sender can do something about: come again.
     let limited = |(refusal, _): &&(Refusal, u64)| refusal.reason == Reason::RateLimitExceeded;
     let refusal = refused.iter().find(limited).or_else(|| refused.first());
@@ -156,6 +163,8 @@ async fn answer<D: Dialect>(
         match refusal {
             Some((refusal, _)) if !D::SAYS_EACH || all_refused(&rejected) => {
                 let problem = Problem::none_accepted(refusal, rejected);
+                let is_spent = refusal.rule.as_str() == RequestKind::Ingest.rule();
+                let wait = quota.filter(|_| is_spent).map_or(wait, |quota| quota.reset);
                 return Err(if wait.is_zero() { problem } else { problem.retry(wait) });
             }
             None if !D::SAYS_EACH => return Err(Problem::no_logs(rejected)),

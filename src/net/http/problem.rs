@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::attempt::failure;
-use crate::gate::{Reason, Refusal};
+use crate::gate::{Reason, Refusal, Told};
 use crate::ingest::Rejected;
 use crate::journal::FieldError;
 use crate::metrics::Failure;
@@ -56,14 +56,10 @@ impl Problem {
 
     /// The gate refused; the answer is the same for all reasons of a status.
     pub(super) fn refused(refusal: &Refusal) -> Self {
-        let (status, code, detail) = match refusal.reason {
-            Reason::InvalidApiKey | Reason::ApiKeyRevoked | Reason::ApiKeyExpired => {
-                (StatusCode::UNAUTHORIZED, "unauthorized", "expected a valid API key")
-            }
-            Reason::RateLimitExceeded => {
-                (StatusCode::TOO_MANY_REQUESTS, "rate_limited", "over the rate limit")
-            }
-            _ => (StatusCode::FORBIDDEN, "forbidden", "this is not allowed"),
+        let (status, code, detail) = match refusal.reason.told() {
+            Told::Unknown => (StatusCode::UNAUTHORIZED, "unauthorized", "expected a valid API key"),
+            Told::Later => (StatusCode::TOO_MANY_REQUESTS, "rate_limited", "over the rate limit"),
+            Told::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "this is not allowed"),
         };
         let limited = refusal.reason == Reason::RateLimitExceeded;
         let retry_after = limited.then_some(Duration::from_secs(1));

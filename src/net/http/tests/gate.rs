@@ -88,7 +88,8 @@ async fn au_11_a_blocked_address_is_refused() {
         .add_entry(ListKind::Block, "192.0.2.0/24".parse().unwrap(), NewListEntry::default(), now())
         .unwrap();
     let (status, problem) = house.post(LOGS).await;
-    assert_eq!((status, &problem["code"]), (StatusCode::FORBIDDEN, &json!("forbidden")));
+    // As someone without a key: nothing tells that it is the address.
+    assert_eq!((status, &problem["code"]), (StatusCode::UNAUTHORIZED, &json!("unauthorized")));
     assert_eq!(house.counts().blocked.iter().sum::<u64>(), 1);
     assert_eq!(house.noted().await.0, ["IP_BLOCKLISTED"]);
 }
