@@ -116,4 +116,4 @@ type ParameterError = serde::de::value::Error;
 const BODY: &str = "body";
 
 /// The longest body of a call, in bytes; a query may be of 64 KiB.
-const MAX_BODY: usize = 1024 * 1024;
+pub(super) const MAX_BODY: usize = 1024 * 1024;

@@ -41,6 +41,7 @@ mod input;
 mod journals;
 mod keys;
 mod lists;
+mod openapi;
 mod parse;
 mod patterns;
 mod pipe;
@@ -61,6 +62,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod versioned;
 mod wall;
 mod watch;
 mod webhooks;
@@ -104,6 +106,8 @@ pub struct Api {
     webhooks: Arc<Webhooks>,
     refused: audited::Refused,
     reloads: Reloads,
+    /// Held while something that has a tag is changed.
+    changing: tokio::sync::Mutex<()>,
     /// Held while settings are changed.
     settings: tokio::sync::Mutex<()>,
 }
@@ -152,6 +156,7 @@ impl Api {
             threads: threads::Threads::default(),
             memory,
             rate: Rate::default(),
+            changing: tokio::sync::Mutex::default(),
             settings: tokio::sync::Mutex::default(),
             webhooks,
             refused,

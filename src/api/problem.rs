@@ -83,6 +83,12 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, code, detail.to_string())
     }
 
+    /// It is not any longer what the caller says it is.
+    pub(super) fn changed_meanwhile() -> Self {
+        let detail = "expected what If-Match names, but found that it was changed or removed";
+        Self::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", detail).at("if-match")
+    }
+
     pub(super) fn too_large(max: usize) -> Self {
         let detail = format!("expected a body of at most {max} bytes, but found more");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail).at("body")

@@ -16,6 +16,7 @@ use axum::{Extension, Router};
 use super::Api;
 use super::caller::Caller;
 use super::problem::{Noted, Problem};
+use super::versioned;
 use super::watch::describe;
 use crate::gate::{Quota, RequestKind, Scope};
 
@@ -45,6 +46,10 @@ pub(super) struct Route {
     /// What is guarded, and shown to whoever asks.
     pub(super) call: Call,
     handler: MethodRouter<Arc<Api>>,
+    /// Whether what it shows has a tag.
+    is_tagged: bool,
+    /// What shows that which it changes, where that has a tag.
+    current: Option<MethodRouter<Arc<Api>>>,
 }
 
 /// What is said of a [`Route`].
@@ -64,6 +69,8 @@ pub(super) struct Call {
 struct Guard {
     api: Arc<Api>,
     call: Arc<Call>,
+    is_tagged: bool,
+    current: Option<MethodRouter<Arc<Api>>>,
 }
 
 impl Route {
@@ -120,12 +127,27 @@ impl Route {
         self
     }
 
+    /// The same, of something that has a tag.
+    pub(super) fn tagged(self) -> Self {
+        Self { is_tagged: true, ..self }
+    }
+
+    /// The same, of a change of what `current` shows under the same path.
+    pub(super) fn of_tagged<H, T>(self, current: H) -> Self
+    where
+        H: Handler<T, Arc<Api>>,
+        T: 'static,
+    {
+        Self { current: Some(routing::get(current)), ..self }
+    }
+
     /// Adds it to a router, behind its guard.
     pub(super) fn add_to(self, router: Router<Arc<Api>>, api: &Arc<Api>) -> Router<Arc<Api>> {
-        let path = self.call.path;
-        let guard = Guard { api: Arc::clone(api), call: Arc::new(self.call) };
+        let Self { call, handler, is_tagged, current } = self;
+        let path = call.path;
+        let guard = Guard { api: Arc::clone(api), call: Arc::new(call), is_tagged, current };
         let guard = middleware::from_fn_with_state(guard, Guard::hold);
-        router.route(path, self.handler.route_layer(guard))
+        router.route(path, handler.route_layer(guard))
     }
 
     fn new(
@@ -136,7 +158,7 @@ impl Route {
     ) -> Self {
         let changes = method != Method::GET;
         let call = Call { method, path, needs, reach: Reach::Project, changes };
-        Self { call, handler }
+        Self { call, handler, is_tagged: false, current: None }
     }
 }
 
@@ -161,7 +183,7 @@ impl Guard {
         mut request: Request,
         next: Next,
     ) -> Response {
-        let Self { api, call } = guard;
+        let Self { api, call, is_tagged, current } = guard;
         let allowed = match call.needs {
             Needs::Nothing => return next.run(request).await,
             Needs::Scope(scope) => api.allow(&caller, scope),
@@ -189,7 +211,12 @@ impl Guard {
             }
             counted => {
                 request.extensions_mut().insert(allowed.clone());
-                (counted.and_then(Result::ok), next.run(request).await)
+                let response = match current {
+                    Some(current) => versioned::change(&api, current, request, next).await,
+                    None if is_tagged => versioned::tagged(next.run(request).await).await,
+                    None => next.run(request).await,
+                };
+                (counted.and_then(Result::ok), response)
             }
         };
         for (name, value) in quota.iter().flat_map(Quota::headers) {

@@ -15,6 +15,7 @@ use super::histogram;
 use super::journals::{self, Journal};
 use super::keys;
 use super::lists;
+use super::openapi;
 use super::parse;
 use super::patterns;
 use super::projects;
@@ -31,7 +32,10 @@ use crate::gate::{ListKind, Scope};
 
 /// All of them.
 pub(super) fn routes() -> Vec<Route> {
-    let mut routes = vec![Route::get("/v1/health", Needs::Nothing, health::health)];
+    let mut routes = vec![
+        Route::get("/v1/health", Needs::Nothing, health::health),
+        Route::get("/v1/openapi.json", Needs::Nothing, openapi::document),
+    ];
     routes.extend(of_logs());
     routes.extend(of_journals());
     routes.extend(of_keys());
@@ -74,15 +78,18 @@ fn of_journals() -> Vec<Route> {
 fn of_settings() -> Vec<Route> {
     let logging = |path| {
         [
-            Route::get(path, ADMIN, settings::logging).of_the_daemon(),
-            Route::put(path, ADMIN, settings::set_logging).of_the_daemon(),
+            Route::get(path, ADMIN, settings::logging).of_the_daemon().tagged(),
+            Route::put(path, ADMIN, settings::set_logging)
+                .of_the_daemon()
+                .of_tagged(settings::logging),
         ]
     };
     let retention = "/v1/settings/retention";
     let mut routes = Vec::from(logging("/v1/settings/logging"));
     routes.extend(logging("/api/v1/settings/logging"));
-    routes.push(Route::get(retention, ADMIN, settings::retention).of_the_daemon());
-    routes.push(Route::put(retention, ADMIN, settings::set_retention).of_the_daemon());
+    routes.push(Route::get(retention, ADMIN, settings::retention).of_the_daemon().tagged());
+    let set = Route::put(retention, ADMIN, settings::set_retention).of_the_daemon();
+    routes.push(set.of_tagged(settings::retention));
     routes.push(Route::post("/v1/reload", ADMIN, reload::reload).of_the_daemon());
     routes
 }
@@ -92,8 +99,8 @@ fn of_keys() -> Vec<Route> {
         Route::get("/v1/keys", ADMIN, keys::list),
         Route::post("/v1/keys", ADMIN, keys::create),
         Route::post("/v1/keys/rotate", ADMIN, keys::rotate),
-        Route::get("/v1/keys/{id}", ADMIN, keys::show),
-        Route::delete("/v1/keys/{id}", ADMIN, keys::revoke),
+        Route::get("/v1/keys/{id}", ADMIN, keys::show).tagged(),
+        Route::delete("/v1/keys/{id}", ADMIN, keys::revoke).of_tagged(keys::show),
         Route::get("/v1/keys/{id}/usage", ADMIN, keys::usage),
     ]
 }
@@ -102,9 +109,13 @@ fn of_projects() -> Vec<Route> {
     vec![
         Route::get("/v1/projects", ADMIN, projects::list),
         Route::post("/v1/projects", ADMIN, projects::create).of_the_daemon(),
-        Route::get("/v1/projects/{name}", ADMIN, projects::show),
-        Route::put("/v1/projects/{name}", ADMIN, projects::change).of_the_daemon(),
-        Route::delete("/v1/projects/{name}", ADMIN, projects::remove).of_the_daemon(),
+        Route::get("/v1/projects/{name}", ADMIN, projects::show).tagged(),
+        Route::put("/v1/projects/{name}", ADMIN, projects::change)
+            .of_the_daemon()
+            .of_tagged(projects::show),
+        Route::delete("/v1/projects/{name}", ADMIN, projects::remove)
+            .of_the_daemon()
+            .of_tagged(projects::show),
         Route::get("/v1/organizations", ADMIN, projects::list_organizations).of_the_daemon(),
         Route::post("/v1/organizations", ADMIN, projects::create_organization).of_the_daemon(),
         Route::delete("/v1/organizations/{name}", ADMIN, projects::remove_organization)
@@ -122,8 +133,10 @@ fn of_rules() -> Vec<Route> {
         Route::get("/v1/rules", ADMIN, rules::list).of_the_daemon(),
         Route::post("/v1/rules", ADMIN, rules::add).of_the_daemon(),
         Route::ask("/v1/rules/dry-run", ADMIN, rules::dry_run).of_the_daemon(),
-        Route::get("/v1/rules/{id}", ADMIN, rules::show).of_the_daemon(),
-        Route::delete("/v1/rules/{id}", ADMIN, rules::remove).of_the_daemon(),
+        Route::get("/v1/rules/{id}", ADMIN, rules::show).of_the_daemon().tagged(),
+        Route::delete("/v1/rules/{id}", ADMIN, rules::remove)
+            .of_the_daemon()
+            .of_tagged(rules::show),
         Route::get("/v1/doctor", ADMIN, doctor::explain).of_the_daemon(),
     ]
 }
@@ -132,8 +145,8 @@ fn of_webhooks() -> Vec<Route> {
     vec![
         Route::get("/v1/webhooks", ADMIN, webhooks::list),
         Route::post("/v1/webhooks", ADMIN, webhooks::create),
-        Route::get("/v1/webhooks/{id}", ADMIN, webhooks::show),
-        Route::delete("/v1/webhooks/{id}", ADMIN, webhooks::remove),
+        Route::get("/v1/webhooks/{id}", ADMIN, webhooks::show).tagged(),
+        Route::delete("/v1/webhooks/{id}", ADMIN, webhooks::remove).of_tagged(webhooks::show),
         Route::get("/v1/webhooks/{id}/deliveries", ADMIN, webhooks::deliveries),
         Route::post("/v1/webhooks/{id}/retry", ADMIN, webhooks::retry),
         Route::ask("/v1/webhooks/{id}/test", ADMIN, webhooks::test),

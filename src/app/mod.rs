@@ -26,6 +26,7 @@ mod run;
 mod scrub;
 mod serve;
 mod signals;
+mod tell;
 
 pub use self::failure::Failure;
 pub use self::run::run;

@@ -22,6 +22,7 @@ use super::reload::Reloader;
 use super::restart::{Ended, Restart};
 use super::scrub::Scrubber;
 use super::signals::{Order, Signals};
+use super::tell::tell;
 use super::{http, keys, logging};
 use crate::admin::Readiness;
 use crate::api::Reload;
@@ -30,6 +31,7 @@ use crate::batch::Room;
 use crate::config::{Changes, Config, Reader};
 use crate::ingest::Ingest;
 use crate::net::Drops;
+use crate::ship::Webhooks;
 
 /// Runs the daemon until a signal tells it to stop.
 ///
@@ -165,7 +167,8 @@ fn start_keeping(parts: &mut Parts, stop: &CancellationToken, tasks: &TaskTracke
     for list in std::mem::take(&mut parts.list_urls) {
         tasks.spawn(list.keep(stop.clone()));
     }
-    tasks.spawn(keep_journals(Arc::clone(&parts.ingest), stop.clone()));
+    let webhooks = Arc::clone(&parts.webhooks);
+    tasks.spawn(keep_journals(Arc::clone(&parts.ingest), webhooks, stop.clone()));
 }
 
 /// Takes as many descriptors as the system allows: connections are not to take those of the store.
@@ -232,8 +235,9 @@ fn look_after_lists(ingest: &Ingest, audit: &Arc<Audit>) {
     }
 }
 
-/// Stores the journals' notes every second. They wait where there is no room for them.
-async fn keep_journals(ingest: Arc<Ingest>, stop: CancellationToken) {
+/// Stores the journals' notes every second, and tells others. Notes wait where there is no room for
+/// them.
+async fn keep_journals(ingest: Arc<Ingest>, webhooks: Arc<Webhooks>, stop: CancellationToken) {
     let mut second = interval(Duration::from_secs(1));
     loop {
         tokio::select! {
@@ -241,7 +245,7 @@ async fn keep_journals(ingest: Arc<Ingest>, stop: CancellationToken) {
             () = stop.cancelled() => return,
         }
         tokio::select! {
-            () = ingest.flush_journal() => {}
+            () = ingest.flush_journal() => tell(&ingest, &webhooks),
             () = stop.cancelled() => return,
         }
     }

@@ -291,6 +291,17 @@ pub(super) struct NewKeyArgs {
     /// How long it is good for, such as 30d; 365d at most. Default: 90d
     #[arg(long)]
     pub(super) lifetime: Option<String>,
+    /// How many requests it may make in an hour: standard or enterprise. Default: standard
+    #[arg(long)]
+    pub(super) tier: Option<String>,
+    /// What happens to what is over its limits: drop, pace, queue or sample. Default: that of the
+    /// tier, or of the daemon
+    #[arg(long)]
+    pub(super) policy: Option<String>,
+    /// A limit of its own, such as events_per_second=1000, bytes_per_second=1MiB, burst=10s,
+    /// connections=20 or shadow=true. May be repeated
+    #[arg(long = "limit", value_name = "NAME=VALUE")]
+    pub(super) limits: Vec<String>,
     /// A client certificate that stands for it: `sha256:` and its fingerprint, or `san:` and a name
     /// that it is for. May be repeated
     #[arg(long = "certificate")]

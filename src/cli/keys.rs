@@ -28,7 +28,7 @@ pub(super) fn run(args: &KeysArgs) -> Result<(), Failure> {
 
 fn on_daemon(action: &KeysAction, daemon: &Client) -> Result<Value, Failure> {
     match action {
-        KeysAction::Create(new) => daemon.post("/v1/keys", &wanted(new)),
+        KeysAction::Create(new) => daemon.post("/v1/keys", &wanted(new)?),
         KeysAction::List => daemon.get("/v1/keys"),
         KeysAction::Rotate { id, grace, lifetime, force } => daemon.post(
             "/v1/keys/rotate",
@@ -48,7 +48,7 @@ fn on_daemon(action: &KeysAction, daemon: &Client) -> Result<Value, Failure> {
 fn on_folder(action: &KeysAction, gate: &crate::gate::Gate) -> Result<Value, Failure> {
     match action {
         KeysAction::Create(new) => {
-            let new: NewKey = serde_json::from_value(wanted(new))
+            let new: NewKey = serde_json::from_value(wanted(new)?)
                 .map_err(|error| Failure::Usage(error.to_string()))?;
             gate.create_key(new, now()).map(with_secret).map_err(Failure::new)
         }
@@ -98,9 +98,9 @@ fn duration(text: Option<&str>) -> Result<Option<Duration>, Failure> {
     text.map(read).transpose().map_err(wrong)
 }
 
-fn wanted(new: &NewKeyArgs) -> Value {
+fn wanted(new: &NewKeyArgs) -> Result<Value, Failure> {
     let NewKeyArgs { name, project, environment, scopes, allow, lifetime, .. } = new;
-    json!({
+    let mut wanted = json!({
         "name": name,
         "project": project,
         "environment": environment,
@@ -110,7 +110,31 @@ fn wanted(new: &NewKeyArgs) -> Value {
         "certificates": new.certificates,
         "label": new.label,
         "auto_rotate": new.auto_rotate,
-    })
+    });
+    let own = [
+        ("tier", new.tier.as_ref().map(|tier| json!(tier))),
+        ("policy", new.policy.as_ref().map(|policy| json!(policy))),
+        ("limits", limits(&new.limits)?),
+    ];
+    // What is not said is as the daemon has it.
+    if let Some(wanted) = wanted.as_object_mut() {
+        wanted.extend(own.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    }
+    Ok(wanted)
+}
+
+/// Limits as the API takes them; `None` where there are none.
+fn limits(texts: &[String]) -> Result<Option<Value>, Failure> {
+    let mut limits = Map::new();
+    for text in texts {
+        let wrong =
+            || Failure::Usage(format!("expected a limit as NAME=VALUE, but found {text:?}"));
+        let (name, value) = text.split_once('=').ok_or_else(wrong)?;
+        // A number or a switch is itself; all else is text with a unit.
+        let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
+        limits.insert(name.to_owned(), value);
+    }
+    Ok((!limits.is_empty()).then_some(Value::Object(limits)))
 }
 
 fn show(args: &KeysArgs, done: &Value, output: &mut impl Write) -> Result<(), Failure> {
@@ -208,10 +232,23 @@ mod tests {
             certificates: vec!["san:web.example".to_owned()],
             label: None,
             auto_rotate: None,
+            tier: Some("enterprise".to_owned()),
+            policy: Some("sample".to_owned()),
+            limits: ["events_per_second=1000", "bytes_per_second=1MiB", "burst=10s", "shadow=true"]
+                .map(str::to_owned)
+                .to_vec(),
         };
+        assert_eq!(limits(&["events".to_owned()]).unwrap_err().code(), 2);
         let made = on_folder(&KeysAction::Create(new), &gate).unwrap();
         let secret = made["secret"].as_str().unwrap();
         assert!(ids::is_secret(secret.as_bytes()) && secret.starts_with("lt_test_"));
+        let (limits, tier) = (&made["limits"], &made["tier"]);
+        assert_eq!((tier, &made["policy"]), (&json!("enterprise"), &json!("sample")));
+        assert_eq!(
+            (&limits["events_per_second"], &limits["burst"], &limits["shadow"]),
+            (&json!(1000), &json!("10s"), &json!(true)),
+            "{limits}"
+        );
         let listed = on_folder(&KeysAction::List, &gate).unwrap();
         assert_eq!(listed["keys"].as_array().unwrap().len(), 1);
         assert!(!listed.to_string().contains(secret));

@@ -17,6 +17,11 @@ impl Gate {
         self.rules.load().all.iter().map(|rule| (**rule).clone()).collect()
     }
 
+    /// The ids of all rules that make blocks by themselves.
+    pub fn automatic_rules(&self) -> Vec<String> {
+        self.rules.load().automatic.iter().map(|rule| rule.id.clone()).collect()
+    }
+
     /// The rule of that id.
     pub fn rule(&self, id: &str) -> Option<Rule> {
         self.rules.load().get(id).map(|rule| (**rule).clone())

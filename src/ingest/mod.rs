@@ -56,7 +56,7 @@ use tracing::info;
 
 use self::identities::Identities;
 use crate::batch::Batcher;
-use crate::gate::{Connection, Gate, GateError, Histories, Punished, Refusal};
+use crate::gate::{Connection, Gate, GateError, Histories, LimitNotice, Punished, Refusal};
 use crate::journal::{Call, Journal, Note};
 use crate::metrics::{Gauges, Ledger};
 use crate::store::Identity;
@@ -74,6 +74,8 @@ pub struct Ingest {
     histories: Mutex<Histories>,
     /// What was stored lately, and may come again.
     identities: Identities,
+    /// Who came over a limit, or is no longer, for whoever tells others.
+    limits_told: Mutex<Vec<LimitNotice>>,
     gauges: Gauges,
     /// Limits run by a clock that nobody sets.
     opened: Instant,
@@ -96,6 +98,7 @@ impl Ingest {
             notes: Mutex::default(),
             histories: Mutex::default(),
             identities: Identities::default(),
+            limits_told: Mutex::default(),
             gauges,
             opened: Instant::now(),
         }
@@ -190,6 +193,8 @@ impl Ingest {
         for punished in self.gate.punish(lasting())? {
             let Punished { rule, net, note, dry_run } = &punished;
             info!(%rule, %net, %note, dry_run, "an automatic rule was reached");
+            let action = if *dry_run { "would" } else { "block" };
+            self.gauges.automatic.with_label_values(&[&**rule, action]).inc();
             if *dry_run {
                 let peer = Some(net.addr());
                 self.note_dry(&punished.refusal(), 1, Call { peer, ..Call::default() });

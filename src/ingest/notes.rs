@@ -91,6 +91,11 @@ impl Ingest {
     fn tell_limits(&self) {
         let (notices, unnoted) = self.gate.limit_notices(self.elapsed());
         for notice in notices {
+            let mut told = self.limits_told.lock();
+            if told.len() < MAX_TOLD {
+                told.push(notice.clone());
+            }
+            drop(told);
             let LimitNotice { subject, rule, policy, is_shadow, has_begun, lasted, over } = notice;
             let (events, policy) = (over.sum(), policy.as_str());
             let what = if is_shadow { "would be" } else { "is" };
@@ -116,6 +121,11 @@ impl Ingest {
         if unnoted > 0 {
             warn!(unnoted, "more senders are over a limit than are told apart");
         }
+    }
+
+    /// Who came over a limit, or is no longer, since the last call: a bounded number of them.
+    pub fn limits_told(&self) -> Vec<LimitNotice> {
+        std::mem::take(&mut *self.limits_told.lock())
     }
 
     /// Notes what someone should look at.
@@ -192,3 +202,6 @@ fn score(histories: &mut Histories, blocked: &Blocked, count: u64, at: Timestamp
 
 /// Entries that are put into a batch in one go, which is to take not much more than it has room for.
 const AT_ONCE: usize = 512;
+
+/// Notices of limits that wait to be told to others.
+const MAX_TOLD: usize = 1024;

@@ -66,6 +66,14 @@ pub struct Gauges {
     pub certificate_expires_at: IntGaugeVec,
     /// Certificate files that were found to be others and cannot be used, by listener.
     pub certificate_failures: IntCounterVec,
+    /// Ranges of lists from files and URLs that count, by source.
+    pub list_ranges: IntGaugeVec,
+    /// 1 while what is at a source cannot be used and what was read before still counts, by source.
+    pub list_failed: IntGaugeVec,
+    /// When what counts was read, in seconds since the epoch, by source; 0 is never.
+    pub list_loaded_at: IntGaugeVec,
+    /// Those whom automatic rules found, by rule and by what became of them: `block`, `would`.
+    pub automatic: IntCounterVec,
     /// What leaves the daemon.
     pub ship: Shipping,
     /// Seconds since the start.
@@ -115,6 +123,14 @@ impl Gauges {
                 CERTIFICATES,
                 &["listener"],
             )?,
+            list_ranges: to.gauges_by("list_source_ranges", RANGES, &["source"])?,
+            list_failed: to.gauges_by("list_source_failed", STALE, &["source"])?,
+            list_loaded_at: to.gauges_by(
+                "list_source_loaded_timestamp_seconds",
+                LOADED,
+                &["source"],
+            )?,
+            automatic: to.counters("automatic_blocks_total", AUTOMATIC, &["rule", "action"])?,
             ship: Shipping::register(&to)?,
             uptime: to.add(Gauge::with_opts(opts("uptime_seconds", "Since the start.")))?,
             resident: to.gauge("resident_memory_bytes", "Resident memory of the daemon.")?,
@@ -175,3 +191,7 @@ const RELOADED_AT: &str = "When the configuration was last read and taken.";
 const EXPIRY: &str = "When the first certificate of a listener's chain expires.";
 const CERTIFICATES: &str = "Certificate files that changed and cannot be used.";
 const NOTED: &str = "What was noted in a journal, folded ones counted each.";
+const RANGES: &str = "Ranges that count of a list from a file or URL.";
+const STALE: &str = "1 while what is there cannot be used and what was read before counts.";
+const LOADED: &str = "When what counts was read.";
+const AUTOMATIC: &str = "Those whom automatic rules found, by what became of them.";

@@ -19,6 +19,6 @@ pub use self::forward::{
 pub use self::outbound::{Answer, Fetched, Headers, Outbound, OutboundError};
 pub use self::tls::TlsError;
 pub use self::webhook::{
-    Delivery, NewWebhook, Pattern, PatternError, Secret, SecretError, State, Webhook, WebhookError,
-    Webhooks,
+    Delivery, GivenUp, NewWebhook, Pattern, PatternError, Secret, SecretError, State, Webhook,
+    WebhookError, Webhooks,
 };

@@ -16,5 +16,6 @@ mod search;
 mod settings;
 mod support;
 mod tail;
+mod versions;
 mod walls;
 mod webhooks;

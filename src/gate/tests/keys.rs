@@ -53,8 +53,8 @@ fn au_02_guesses_that_differ_in_any_octet_cost_the_same() {
     let wrong_at = |place: usize, n: u64| {
         let secret = &secrets[usize::try_from(n).unwrap() % secrets.len()];
         let mut guess = secret.reveal().as_bytes().to_vec();
-        // Another digit there each time, and never the right one.
-        guess[place] = b'g' + u8::try_from(n / 500).unwrap();
+        // Another octet there each time, and never the right one.
+        guess[place] = 0x80 + u8::try_from(n / 500).unwrap();
         guess
     };
     let last = secrets[0].reveal().len() - 1;

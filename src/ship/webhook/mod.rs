@@ -67,6 +67,23 @@ pub struct Webhooks {
     /// Taken by the worker.
     inbox: Mutex<Option<Receiver<Order>>>,
     queue: Mutex<Queue>,
+    /// What was given up, for whoever tells people.
+    given_up: Mutex<Vec<GivenUp>>,
+}
+
+/// A delivery that was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenUp {
+    /// The id of its webhook.
+    pub webhook: String,
+    /// The project of that.
+    pub project: String,
+    /// What it was to tell of.
+    pub event: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Why the last attempt failed.
+    pub error: String,
 }
 
 /// A webhook that is to be made.
@@ -178,7 +195,9 @@ impl Webhooks {
         let (orders, inbox) = channel(MAX_ORDERS);
         let (known, inbox, queue) =
             (RwLock::new(known), Mutex::new(Some(inbox)), Mutex::new(queue));
-        let own = Self { records, known, outbound, config, metrics, orders, inbox, queue };
+        let given_up = Mutex::default();
+        let own =
+            Self { records, known, outbound, config, metrics, orders, inbox, queue, given_up };
         own.publish();
         Ok(own)
     }
@@ -295,6 +314,11 @@ impl Webhooks {
         }
     }
 
+    /// What was given up since the last call: a bounded number of deliveries.
+    pub fn given_up(&self) -> Vec<GivenUp> {
+        std::mem::take(&mut *self.given_up.lock())
+    }
+
     /// Makes one call to the receiver of a webhook now, of event `webhook.test`.
     ///
     /// # Errors
@@ -400,6 +424,9 @@ const GOVERNING: &str = "default";
 
 /// Events that wait for the worker.
 const MAX_ORDERS: usize = 1024;
+
+/// Deliveries that were given up and are still to be told of.
+const MAX_GIVEN_UP: usize = 256;
 
 /// The longest body, in bytes.
 const MAX_BODY: usize = 256 * 1024;

@@ -12,7 +12,7 @@ use tracing::{debug, warn};
 
 use super::queue::Ticket;
 use super::records::Delivery;
-use super::{DISK_PAUSE, Event, Order, Webhooks, message_id};
+use super::{DISK_PAUSE, Event, GivenUp, MAX_GIVEN_UP, Order, Webhooks, message_id};
 use crate::db;
 use crate::ship::backoff::Backoff;
 use crate::ship::clock::now;
@@ -22,7 +22,7 @@ enum Outcome {
     Taken,
     /// To be tried again after so long.
     Later(Duration),
-    Dead,
+    Dead(GivenUp),
     /// The webhook or the delivery is not there any more.
     Gone,
 }
@@ -183,7 +183,14 @@ impl Webhooks {
         let wait = backoff.after(delivery.attempts).max(retry_after.unwrap_or_default());
         let micros = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
         delivery.due = now().plus(micros).as_micros();
-        let outcome = if delivery.dead { Outcome::Dead } else { Outcome::Later(wait) };
+        let given_up = || GivenUp {
+            webhook: ticket.webhook.clone(),
+            project: record.webhook.project.clone(),
+            event: delivery.event.clone(),
+            attempts: delivery.attempts,
+            error: delivery.error.clone().unwrap_or_default(),
+        };
+        let outcome = if delivery.dead { Outcome::Dead(given_up()) } else { Outcome::Later(wait) };
         self.on_disk(ticket, move |own, t| match own.record(&t.webhook) {
             // It may have been removed while it was called.
             None => Ok(()),
@@ -217,9 +224,14 @@ impl Webhooks {
                     queue.put(ticket, Instant::now() + *wait);
                 }
             }
-            Outcome::Dead => {
+            Outcome::Dead(delivery) => {
                 self.count("failed");
                 self.count("dead");
+                let mut given_up = self.given_up.lock();
+                if given_up.len() < MAX_GIVEN_UP {
+                    given_up.push(delivery.clone());
+                }
+                drop(given_up);
                 warn!(webhook = ticket.webhook, "a delivery was given up");
                 if let Some(oldest) = queue.bury(&ticket) {
                     let own = Arc::clone(self);
