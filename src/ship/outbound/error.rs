@@ -42,6 +42,12 @@ pub enum OutboundError {
     /// It refused, or failed.
     #[error("expected status 200, but found {0}")]
     Status(u16),
+    /// What it is to be signed with is lost.
+    #[error(
+        "expected the secret of the webhook, but its key is lost: remove the webhook and make it \
+         anew"
+    )]
+    SecretLost,
     /// What was fetched is longer than may be.
     #[error("expected at most {0} bytes, but found more")]
     TooLarge(usize),

@@ -26,6 +26,7 @@ mod changes;
 mod pattern;
 mod queue;
 mod records;
+mod sealed;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -180,7 +181,7 @@ impl Webhooks {
         config: Config,
         metrics: Shipping,
     ) -> Result<Self, db::Error> {
-        let records = Records::new(store);
+        let records = Records::open(store)?;
         let known = records.webhooks()?.into_iter();
         let known: BTreeMap<_, _> =
             known.map(|record| (record.webhook.id.clone(), Arc::new(record))).collect();
@@ -230,13 +231,13 @@ impl Webhooks {
             note: new.note,
             created_at: now().to_string(),
         };
-        let record = WebhookRecord { webhook: webhook.clone(), secret: Secret::draw()? };
+        let secret = Secret::draw()?;
+        let record = WebhookRecord { webhook: webhook.clone(), secret: Some(secret.clone()) };
         let mut known = self.known.write();
         if known.len() >= self.config.max {
             return Err(WebhookError::Full(self.config.max));
         }
         self.records.put_webhook(&record)?;
-        let secret = record.secret.clone();
         drop(known.insert(webhook.id.clone(), Arc::new(record)));
         Ok((webhook, secret))
     }
@@ -366,7 +367,8 @@ impl Webhooks {
         body: String,
     ) -> Result<Answer, OutboundError> {
         let timestamp = now().as_micros().div_euclid(crate::time::SECOND);
-        let signature = record.secret.sign(id, timestamp, body.as_bytes());
+        let secret = record.secret.as_ref().ok_or(OutboundError::SecretLost)?;
+        let signature = secret.sign(id, timestamp, body.as_bytes());
         let texts = [("webhook-id", id.to_owned()), ("webhook-signature", signature)];
         let mut headers: Headers = vec![
             (CONTENT_TYPE, HeaderValue::from_static("application/json")),

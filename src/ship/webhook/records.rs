@@ -16,16 +16,26 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use super::pattern::Pattern;
+use super::sealed::Seal;
 use super::secret::Secret;
 use crate::db::{self, Family, Write};
 use crate::store::Store;
 
-/// A webhook as it is stored.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A webhook and its secret.
+#[derive(Clone, Debug)]
 pub(super) struct WebhookRecord {
-    #[serde(flatten)]
     pub(super) webhook: Webhook,
-    pub(super) secret: Secret,
+    /// `None` where the key is lost that it was sealed with.
+    pub(super) secret: Option<Secret>,
+}
+
+/// A webhook as it is stored.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    #[serde(flatten)]
+    webhook: Webhook,
+    /// Sealed; as it is in a store of an earlier version.
+    secret: String,
 }
 
 /// A receiver of events, as it is shown.
@@ -75,6 +85,7 @@ pub struct Delivery {
 /// The part of the store that belongs to webhooks. Every change is synced when it returns.
 pub(super) struct Records {
     store: Arc<Store>,
+    seal: Seal,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -92,18 +103,37 @@ impl Delivery {
 }
 
 impl Records {
-    pub(super) fn new(store: Arc<Store>) -> Self {
-        Self { store }
+    /// Those of `store`, with the key beside it.
+    pub(super) fn open(store: Arc<Store>) -> Result<Self, db::Error> {
+        let seal = Seal::open(store.db().path())?;
+        Ok(Self { store, seal })
     }
 
+    /// All of them. Secrets that are not sealed yet are, from now on.
     pub(super) fn webhooks(&self) -> Result<Vec<WebhookRecord>, db::Error> {
         let pairs = self.store.db().meta_scan(WEBHOOKS.as_bytes())?;
-        Ok(pairs.iter().filter_map(|(key, value)| read(key, value)).collect())
+        let mut records = Vec::new();
+        for Kept { webhook, secret: kept } in pairs.iter().filter_map(|(k, v)| read(k, v)) {
+            let secret = self.seal.reveal(&webhook.id, &kept);
+            if secret.is_none() {
+                warn!(webhook = webhook.id, "the secret of a webhook is lost: make it anew");
+            }
+            let record = WebhookRecord { webhook, secret };
+            if Seal::is_plain(&kept) && record.secret.is_some() {
+                self.put_webhook(&record)?;
+            }
+            records.push(record);
+        }
+        Ok(records)
     }
 
+    /// Keeps a webhook, and its secret if it has one.
     pub(super) fn put_webhook(&self, record: &WebhookRecord) -> Result<(), db::Error> {
-        let key = format!("{WEBHOOKS}{}", record.webhook.id);
-        self.store.db().meta_put(key.as_bytes(), &written(record))
+        let WebhookRecord { webhook, secret: Some(secret) } = record else { return Ok(()) };
+        let key = format!("{WEBHOOKS}{}", webhook.id);
+        let secret = self.seal.close(&webhook.id, secret);
+        let kept = Kept { webhook: webhook.clone(), secret };
+        self.store.db().meta_put(key.as_bytes(), &written(&kept))
     }
 
     /// Removes a webhook, and all that is on its way to it.

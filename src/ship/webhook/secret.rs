@@ -34,6 +34,15 @@ impl Secret {
         format!("{PREFIX}{}", STANDARD.encode(&self.0))
     }
 
+    /// The secret of these bytes, where it may be one.
+    pub(super) fn of(bytes: Vec<u8>) -> Option<Self> {
+        (24..=64).contains(&bytes.len()).then_some(Self(bytes))
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The value of `webhook-signature` for a delivery; `timestamp` is in seconds since the epoch.
     pub fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
         let mut mac =
@@ -49,7 +58,7 @@ impl TryFrom<String> for Secret {
 
     fn try_from(text: String) -> Result<Self, SecretError> {
         let bytes = text.strip_prefix(PREFIX).and_then(|text| STANDARD.decode(text).ok());
-        bytes.filter(|bytes| (24..=64).contains(&bytes.len())).map(Self).ok_or(SecretError)
+        bytes.and_then(Self::of).ok_or(SecretError)
     }
 }
 

@@ -175,6 +175,9 @@ async fn co_15_a_receiver_that_fails_is_tried_again_and_then_given_up() {
     assert_eq!(running.webhooks.show(&id).unwrap().1, State { queued: 0, dead: 1 });
     let kept = running.webhooks.deliveries(&id).unwrap();
     assert!(kept[0].dead && kept[0].attempts == 3);
+    let told = running.webhooks.given_up();
+    assert_eq!((told.len(), &*told[0].project, told[0].attempts), (1, "default", 3), "{told:?}");
+    assert!(told[0].error.contains("status") && running.webhooks.given_up().is_empty());
     assert_eq!(kept[0].error.as_deref(), Some("expected status 200 to 299, but found 500"));
     // The receiver was mended.
     *receiver.status.lock() = "200";
@@ -231,4 +234,55 @@ async fn a_receiver_that_is_away_holds_up_nobody_and_is_kept_no_more_for_than_ma
     until("nothing on its way", || running.metrics.webhook_queued.get() == 0).await;
     running.stop().await;
     assert!(store(&folder).db().meta_scan(b"delivery/").unwrap().is_empty());
+}
+
+/// The bytes of all files under a folder.
+fn all_bytes(folder: &std::path::Path) -> Vec<u8> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        all.extend(if path.is_dir() { all_bytes(&path) } else { std::fs::read(path).unwrap() });
+    }
+    all
+}
+
+#[tokio::test]
+async fn au_07_the_secret_of_a_webhook_is_nowhere_on_the_disk() {
+    let (folder, receiver) = (tempfile::tempdir().unwrap(), Receiver::start("204").await);
+    let running = Running::start(&folder, 5);
+    let (id, secret) = running.make(receiver.url(), "x", "shop");
+    running.stop().await;
+    let text = secret.reveal();
+    let is_there = |text: &str| {
+        memchr::memmem::find(
+            &all_bytes(folder.path()),
+            text.trim_start_matches("whsec_").as_bytes(),
+        )
+        .is_some()
+    };
+    assert!(is_there(&id) && !is_there(&text));
+    // It signs after a restart as before; one that an earlier version kept is sealed then.
+    let plain = Secret::draw().unwrap();
+    let old = json!({"version": 1, "record": {
+        "id": "wh_old", "project": "shop", "url": receiver.url(), "events": ["x"],
+        "secret": plain.reveal(),
+    }});
+    store(&folder).db().meta_put(b"webhook/wh_old", old.to_string().as_bytes()).unwrap();
+    let running = Running::start(&folder, 5);
+    for (id, secret) in [(&*id, &secret), ("wh_old", &plain)] {
+        assert_eq!(running.webhooks.test(id).await.unwrap().status, 204);
+        let (head, body) = receiver.came.lock().pop().unwrap();
+        let timestamp = header(&head, "webhook-timestamp").parse().unwrap();
+        let signed = secret.sign(header(&head, "webhook-id"), timestamp, body.as_bytes());
+        assert_eq!(header(&head, "webhook-signature"), signed);
+    }
+    running.stop().await;
+    let kept = store(&folder).db().meta_get(b"webhook/wh_old").unwrap().unwrap();
+    assert!(!String::from_utf8_lossy(&kept).contains("whsec_"));
+    // Without the key nothing is called, and why is said.
+    std::fs::remove_file(folder.path().join("webhooks.key")).unwrap();
+    let running = Running::start(&folder, 5);
+    let error = running.webhooks.test(&id).await.unwrap_err().to_string();
+    assert!(error.contains("make it anew"), "{error}");
+    running.stop().await;
 }
