@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::build::Parts;
 use super::failure::Failure;
@@ -46,6 +46,13 @@ impl Disk {
             let (batcher, store) = (Arc::clone(&parts.batcher), Arc::clone(&parts.store));
             let room = Arc::clone(&parts.room);
             let (ledger, gauges) = (Arc::clone(&parts.ledger), parts.gauges.clone());
+            let gate = Arc::clone(parts.ingest.gate());
+            // What keys were used for is durable with the events of that use.
+            let begin = move || {
+                if let Err(error) = gate.ride_usage() {
+                    debug!(%error, "cannot put the usage of keys beside a commit");
+                }
+            };
             let report = move |commit: &Commit<'_>| {
                 for (origin, count) in &commit.origins {
                     ledger.settle(&origin.listener, origin.key.as_deref(), *count, commit.stored);
@@ -57,7 +64,7 @@ impl Disk {
             let watch = Watch("writer", failures.clone());
             named("writer", move || {
                 let writing = Writing { batcher: &batcher, store: &store, room: &room };
-                if let Err(error) = run_writer(writing, report, held) {
+                if let Err(error) = run_writer(writing, begin, report, held) {
                     tell(&watch.1, Failure::Store(error));
                 }
             })?

@@ -193,7 +193,7 @@ pub(super) async fn flush(gate: Arc<Gate>, has_told: bool) -> bool {
 /// The event of a key that has ended.
 const EXPIRED: &str = "api_key.expired";
 
-/// How often. A crash loses as much of the usage, and nothing else.
+/// How often. A crash loses as much of what was used without an event: of calls, and of refusals.
 const TURN: Duration = Duration::from_secs(5);
 
 /// When a receiver that was away is called again.

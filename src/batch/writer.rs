@@ -34,7 +34,8 @@ pub struct Writing<'w> {
 
 /// Writes batches until [`Batcher::stop`], then what is left.
 ///
-/// `report` is called after each commit and before its senders are answered; `held` when nothing is
+/// `begin` is called before each commit, when nothing more comes into it: what is to be durable with
+/// it [rides](db::Db::ride) by then. `report` is called after each commit and before its senders are answered; `held` when nothing is
 /// written for the time being, with the reason, and when that is over.
 ///
 /// While the disk has no room, nothing is written and nothing is lost: open batches fill, and then
@@ -47,6 +48,7 @@ pub struct Writing<'w> {
 /// without starting anew.
 pub fn run_writer(
     writing: Writing<'_>,
+    mut begin: impl FnMut(),
     mut report: impl FnMut(&Commit<'_>),
     mut held: impl FnMut(Option<&'static str>),
 ) -> Result<(), Error> {
@@ -63,7 +65,7 @@ pub fn run_writer(
         }
         if wake != Wake::Idle {
             last_commit = Instant::now();
-            writing.commit(&mut report, &mut waiting)?;
+            writing.commit(&mut begin, &mut report, &mut waiting)?;
         }
         writing.mark(&mut marked, wake);
         if wake == Wake::Stop {
@@ -87,6 +89,7 @@ impl Writing<'_> {
 
     fn commit(
         self,
+        begin: &mut impl FnMut(),
         report: &mut impl FnMut(&Commit<'_>),
         waiting: &mut Waiting<'_>,
     ) -> Result<(), Error> {
@@ -94,6 +97,7 @@ impl Writing<'_> {
         if batches.is_empty() {
             return Ok(());
         }
+        begin();
         let began = Instant::now();
         let packed = self.store.pack(batches.iter().map(|open| &open.rows));
         let result = self.put(&packed, waiting);

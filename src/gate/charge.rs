@@ -170,7 +170,7 @@ impl Rates {
 }
 
 /// The name of every limit of messages and connections, so that metrics can start all series.
-pub const LIMIT_RULES: [&str; 13] = {
+pub const LIMIT_RULES: [&str; 14] = {
     let (key, project, address) = (Rules::KEY, Rules::PROJECT, Rules::ADDRESS);
     [
         key.events,
@@ -180,6 +180,7 @@ pub const LIMIT_RULES: [&str; 13] = {
         project.events,
         project.bytes,
         project.queue,
+        project.connections,
         address.events,
         address.bytes,
         address.queue,

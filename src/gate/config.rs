@@ -80,8 +80,7 @@ pub struct DefaultLimits {
     pub key: Limits,
     /// Of each source address, or /64 of IPv6. Default: none, with a burst of 1s.
     pub address: Limits,
-    /// Of each project, over all of its senders; it has no limit of connections. Default: none,
-    /// with a burst of 1s.
+    /// Of each project, over all of its senders. Default: none, with a burst of 1s.
     pub project: Limits,
     /// Of projects by name, in place of all of `project`. Default: none. Range: 65536 of them.
     pub projects: BTreeMap<String, Limits>,

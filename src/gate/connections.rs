@@ -1,13 +1,15 @@
-//! Open connections of each key and of each source address.
+//! Open connections of each key, project and source address.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use parking_lot::Mutex;
 
 use super::charge::Rules;
 use super::key::Key;
+use super::project::Project;
 use super::reason::Reason;
 use super::refusal::Refusal;
 
@@ -17,6 +19,7 @@ pub struct Connection {
     /// Where it is counted, where addresses have a limit.
     address: Option<(Arc<Sources>, u128)>,
     key: Option<Arc<Key>>,
+    project: Option<Arc<Project>>,
     /// The limit in shadow mode that would have refused it, until it is asked for.
     would: Option<&'static str>,
 }
@@ -50,7 +53,7 @@ impl Connection {
     /// Counts a connection from `source` with no key as yet.
     pub(super) fn open(sources: Option<&Arc<Sources>>, source: u128) -> Result<Self, Refusal> {
         let Some(sources) = sources else {
-            return Ok(Self { address: None, key: None, would: None });
+            return Ok(Self { address: None, key: None, project: None, would: None });
         };
         let mut open = sources.open.lock();
         let count = open.get(&source).copied().unwrap_or(0);
@@ -61,7 +64,7 @@ impl Connection {
         }
         open.insert(source, count.saturating_add(1));
         let address = Some((Arc::clone(sources), source));
-        Ok(Self { address, key: None, would: is_over.then_some(rule) })
+        Ok(Self { address, key: None, project: None, would: is_over.then_some(rule) })
     }
 
     /// The limit in shadow mode that would have refused the connection; told once.
@@ -69,13 +72,58 @@ impl Connection {
         self.would.take()
     }
 
-    /// Counts the connection as one of `key`, and no longer of the key it had before. A connection
-    /// calls this when it learns its key after it was opened, or the key changes.
+    /// Counts the connection as one of `key` and its project, and no longer of those it had before. A
+    /// connection calls this when it learns its key after it was opened, or the key changes.
     ///
     /// # Errors
     ///
-    /// The key has as many open as it may. The connection then stays with the key it had.
+    /// The key or its project has as many open as it may. The connection then stays with what it had.
     pub fn claim(&mut self, key: &Arc<Key>) -> Result<(), Refusal> {
+        let before = self.project.clone();
+        self.claim_project(key.budget())?;
+        let claimed = self.claim_key(key);
+        if claimed.is_err() {
+            self.go_back(before);
+        }
+        claimed
+    }
+
+    /// Counts the connection as one of a project, and no longer of the one it had before.
+    ///
+    /// # Errors
+    ///
+    /// The project has as many open as it may.
+    pub fn claim_project(&mut self, project: &Arc<Project>) -> Result<(), Refusal> {
+        if self.project.as_ref().is_some_and(|old| Arc::ptr_eq(old, project)) {
+            return Ok(());
+        }
+        let rule = Rules::PROJECT.connections;
+        match project.enter() {
+            Entered::Within => {}
+            Entered::Would => self.would = Some(rule),
+            Entered::Refused => return Err(Refusal::fixed(Reason::RateLimitExceeded, rule)),
+        }
+        if let Some(old) = self.project.replace(Arc::clone(project)) {
+            old.leave();
+        }
+        Ok(())
+    }
+
+    /// Counts the connection as one of the project it had, which has one less for it meanwhile.
+    fn go_back(&mut self, before: Option<Arc<Project>>) {
+        let is_same = |before: &Arc<Project>| {
+            self.project.as_ref().is_some_and(|project| Arc::ptr_eq(project, before))
+        };
+        if before.as_ref().is_some_and(is_same) {
+            return;
+        }
+        if let Some(project) = self.project.take() {
+            project.leave();
+        }
+        self.project = before.filter(|before| before.enter() != Entered::Refused);
+    }
+
+    fn claim_key(&mut self, key: &Arc<Key>) -> Result<(), Refusal> {
         if self.key.as_ref().is_some_and(|old| old.id() == key.id()) {
             return Ok(());
         }
@@ -97,6 +145,9 @@ impl Drop for Connection {
         if let Some(key) = &self.key {
             key.leave();
         }
+        if let Some(project) = &self.project {
+            project.leave();
+        }
         let Some((sources, source)) = &self.address else { return };
         if let Entry::Occupied(mut open) = sources.open.lock().entry(*source) {
             *open.get_mut() -= 1;
@@ -104,6 +155,17 @@ impl Drop for Connection {
                 open.remove();
             }
         }
+    }
+}
+
+/// Counts one more open connection, unless there are as many as may be.
+pub(super) fn enter(open: &AtomicU32, max: Option<u32>, is_shadow: bool) -> Entered {
+    let within = |open: u32| max.is_none_or(|max| open < max);
+    let more = |open: u32| open.checked_add(1).filter(|_| is_shadow || within(open));
+    match open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
+        Ok(before) if within(before) => Entered::Within,
+        Ok(_) => Entered::Would,
+        Err(_) => Entered::Refused,
     }
 }
 

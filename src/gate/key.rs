@@ -1,13 +1,13 @@
 //! A key as the hot path uses it.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::charge::{Levels, Named, Payer, Rates, Rules};
 use parking_lot::Mutex;
 
-use super::connections::Entered;
+use super::connections::{Entered, enter};
 use super::key_info::KeyInfo;
 use super::limits::{Limits, Policy};
 use super::project::Project;
@@ -18,6 +18,7 @@ use super::reason::Reason;
 use super::records::KeyRecord;
 use super::refusal::Refusal;
 use super::scope::{Environment, Scope};
+use super::usage::Account;
 use crate::time::{DAY, Timestamp};
 
 /// A key and all that is counted of it.
@@ -56,6 +57,8 @@ struct State {
     /// Its requests within the hour.
     hour: Mutex<Hour>,
     revoked: AtomicBool,
+    /// What it was used for, once it was.
+    account: OnceLock<Arc<Account>>,
 }
 
 impl Key {
@@ -81,6 +84,7 @@ impl Key {
                 connections: AtomicU32::new(0),
                 hour: Mutex::default(),
                 revoked: AtomicBool::new(info.revoked_at.is_some()),
+                account: OnceLock::new(),
             }),
             end: Arc::new(End::of_key(&info)),
             info,
@@ -210,6 +214,11 @@ impl Key {
         &self.state.hour
     }
 
+    /// What it was used for, once that was looked up.
+    pub(super) fn account(&self) -> &OnceLock<Arc<Account>> {
+        &self.state.account
+    }
+
     /// Who pays for what this key sends; `None` if it has no limit.
     pub(super) fn payer(&self) -> Option<Payer<'_>> {
         let Self { info, rates, state, .. } = self;
@@ -223,15 +232,7 @@ impl Key {
 
     /// Counts a connection, unless it has as many as it may.
     pub(super) fn enter(&self) -> Entered {
-        let within = |open: u32| self.max_connections.is_none_or(|max| open < max);
-        let more =
-            |open: u32| open.checked_add(1).filter(|_| self.rates.is_shadow() || within(open));
-        let open = &self.state.connections;
-        match open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
-            Ok(before) if within(before) => Entered::Within,
-            Ok(_) => Entered::Would,
-            Err(_) => Entered::Refused,
-        }
+        enter(&self.state.connections, self.max_connections, self.rates.is_shadow())
     }
 
     /// Counts down a connection that was counted.

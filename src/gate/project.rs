@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use parking_lot::RwLock;
 
 use super::charge::{Levels, Named, Payer, Rates, Rules};
+use super::connections::{Entered, enter};
 use super::limits::Limits;
 
 /// The limits of a project, and what it spent.
@@ -14,6 +16,8 @@ pub struct Project {
     name: Arc<str>,
     rates: Rates,
     levels: Levels,
+    max_connections: Option<u32>,
+    connections: AtomicU32,
 }
 
 /// Every project that was asked for. There are as many as keys and listeners name.
@@ -32,13 +36,23 @@ impl Project {
 
     /// Who pays for what is sent into it; `None` if it has no limit.
     pub(super) fn payer(&self) -> Option<Payer<'_>> {
-        let Self { name, rates, levels } = self;
+        let Self { name, rates, levels, .. } = self;
         (!rates.is_unlimited()).then_some(Payer {
             rates: *rates,
             levels,
             rules: &Rules::PROJECT,
             subject: Named::Project(name),
         })
+    }
+
+    /// Counts a connection, unless it has as many as it may.
+    pub(super) fn enter(&self) -> Entered {
+        enter(&self.connections, self.max_connections, self.rates.is_shadow())
+    }
+
+    /// Counts down a connection that was counted.
+    pub(super) fn leave(&self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -53,10 +67,17 @@ impl Projects {
         if let Some(known) = self.known.read().get(name) {
             return Arc::clone(known);
         }
-        let rates = Rates::new(self.own.get(name).unwrap_or(&self.limits));
+        let limits = self.own.get(name).unwrap_or(&self.limits);
         let name: Arc<str> = name.into();
-        let new =
-            || Arc::new(Project { name: Arc::clone(&name), rates, levels: Levels::default() });
+        let new = || {
+            Arc::new(Project {
+                name: Arc::clone(&name),
+                rates: Rates::new(limits),
+                levels: Levels::default(),
+                max_connections: limits.connections,
+                connections: AtomicU32::new(0),
+            })
+        };
         Arc::clone(self.known.write().entry(Arc::clone(&name)).or_insert_with(new))
     }
 }

@@ -1,8 +1,10 @@
 //! What each key was used for, by hour.
 //!
-//! It is added up in memory, once for the messages of a read, and written now and then: what the
-//! last few seconds before a crash brought is not in it. It holds keys that there are, and nothing
-//! that a sender can choose.
+//! It is added up in memory, under a lock of its own for each key, once for the messages of a read.
+//! Before a commit the sums of those keys that were used since the last are put beside it
+//! ([`Db::ride`]): what is durable was counted, and after a crash no key has less on its account than
+//! was stored for it; a batch that was under way may be counted and not stored. It holds keys that
+//! there are, and nothing that a sender can choose.
 //!
 //! | key                      | value                                       |
 //! |--------------------------|---------------------------------------------|
@@ -11,6 +13,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
@@ -64,12 +67,30 @@ pub struct Used {
 /// The usage of all keys.
 #[derive(Debug, Default)]
 pub(super) struct Usage {
-    /// What was written, since each key was made.
-    written: RwLock<HashMap<Arc<str>, Used>>,
-    /// What is being written. Locked before `fresh`, and long: not on the way of an event.
-    pending: Mutex<HashMap<Arc<str>, Fresh>>,
-    /// What is to be written next.
-    fresh: Mutex<HashMap<Arc<str>, Fresh>>,
+    keys: RwLock<HashMap<Arc<str>, Arc<Account>>>,
+    /// Those that were used since they were written last, each once.
+    dirty: Mutex<Vec<Arc<Account>>>,
+    /// The day on which hours that are too old were forgotten last.
+    forgotten: Mutex<Option<i64>>,
+}
+
+/// The usage of one key.
+#[derive(Debug)]
+pub(super) struct Account {
+    id: Arc<str>,
+    /// Whether it is among the dirty ones.
+    is_dirty: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What was written, since the key was made.
+    used: Used,
+    /// The same of the hours that were written last.
+    hours: BTreeMap<i64, Spent>,
+    /// What is not written yet.
+    fresh: Fresh,
 }
 
 /// What was used and is not written yet.
@@ -83,19 +104,37 @@ struct Fresh {
 impl Usage {
     /// That of the keys in `db`.
     pub(super) fn open(db: &Db) -> Result<Self, GateError> {
-        let mut written = HashMap::new();
+        let mut keys = HashMap::new();
         for (key, value) in db.meta_scan(USED)? {
-            let id =
-                String::from_utf8_lossy(key.get(USED.len()..).unwrap_or_default()).into_owned();
+            let id = String::from_utf8_lossy(key.get(USED.len()..).unwrap_or_default());
+            let id: Arc<str> = id.into();
             // What cannot be read is no reason to stay closed: it is counted from here on.
-            written.insert(id.into(), serde_json::from_slice(&value).unwrap_or_default());
+            let used = serde_json::from_slice(&value).unwrap_or_default();
+            keys.insert(Arc::clone(&id), Arc::new(Account::new(id, used)));
         }
-        Ok(Self { written: RwLock::new(written), ..Self::default() })
+        Ok(Self { keys: RwLock::new(keys), ..Self::default() })
+    }
+
+    /// The account of a key. Looked up once for each key that is known.
+    pub(super) fn account(&self, id: &str) -> Arc<Account> {
+        if let Some(known) = self.keys.read().get(id) {
+            return Arc::clone(known);
+        }
+        let id: Arc<str> = id.into();
+        let new = || Arc::new(Account::new(Arc::clone(&id), Used::default()));
+        Arc::clone(self.keys.write().entry(Arc::clone(&id)).or_insert_with(new))
     }
 
     /// Adds what a key was let in for.
-    pub(super) fn add(&self, id: &str, events: u64, bytes: u64, requests: u64, at: Timestamp) {
-        self.with(id, |fresh| {
+    pub(super) fn add(
+        &self,
+        account: &Arc<Account>,
+        events: u64,
+        bytes: u64,
+        requests: u64,
+        at: Timestamp,
+    ) {
+        self.with(account, |fresh| {
             fresh.first_used.get_or_insert(at);
             fresh.last_used = fresh.last_used.max(Some(at));
             let spent = fresh.hours.entry(hour_of(at)).or_default();
@@ -106,8 +145,8 @@ impl Usage {
     }
 
     /// Adds what was refused to a key.
-    pub(super) fn refuse(&self, id: &str, reason: Reason, count: u64, at: Timestamp) {
-        self.with(id, |fresh| {
+    pub(super) fn refuse(&self, account: &Arc<Account>, reason: Reason, count: u64, at: Timestamp) {
+        self.with(account, |fresh| {
             let spent = fresh.hours.entry(hour_of(at)).or_default();
             match spent.refused.get_mut(reason.as_str()) {
                 Some(sum) => *sum += count,
@@ -116,47 +155,48 @@ impl Usage {
         });
     }
 
-    /// Writes what is not written yet, and forgets hours that are older than [`KEPT`].
-    pub(super) fn flush(&self, db: &Db, now: Timestamp) -> Result<(), GateError> {
-        // Held until it is written: nobody is to read it twice, or not at all.
-        let mut pending = self.pending.lock();
-        if pending.is_empty() {
-            std::mem::swap(&mut *pending, &mut *self.fresh.lock());
+    /// Puts what is not written yet beside the next commit, whatever that is.
+    pub(super) fn ride(&self, db: &Db) -> Result<(), GateError> {
+        let mut dirty = std::mem::take(&mut *self.dirty.lock());
+        while let Some(account) = dirty.pop() {
+            // What comes from here on makes it dirty again.
+            account.is_dirty.store(false, Ordering::Release);
+            if let Err(error) = account.ride(db) {
+                account.is_dirty.store(true, Ordering::Release);
+                dirty.push(account);
+                self.dirty.lock().append(&mut dirty);
+                return Err(error);
+            }
         }
-        if pending.is_empty() {
+        Ok(())
+    }
+
+    /// Forgets hours that are older than [`KEPT`], once a day.
+    pub(super) fn forget(&self, db: &Db, now: Timestamp) -> Result<(), GateError> {
+        let mut forgotten = self.forgotten.lock();
+        if *forgotten == Some(day_of(now)) {
             return Ok(());
         }
+        let oldest = hour_of(now) - KEPT;
         let mut write = Write::default();
-        let mut written = Vec::new();
-        for (id, fresh) in pending.iter() {
-            let mut used = self.written.read().get(id).cloned().unwrap_or_default();
-            let last = used.last_used;
-            used.add(fresh);
-            for (hour, spent) in &fresh.hours {
-                let key = place(id, *hour);
-                let mut sum = read(db.meta_get(&key)?);
-                sum.add(spent);
-                write.put(Family::Meta, key, encoded(&sum));
+        for (key, _) in db.meta_scan(HOURS)? {
+            if hour_in(&key).is_some_and(|hour| hour < oldest) {
+                write.delete(Family::Meta, key);
             }
-            if last.is_none_or(|last| day_of(last) != day_of(now)) {
-                forget(db, id, now, &mut write)?;
-            }
-            write.put(Family::Meta, [USED, id.as_bytes()].concat(), encoded(&used));
-            written.push((Arc::clone(id), used));
         }
-        db.commit(&write)?;
-        self.written.write().extend(written);
-        pending.clear();
+        if !write.is_empty() {
+            db.commit(&write)?;
+        }
+        *forgotten = Some(day_of(now));
         Ok(())
     }
 
     /// What a key was used for since it was made.
     pub(super) fn used(&self, id: &str) -> Used {
-        let (pending, fresh) = (self.pending.lock(), self.fresh.lock());
-        let mut used = self.written.read().get(id).cloned().unwrap_or_default();
-        for unwritten in [pending.get(id), fresh.get(id)].into_iter().flatten() {
-            used.add(unwritten);
-        }
+        let Some(account) = self.keys.read().get(id).cloned() else { return Used::default() };
+        let state = account.state.lock();
+        let mut used = state.used.clone();
+        used.add(&state.fresh);
         used
     }
 
@@ -170,30 +210,62 @@ impl Usage {
         to: Timestamp,
     ) -> Result<Vec<HourOfUse>, GateError> {
         let wanted = hour_of(from)..=hour_of(to);
-        let pending = self.pending.lock();
+        let account = self.keys.read().get(id).cloned();
+        let state = account.as_ref().map(|account| account.state.lock());
         let mut hours = BTreeMap::new();
         for (key, value) in db.meta_scan(&prefix(id))? {
             if let Some(hour) = hour_in(&key).filter(|hour| wanted.contains(hour)) {
                 hours.insert(hour, read(Some(value)));
             }
         }
-        let fresh = self.fresh.lock();
-        let unwritten = [pending.get(id), fresh.get(id)].into_iter().flatten();
-        for (hour, spent) in unwritten.flat_map(|unwritten| &unwritten.hours) {
-            if wanted.contains(hour) {
-                hours.entry(*hour).or_default().add(spent);
+        for state in state.iter() {
+            // What waits for a commit is newer than what was read.
+            let waiting = state.hours.iter().filter(|(hour, _)| wanted.contains(hour));
+            hours.extend(waiting.map(|(hour, spent)| (*hour, spent.clone())));
+            for (hour, spent) in &state.fresh.hours {
+                if wanted.contains(hour) {
+                    hours.entry(*hour).or_default().add(spent);
+                }
             }
         }
         let shown = |(hour, spent)| HourOfUse { hour: Timestamp::from_micros(hour * HOUR), spent };
         Ok(hours.into_iter().map(shown).collect())
     }
 
-    fn with(&self, id: &str, change: impl FnOnce(&mut Fresh)) {
-        let mut fresh = self.fresh.lock();
-        match fresh.get_mut(id) {
-            Some(fresh) => change(fresh),
-            None => change(fresh.entry(id.into()).or_default()),
+    fn with(&self, account: &Arc<Account>, change: impl FnOnce(&mut Fresh)) {
+        change(&mut account.state.lock().fresh);
+        if !account.is_dirty.swap(true, Ordering::AcqRel) {
+            self.dirty.lock().push(Arc::clone(account));
         }
+    }
+}
+
+impl Account {
+    fn new(id: Arc<str>, used: Used) -> Self {
+        let state = Mutex::new(State { used, ..State::default() });
+        Self { id, is_dirty: AtomicBool::new(false), state }
+    }
+
+    fn ride(&self, db: &Db) -> Result<(), GateError> {
+        let State { used, hours, fresh } = &mut *self.state.lock();
+        for hour in fresh.hours.keys() {
+            if !hours.contains_key(hour) {
+                hours.insert(*hour, read(db.meta_get(&place(&self.id, *hour))?));
+            }
+        }
+        let fresh = std::mem::take(fresh);
+        used.add(&fresh);
+        for (hour, spent) in &fresh.hours {
+            let sum = hours.entry(*hour).or_default();
+            sum.add(spent);
+            db.ride(place(&self.id, *hour), encoded(sum));
+        }
+        db.ride([USED, self.id.as_bytes()].concat(), encoded(used));
+        // What was written of older ones is durable long since.
+        while hours.len() > OPEN_HOURS {
+            hours.pop_first();
+        }
+        Ok(())
     }
 }
 
@@ -214,17 +286,6 @@ impl Used {
         self.last_used = self.last_used.max(fresh.last_used);
         fresh.hours.values().for_each(|spent| self.spent.add(spent));
     }
-}
-
-/// Takes out the hours of a key that are too old.
-fn forget(db: &Db, id: &str, now: Timestamp, write: &mut Write<'_>) -> Result<(), GateError> {
-    let oldest = hour_of(now) - KEPT;
-    for (key, _) in db.meta_scan(&prefix(id))? {
-        if hour_in(&key).is_some_and(|hour| hour < oldest) {
-            write.delete(Family::Meta, key.to_vec());
-        }
-    }
-    Ok(())
 }
 
 fn encoded(record: &impl Serialize) -> Vec<u8> {
@@ -257,6 +318,11 @@ fn day_of(time: Timestamp) -> i64 {
 }
 
 const USED: &[u8] = b"used/";
+
+const HOURS: &[u8] = b"usage/";
+
+/// Hours of a key that are known as they are in the store: its clock may be set back by one.
+const OPEN_HOURS: usize = 3;
 
 const HOUR: i64 = 3600 * SECOND;
 

@@ -270,7 +270,14 @@ impl Ingest {
         if session.listener.require_key {
             return Err(Refusal::key_required());
         }
-        Ok(self.sender(session, None, AuthMethod::Anonymous))
+        let sender = self.sender(session, None, AuthMethod::Anonymous);
+        if let Some(connection) = &mut session.connection {
+            connection.claim_project(&sender.project)?;
+            if let Some(rule) = connection.would_refuse() {
+                self.note_shadow(rule, 1, session.call(None));
+            }
+        }
+        Ok(sender)
     }
 
     fn judge(

@@ -73,9 +73,11 @@ impl Yard {
         let any =
             db::DiskConfig { min_free: ByteSize(0), min_free_percent: 0, ballast: ByteSize(0) };
         let room = Room::new(store.db().path(), &any);
+        let gate = Arc::clone(&self.gate);
         let run = move || {
+            let begin = || gate.ride_usage().unwrap();
             let writing = Writing { batcher: &batcher, store: &store, room: &room };
-            run_writer(writing, report, drop).unwrap();
+            run_writer(writing, begin, report, drop).unwrap();
         };
         self.writer = Some(std::thread::spawn(run));
         self

@@ -438,3 +438,28 @@ fn a_key_that_ends_gets_a_new_secret_which_its_webhook_alone_is_told() {
     assert!(!shown.to_string().contains(secret) && shown["rotated_at"].is_string(), "{shown}");
     assert!(!daemon.said().contains(secret.strip_prefix("lt_live_").unwrap()));
 }
+
+/// Whatever was acknowledged was counted: its usage is in the same commit.
+#[test]
+fn the_usage_of_what_was_acknowledged_outlives_a_crash() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    let (id, key) = daemon.create_key(&json!({"name": "k", "scopes": ["write:logs"]}));
+    let logs = json!({"logs": [{"message": "one"}, {"message": "two"}]});
+    let mut events = 0;
+    let mut daemon = daemon;
+    for _ in 0..3 {
+        for _ in 0..4 {
+            let (status, _) = daemon.call("POST", "/v1/logs/ingest", Some(&key), Some(&logs));
+            assert_eq!(status, 202);
+            events += 2;
+        }
+        daemon.kill();
+        daemon = Daemon::start(folder.path(), "");
+        let (_, usage) = daemon.call("GET", &format!("/v1/keys/{id}/usage"), None, None);
+        assert_eq!(usage["since_it_was_made"]["events"], events, "{usage}");
+        let hours = usage["hours"].as_array().unwrap();
+        let sum: u64 = hours.iter().map(|hour| hour["events"].as_u64().unwrap()).sum();
+        assert_eq!(sum, events, "{usage}");
+    }
+}

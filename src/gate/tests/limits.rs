@@ -212,3 +212,30 @@ fn rl_05_a_key_of_no_connections_has_none() {
     let some = key(&gate, r#"{"limits":{"connections":4294967295}}"#);
     assert!(gate.connect(Some(&some), ip(PEER)).is_ok());
 }
+
+#[test]
+fn a_project_has_so_many_connections_over_all_of_its_keys() {
+    let gate = gate(r#"{"limits":{"projects":{"shop":{"connections":2}}}}"#);
+    let of_shop = || key(&gate, r#"{"project":"shop"}"#);
+    let (one, two, other) = (of_shop(), of_shop(), key(&gate, "{}"));
+    let none = key(&gate, r#"{"project":"shop","limits":{"connections":0}}"#);
+    let first = gate.connect(Some(&one), ip(PEER)).unwrap();
+    let mut second = gate.connect(Some(&two), ip(PEER)).unwrap();
+    let rule = |refused: crate::gate::Refusal| refused.rule.as_str().to_owned();
+    let refused = gate.connect(Some(&one), ip(PEER)).unwrap_err();
+    assert_eq!(rule(refused), "limit:project:connections");
+    // Who has no key may be of the project too.
+    let mut keyless = gate.connect(None, ip(PEER)).unwrap();
+    assert!(keyless.claim_project(&gate.project("shop")).is_err());
+    // One that goes over to another project makes room, and takes none there if its key has none.
+    second.claim(&other).unwrap();
+    keyless.claim_project(&gate.project("shop")).unwrap();
+    drop(keyless);
+    assert_eq!(rule(second.claim(&none).unwrap_err()), "limit:key:connections");
+    let third = gate.connect(Some(&two), ip(PEER)).unwrap();
+    assert!(gate.connect(Some(&two), ip(PEER)).is_err());
+    drop((first, third));
+    let both = [&one, &two].map(|key| gate.connect(Some(key), ip(PEER)).unwrap());
+    assert!(gate.connect(Some(&one), ip(PEER)).is_err());
+    drop(both);
+}
