@@ -27,7 +27,8 @@ pub(crate) struct Daemon {
 pub(crate) struct Metrics(BTreeMap<String, f64>);
 
 impl Daemon {
-    pub(crate) fn start() -> Outcome<Self> {
+    /// Starts one with these settings beside those of all benchmarks.
+    pub(crate) fn start(settings: &[&str]) -> Outcome<Self> {
         let folder = tempfile::Builder::new().prefix("logtrace-bench").tempdir()?;
         let data = folder.path().join("data");
         let file = folder.path().join("logtrace.toml");
@@ -35,6 +36,7 @@ impl Daemon {
         let child = Command::new(env!("CARGO_BIN_EXE_logtrace"))
             .args(["serve", "--config"])
             .arg(&file)
+            .args(settings.iter().flat_map(|setting| ["--set", setting]))
             .stderr(File::create(folder.path().join("daemon.log"))?)
             .spawn()?;
         let config = ureq::Agent::config_builder()

@@ -78,7 +78,9 @@ struct Args {
 fn main() -> Outcome<()> {
     let args = Args::parse();
     println!("{}", machine());
-    let mut daemon = Daemon::start()?;
+    // What merges cost at some time is no cost of the turn that they fall into.
+    let settings: &[&str] = if args.journals.is_some() { &["store.merge_rate=0"] } else { &[] };
+    let mut daemon = Daemon::start(settings)?;
     let key = args.key.then(|| daemon.create_key()).transpose()?;
     let lines = args.lines.min(args.messages) / args.connections;
     let mut pools = pools(args.connections, lines, args.format, key.as_deref());

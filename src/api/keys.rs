@@ -15,7 +15,7 @@ use super::caller::{Allowed, Caller};
 use super::input::{Input, Params};
 use super::problem::Problem;
 use crate::audit::Act;
-use crate::gate::{GateError, Key, KeyInfo, NewKey, Rotation, Scope, Scopes};
+use crate::gate::{GateError, Key, KeyInfo, NewKey, Rotation, Scope, Scopes, Tier};
 use crate::ingest::now;
 use crate::kql;
 use crate::time::Timestamp;
@@ -70,6 +70,11 @@ pub(super) async fn create(
     let allowed = api.allow(&caller, Scope::AdminProjects)?;
     let new: NewKey = input.json(&api).await?;
     if !allowed.sees(&new.project, new.environment) || !has_all(&allowed, new.scopes) {
+        return Err(Problem::other_project());
+    }
+    // What a tier allows is a right too.
+    let own_tier = allowed.key.as_ref().map(|key| key.info().tier);
+    if !allowed.governs() && new.tier != Tier::default() && own_tier != Some(new.tier) {
         return Err(Problem::other_project());
     }
     if let Some(id) = &new.auto_rotate {

@@ -1,7 +1,8 @@
 //! The wall between the environments of a project.
 //!
 //! What a key wrote is of its environment, and what came without a key is of production. A caller
-//! with a key sees what is of its own, unless it governs the daemon.
+//! with a key sees what is of its own, unless it governs the daemon. Journals name keys as they are
+//! shown: masked, and with a prefix that tells production from the others.
 
 use serde_json::{Map, Value};
 
@@ -61,10 +62,33 @@ impl Wall {
     }
 }
 
+/// What of the journals a caller sees of its project; `None` where it governs the daemon and sees all.
+pub(super) fn of_journals(api: &Api, allowed: &Allowed) -> Option<Query> {
+    let key = allowed.key.as_ref().filter(|_| !allowed.governs())?;
+    let (own, project) = (key.info().environment, key.project());
+    let names = ["api_key", "subject"]; // of a call, and of an advisory about a key
+    if own == Environment::Production {
+        let test = || Literal::Wild(vec![Environment::Staging.prefix().to_owned(), String::new()]);
+        let others = names.map(|name| Query::Not(Box::new(is(name, test()))));
+        return Some(Query::And(others.to_vec()));
+    }
+    let masked = api.gate.masked_keys(|key| key.project == project && key.environment == own);
+    let own = names
+        .iter()
+        .flat_map(|name| masked.iter().map(|masked| is(name, Literal::Phrase(masked.clone()))));
+    Some(any(own.collect()))
+}
+
+fn is(name: &str, value: Literal) -> Query {
+    Query::Is { field: Some(Field::Name(name.to_owned())), value }
+}
+
 fn of_keys(keys: Vec<String>) -> Query {
-    let is =
-        |id| Query::Is { field: Some(Field::Name(KEY.to_owned())), value: Literal::Phrase(id) };
-    let mut each: Vec<_> = keys.into_iter().map(is).collect();
+    any(keys.into_iter().map(|id| is(KEY, Literal::Phrase(id))).collect())
+}
+
+/// What one of these finds.
+fn any(mut each: Vec<Query>) -> Query {
     match each.pop() {
         Some(one) if each.is_empty() => one,
         Some(last) => {

@@ -56,6 +56,18 @@ impl Gate {
         wanted.map(|info| info.id.clone()).collect()
     }
 
+    /// The secrets of the keys that are `wanted`, as they are shown: those that they have, and had
+    /// before the last rotation.
+    pub fn masked_keys(&self, wanted: impl Fn(&KeyInfo) -> bool) -> Vec<String> {
+        let keys = self.keys.load();
+        let wanted = keys.iter().map(|key| key.info()).filter(|info| wanted(info));
+        let masked = wanted.flat_map(|info| {
+            let before = info.previous.as_ref().map(|previous| &previous.masked);
+            std::iter::once(&info.masked).chain(before)
+        });
+        masked.cloned().collect()
+    }
+
     /// Takes a key back, at once and on open connections too. Once revoked it stays as it is.
     ///
     /// # Errors

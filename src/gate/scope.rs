@@ -144,7 +144,7 @@ impl Environment {
     }
 
     /// What its secrets begin with.
-    pub(super) fn prefix(self) -> &'static str {
+    pub fn prefix(self) -> &'static str {
         match self {
             Self::Production => "lt_live_",
             Self::Staging | Self::Development => "lt_test_",

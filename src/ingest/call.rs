@@ -4,9 +4,10 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use super::copies::Copies;
-use super::intake::{Intake, Source};
+use super::intake::Intake;
 use super::requests::Counted;
 use super::session::Session;
+use super::source::Source;
 use super::{Ingest, now};
 use crate::batch::Ticket;
 use crate::event::Event;

@@ -13,6 +13,7 @@ use super::reads::Datagram;
 use super::scrub::{scrub, taken};
 use super::sender::{Sender, who};
 use super::session::{NamedKey, Session};
+use super::source::Source;
 use super::{Ingest, skew};
 use crate::batch::Ticket;
 use crate::event::{Credential, Event, Known, Tag, Value};
@@ -73,21 +74,6 @@ enum Named<'a> {
     Sender(&'a Sender),
     /// One who may not, with the key that was shown, masked, and its project.
     Stranger(Option<NamedKey>),
-}
-
-/// What an event was parsed from.
-#[derive(Clone, Copy)]
-pub(super) struct Source<'a> {
-    /// The message, or the body that it came in with others.
-    pub(super) raw: &'a [u8],
-    /// Secrets that seem to be in there.
-    pub(super) suspects: usize,
-    /// Bytes that it is charged for.
-    pub(super) bytes: u64,
-    /// The length that it had before it was cut.
-    pub(super) original_len: Option<u64>,
-    /// Its place in the list that it came in.
-    pub(super) place: Option<usize>,
 }
 
 impl<'a> Intake<'a> {

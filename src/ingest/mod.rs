@@ -31,6 +31,7 @@ mod scrub;
 mod sender;
 mod session;
 mod skew;
+mod source;
 mod steady;
 #[cfg(test)]
 pub(crate) mod testing;

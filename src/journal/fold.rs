@@ -1,6 +1,6 @@
 //! Equal notes become one with a count.
 
-use std::collections::{HashMap, hash_map};
+use std::collections::{BTreeMap, HashMap, hash_map};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,12 +22,20 @@ use crate::time::Timestamp;
 /// Takes notes.
 #[derive(Debug, Default)]
 pub struct Journal {
-    open: Mutex<HashMap<Fold, Entry>>,
+    open: Mutex<Open>,
     singles: Mutex<Singles>,
     told: Mutex<Told>,
     settings: ArcSwap<Settings>,
     /// Where the settings are kept; nowhere in tests.
     db: Option<Arc<Db>>,
+}
+
+/// The notes of a second.
+#[derive(Debug, Default)]
+struct Open {
+    entries: HashMap<Fold, Entry>,
+    /// How many of them each journal has: a flood in one is not to cost another its details.
+    counts: BTreeMap<Which, usize>,
 }
 
 /// One entry of a journal, as it is to be stored.
@@ -203,7 +211,7 @@ impl Journal {
     /// of what was blocked so many times; it is asked even where that is not kept.
     pub fn drain(&self, mut score: impl FnMut(&Blocked, u64) -> u8) -> Vec<Note> {
         let singles = self.singles.lock().take();
-        let entries = std::mem::take(&mut *self.open.lock());
+        let entries = std::mem::take(&mut *self.open.lock()).entries;
         let single = |entry| (Which::Access, entry);
         let mut entries: Vec<_> = singles
             .into_iter()
@@ -222,18 +230,20 @@ impl Journal {
     }
 
     fn note(&self, mut fold: Fold, count: u64, now: Timestamp, mut what: What) {
-        let mut open = self.open.lock();
-        if open.len() >= MAX_OPEN && !open.contains_key(&fold) {
+        let Open { entries, counts } = &mut *self.open.lock();
+        let count_of = counts.entry(fold.journal).or_default();
+        if *count_of >= MAX_OPEN && !entries.contains_key(&fold) {
             (fold.peer, fold.key) = (None, None);
             what.forget_source();
         }
-        if open.len() >= 2 * MAX_OPEN && !open.contains_key(&fold) {
+        if *count_of >= 2 * MAX_OPEN && !entries.contains_key(&fold) {
             fold.rule = String::new();
             fold.target = String::new();
         }
-        match open.entry(fold) {
+        match entries.entry(fold) {
             hash_map::Entry::Occupied(mut known) => known.get_mut().add(count, now, &what),
             hash_map::Entry::Vacant(vacant) => {
+                *count_of += 1;
                 vacant.insert(Entry { what, count, first: now, last: now });
             }
         }
@@ -284,7 +294,7 @@ impl What {
     }
 }
 
-/// Different notes that are held apart in a second; past it they are told apart by less.
+/// Different notes of a journal that are held apart in a second; past it they are told apart by less.
 const MAX_OPEN: usize = 2048;
 
 #[cfg(test)]
@@ -345,5 +355,28 @@ mod tests {
         let notes = journal.drain(|_, count| u8::try_from(count).unwrap_or(100));
         assert!(notes.len() <= 2 * MAX_OPEN + 1);
         assert_eq!(notes.iter().map(|note| note.count).sum::<u64>(), 200_000);
+    }
+
+    #[test]
+    fn a_flood_in_one_journal_costs_no_other_its_details() {
+        let journal = Journal::default();
+        for n in 0..10_000_u32 {
+            let peer = std::net::Ipv4Addr::from(n).to_string();
+            journal.blocked(1, Timestamp::from_micros(0), blocked(&peer));
+        }
+        let now = Timestamp::from_micros(1);
+        let call = Call { peer: Some("192.0.2.1".parse().unwrap()), ..Call::default() };
+        journal.failed(1, now, Failed { call, code: "invalid_body", ..Failed::default() });
+        for subject in ["one", "two"] {
+            let subject = subject.to_owned();
+            journal.advise(now, Advisory { kind: "x", subject, ..Advisory::default() });
+        }
+        let notes = journal.drain(|_, _| 0);
+        let of = |journal, name| {
+            let own = notes.iter().filter(|note| note.journal == journal);
+            own.filter_map(|note| field(note, name)).collect::<Vec<_>>()
+        };
+        assert_eq!(of(Which::Failed, "source.ip"), ["192.0.2.1"]);
+        assert_eq!(of(Which::Advisory, "subject"), ["one", "two"]);
     }
 }

@@ -29,6 +29,7 @@
 //! | store and queries, without a daemon              | [`store`]    |
 //! | clocks that are wrong                            | [`clock`]    |
 //! | much at once, and much that is there              | [`scale`]    |
+//! | floods of what is refused                        | [`flood`]    |
 //! | starting, stopping, and wrong configurations     | [`life`]     |
 //! | the configuration read again                     | [`reload`]   |
 //! | certificates that are replaced                   | [`certificates`] |
@@ -51,6 +52,7 @@ mod damage;
 mod disk;
 mod failpoints;
 mod fluent;
+mod flood;
 mod gate;
 mod http;
 mod intake;

@@ -24,6 +24,7 @@ use super::problem::Problem;
 use super::query::run;
 use super::request::{Ask, Sort, Syntax};
 use super::route::{Needs, Route};
+use super::wall;
 use crate::audit::Act;
 use crate::gate::Scope;
 use crate::kql::{Literal, Query};
@@ -144,6 +145,7 @@ impl Search {
         if !allowed.governs() {
             let own = Literal::Phrase(allowed.project.to_string());
             all.push(filters::is("project", own));
+            all.extend(wall::of_journals(api, allowed));
         }
         if !all.is_empty() {
             all.push(std::mem::replace(&mut request.filter, Query::All));

@@ -119,3 +119,17 @@ async fn au_05_a_key_of_another_environment_than_the_apis() {
     assert_eq!((ask(&live).await, ask(&test).await), (200, 403));
     assert_eq!(house.noted("blocked").await[0]["reason"], "ENVIRONMENT_MISMATCH");
 }
+
+#[tokio::test]
+async fn au_09_nobody_gives_a_tier_that_they_lack() {
+    let house = House::open();
+    let scopes = r#""admin:projects","write:logs""#;
+    let (_, own) = house.key(scopes, "shop");
+    let (_, governs) = house.key(scopes, "default");
+    let make = async |key: &str, tier: &str| {
+        let new = json!({"name": "k", "project": "shop", "scopes": ["write:logs"], "tier": tier});
+        house.send(post("/v1/keys", &new.to_string()).key(key)).await.0.as_u16()
+    };
+    assert_eq!((make(&own, "standard").await, make(&own, "enterprise").await), (201, 403));
+    assert_eq!(make(&governs, "enterprise").await, 201);
+}

@@ -139,3 +139,37 @@ async fn ht_09_other_environments_of_the_project_are_not_there() {
     let (_, found) = house.send(post("/v1/logs/query", "{}").key(&everything)).await;
     assert_eq!(found["meta"]["count"], 1, "a key of production sees production: {found}");
 }
+
+#[tokio::test]
+async fn ht_09_journals_have_the_wall_between_environments_too() {
+    let house = House::open();
+    let places = [Environment::Production, Environment::Staging, Environment::Development];
+    let scopes = r#""read:logs","read:audit","admin:projects""#;
+    let keys = places.map(|place| house.key_in(scopes, "shop", place));
+    for (_, key) in &keys {
+        house.send(post("/v1/logs/query", "{}").key(key)).await;
+        house.send(post("/v1/logs/query", r#"{"filter":"("}"#).key(key)).await;
+        house.send(get("/v1/settings/logging").key(key)).await;
+    }
+    house.noted_at_least(3, "blocked").await;
+    for journal in ["access", "failed", "blocked"] {
+        for (place, (id, key)) in places.iter().zip(&keys) {
+            let masked = house.api.gate.key_by_id(id).unwrap().info().masked.clone();
+            for path in [format!("/v1/{journal}"), format!("/v1/{journal}?filter=not%20x")] {
+                let (status, answer) = house.send(get(&path).key(key)).await;
+                assert_eq!(status, StatusCode::OK, "{answer}");
+                let entries = answer["entries"].as_array().unwrap();
+                assert!(!entries.is_empty(), "{path} {place:?}");
+                for entry in entries {
+                    assert_eq!(entry["api_key"], masked, "{path} {place:?}: {entry}");
+                }
+            }
+            let groups = format!("/v1/{journal}?group_by=key");
+            let (_, groups) = house.send(get(&groups).key(key)).await;
+            for (_, (other, _)) in places.iter().zip(&keys).filter(|(other, _)| *other != place) {
+                let other = house.api.gate.key_by_id(other).unwrap().info().masked.clone();
+                assert!(!groups.to_string().contains(&other), "{groups}");
+            }
+        }
+    }
+}
