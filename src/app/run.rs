@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
+};
 use sd_notify::NotifyState;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -48,6 +50,7 @@ pub fn run(reader: Reader) -> Result<(), Failure> {
     let config = reader.read()?;
     let level = logging::begin(&config.log).map_err(|error| Failure::Build(error.into()))?;
     raise_descriptors();
+    forbid_dumps();
     let result = runtime.block_on(daemon(reader, config, level, signals));
     runtime.shutdown_timeout(Duration::from_secs(1));
     match result? {
@@ -177,6 +180,14 @@ fn raise_descriptors() {
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
     if let Err(error) = raised {
         debug!(%error, "cannot raise the number of descriptors");
+    }
+}
+
+/// Keeps what is in memory, the keys of connected senders among it, out of core dumps, and from other
+/// processes of the same user.
+fn forbid_dumps() {
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        warn!(%error, "core dumps of this process may hold keys");
     }
 }
 

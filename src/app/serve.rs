@@ -171,6 +171,21 @@ mod tests {
         assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
     }
 
+    /// HTTP/2 is not spoken, so its floods (resets, continuations, empty frames) end at the preface.
+    #[tokio::test]
+    async fn ht_05_what_begins_as_http_2_is_ended_at_once() {
+        let (at, _stop, _tasks) = server().await;
+        let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+        let resets = "\0\0\u{4}\u{3}\0\0\0\0\u{1}\0\0\0\u{8}".repeat(1000);
+        let (_, answer) = talk(at, &format!("{preface}{resets}")).await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 "), "{answer}");
+        assert!(!answer.contains(" 200 "), "{answer}");
+        let upgrade = "POST /echo HTTP/1.1\r\nhost: x\r\nconnection: upgrade, http2-settings, close\r\n\
+                       upgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\ncontent-length: 1\r\n\r\na";
+        let (_, answer) = talk(at, upgrade).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
     #[tokio::test]
     async fn ht_07_long_heads_are_refused() {
         let (at, _stop, _tasks) = server().await;

@@ -235,7 +235,7 @@ pub(super) struct KeysArgs {
 #[derive(Debug, Subcommand)]
 pub(super) enum KeysAction {
     /// Make a key; its secret is shown only now
-    Create(NewKeyArgs),
+    Create(Box<NewKeyArgs>),
     /// List keys
     List,
     /// Give a key a new secret, shown only now; the old one works too for a while
@@ -298,8 +298,8 @@ pub(super) struct NewKeyArgs {
     /// tier, or of the daemon
     #[arg(long)]
     pub(super) policy: Option<String>,
-    /// A limit of its own, such as events_per_second=1000, bytes_per_second=1MiB, burst=10s,
-    /// connections=20 or shadow=true. May be repeated
+    /// A limit of its own, such as `events_per_second=1000`, `bytes_per_second=1MiB`, `burst=10s`,
+    /// `connections=20` or `shadow=true`. May be repeated
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     pub(super) limits: Vec<String>,
     /// A client certificate that stands for it: `sha256:` and its fingerprint, or `san:` and a name

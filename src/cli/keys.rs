@@ -239,7 +239,7 @@ mod tests {
                 .to_vec(),
         };
         assert_eq!(limits(&["events".to_owned()]).unwrap_err().code(), 2);
-        let made = on_folder(&KeysAction::Create(new), &gate).unwrap();
+        let made = on_folder(&KeysAction::Create(Box::new(new)), &gate).unwrap();
         let secret = made["secret"].as_str().unwrap();
         assert!(ids::is_secret(secret.as_bytes()) && secret.starts_with("lt_test_"));
         let (limits, tier) = (&made["limits"], &made["tier"]);

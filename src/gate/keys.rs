@@ -88,19 +88,6 @@ impl Hash for Known {
     }
 }
 
-/// What looking for a key costs, for the test that says it is the same for all that there are not.
-#[cfg(test)]
-pub(super) mod work {
-    use std::cell::Cell;
-
-    thread_local! {
-        /// Hashes that were compared on this thread.
-        pub(in crate::gate) static COMPARED: Cell<u64> = const { Cell::new(0) };
-        /// Bytes that were hashed on this thread.
-        pub(in crate::gate) static HASHED: Cell<u64> = const { Cell::new(0) };
-    }
-}
-
 /// Has `name` stand for a key. For one that was revoked only where it stands for no other: its
 /// holder is refused then, and not taken for someone without a key.
 fn name_key<N: Clone + Eq + Hash>(
@@ -112,5 +99,18 @@ fn name_key<N: Clone + Eq + Hash>(
     let holder = names.entry(name.clone()).or_insert_with(|| Arc::clone(id));
     if is_good {
         *holder = Arc::clone(id);
+    }
+}
+
+/// What looking for a key costs, for the test that says it is the same for all that there are not.
+#[cfg(test)]
+pub(super) mod work {
+    use std::cell::Cell;
+
+    thread_local! {
+        /// Hashes that were compared on this thread.
+        pub(in crate::gate) static COMPARED: Cell<u64> = const { Cell::new(0) };
+        /// Bytes that were hashed on this thread.
+        pub(in crate::gate) static HASHED: Cell<u64> = const { Cell::new(0) };
     }
 }

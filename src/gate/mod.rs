@@ -27,6 +27,9 @@
 //! * *Bounded*: addresses are kept up to a configured number; keys and entries have limits.
 //! * *A forged source harms itself*: what datagrams spend, whose source address anyone can write,
 //!   is kept apart from what streams from that address spend.
+//! * *A refused client learns nothing of the reason*: a stream is not answered and stays open
+//!   whatever the key, as it may carry others; over HTTP one whose address is blocked is answered as
+//!   one without a key ([`Told`]). That a blocked address is cut, it sees from the cut.
 //! * *Loopback always gets in*: no block that is added may hold a loopback address, and those of
 //!   a file are passed over.
 

@@ -187,6 +187,9 @@ impl Usage {
         if !write.is_empty() {
             db.commit(&write)?;
         }
+        for account in self.keys.read().values() {
+            account.state.lock().hours.retain(|hour, _| *hour >= oldest);
+        }
         *forgotten = Some(day_of(now));
         Ok(())
     }

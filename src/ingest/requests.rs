@@ -12,14 +12,17 @@ use super::{Ingest, moment};
 use crate::gate::{Key, Quota, Reason, Refusal, RequestKind, Requested};
 use crate::journal::Call;
 
+/// What a call left a key of its hour; a refusal, where it had nothing left.
+type Left = Result<Quota, (Refusal, Quota)>;
+
 /// The keys that a call was counted for, and what that left them.
 #[derive(Debug, Default)]
-pub(super) struct Counted(Vec<(Arc<Key>, Result<Quota, (Refusal, Quota)>)>);
+pub(super) struct Counted(Vec<(Arc<Key>, Left)>);
 
 impl Counted {
     /// What is left to the key that has least left, of those that only the logs name.
     pub(super) fn least(&self) -> Option<Quota> {
-        let quota = |(_, counted): &(_, Result<Quota, (Refusal, Quota)>)| match counted {
+        let quota = |(_, left): &(_, Left)| match left {
             Ok(quota) | Err((_, quota)) => *quota,
         };
         self.0.iter().map(quota).min_by_key(|quota| quota.remaining)
@@ -74,16 +77,9 @@ impl Ingest {
     /// # Errors
     ///
     /// The key has had all that it may in this hour. This is counted, and for the caller to note.
-    pub async fn request(
-        &self,
-        key: &Key,
-        kind: RequestKind,
-        call: impl FnOnce() -> Call,
-    ) -> Result<Quota, (Refusal, Quota)> {
+    pub async fn request(&self, key: &Key, kind: RequestKind, call: impl FnOnce() -> Call) -> Left {
         let (counted, must_sync) = self.count(key, kind, call);
-        if counted.is_err() {
-            return counted;
-        }
+        let quota = counted?;
         // On a disk without room queries go on.
         if must_sync && !self.is_held() {
             let gate = Arc::clone(&self.gate);
@@ -92,16 +88,11 @@ impl Ingest {
                 debug!(%error, "cannot keep what a key spent of its hour");
             }
         }
-        counted
+        Ok(quota)
     }
 
     /// Counts a request; says too whether that must be synced before it is answered.
-    fn count(
-        &self,
-        key: &Key,
-        kind: RequestKind,
-        call: impl FnOnce() -> Call,
-    ) -> (Result<Quota, (Refusal, Quota)>, bool) {
+    fn count(&self, key: &Key, kind: RequestKind, call: impl FnOnce() -> Call) -> (Left, bool) {
         let requested = self.gate.request(key, kind, moment(), self.elapsed());
         let Requested { quota, rule, is_over, is_shadow, must_sync } = requested;
         if let Some(rule) = rule {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
 use serde_json::json;
@@ -377,4 +378,30 @@ fn client_certificates_are_optional_or_required_as_configured() {
     let refused =
         daemon.metrics().get("logtrace_tls_handshake_failures_total{listener=\"required\"}");
     assert_eq!(refused, 2);
+}
+
+#[test]
+fn au_07_no_secret_is_in_arguments_environment_or_a_core_dump() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    let (_, secret) = daemon.create_key(&json!({"name": "agent", "scopes": ["write:logs"]}));
+    // A connection that lives has the key in memory, to compare the next with.
+    let mut stream = daemon.connect("tcp");
+    stream
+        .write_all(format!("<13>1 - h a - - [lt@1 key=\"{secret}\"] alive\n").as_bytes())
+        .unwrap();
+    daemon.find("message:alive");
+    let process = std::path::PathBuf::from(format!("/proc/{}", daemon.pid().as_raw_nonzero()));
+    for file in ["cmdline", "environ"] {
+        let bytes = fs::read(process.join(file)).unwrap();
+        assert!(!String::from_utf8_lossy(&bytes).contains(digits(&secret)), "{file}");
+    }
+    // However large a dump may be, there is none.
+    let any = rustix::process::Rlimit { current: None, maximum: None };
+    let core = rustix::process::Resource::Core;
+    let _as_far_as_may_be = rustix::process::prlimit(Some(daemon.pid()), core, any).is_ok();
+    rustix::process::kill_process(daemon.pid(), rustix::process::Signal::ABORT).unwrap();
+    let ended = daemon.ended();
+    assert!(!ended.core_dumped(), "{ended}");
+    au_07_is_nowhere(folder.path(), &secret);
 }

@@ -48,6 +48,7 @@ fn au_02_only_the_very_secret_finds_the_key() {
 #[test]
 fn au_02_guesses_that_differ_in_any_octet_cost_the_same() {
     const GUESSES: u64 = 4000;
+    type Guess<'g> = (&'g str, &'g dyn Fn(u64) -> Vec<u8>);
     let gate = gate("{}");
     let secrets: Vec<_> = (0..500).map(|_| create(&gate, "{}").1).collect();
     let wrong_at = |place: usize, n: u64| {
@@ -64,7 +65,7 @@ fn au_02_guesses_that_differ_in_any_octet_cost_the_same() {
         (HASHED.get() - before.0, COMPARED.get() - before.1)
     };
     let far = |n: u64| format!("lt_live_{:032x}", u128::from(n) << 64).into_bytes();
-    let classes: [(&str, &dyn Fn(u64) -> Vec<u8>); 4] = [
+    let classes: [Guess<'_>; 4] = [
         ("the first octet", &|n| wrong_at(0, n)),
         ("the first digit", &|n| wrong_at(8, n)),
         ("the last digit", &|n| wrong_at(last, n)),

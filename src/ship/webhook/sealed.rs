@@ -171,12 +171,12 @@ mod tests {
     #[test]
     fn the_key_is_the_owners_alone_and_a_damaged_one_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        drop(Seal::open(folder.path()).unwrap());
+        let _seal = Seal::open(folder.path()).unwrap();
         let path = folder.path().join(NAME);
         let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(), 0o600);
         fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
-        drop(Seal::open(folder.path()).unwrap());
+        let _seal = Seal::open(folder.path()).unwrap();
         assert_eq!(mode(), 0o600);
         fs::write(&path, "short").unwrap();
         let error = Seal::open(folder.path()).unwrap_err().to_string();
