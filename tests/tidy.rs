@@ -36,6 +36,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("quinn_udp::", &["net"]),
     ("socket2::", &["net"]),
     ("rustix::", &["db", "net", "app"]),
+    ("nix::", &["net"]),
     ("axum::", &["net", "api", "admin", "app"]),
     ("hyper::", &["net", "api", "admin", "app"]),
     ("hyper_util::", &["net", "api", "admin", "app"]),

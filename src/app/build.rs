@@ -17,7 +17,7 @@ use crate::gate::{Gate, LIMIT_RULES, Reason};
 use crate::ingest::{Format, Ingest, Listener, now};
 use crate::journal::{Journal, Which};
 use crate::metrics::{Gauges, Ledger, Page};
-use crate::net::{self, Door, Drops, Inherited, Listen, ListenerConfig, Protocol, Transport};
+use crate::net::{self, Door, Drops, Inherited, Listen, ListenerConfig, Transport};
 use crate::query::CursorKey;
 use crate::ship::{ForwardConfig, Outbound, Target, Webhooks};
 use crate::store::Store;
@@ -253,14 +253,7 @@ fn of_calls(config: &Config, ledger: &Ledger) -> Listener {
 }
 
 pub(super) fn described(config: &ListenerConfig, ledger: &Ledger) -> Listener {
-    let protocol = match config.protocol {
-        Protocol::Syslog => "syslog",
-        Protocol::Logstash => "logstash",
-        Protocol::Http => "http",
-        Protocol::Relp => "relp",
-        Protocol::Beats => "beats",
-        Protocol::Fluent => "fluent",
-    };
+    let protocol = config.protocol.name();
     let transport = match (config.transport, &config.tls) {
         (Transport::Unix, _) => "unix",
         (Transport::Unixgram, _) => "unixgram",

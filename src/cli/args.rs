@@ -118,7 +118,7 @@ pub(super) enum Protocol {
     Syslog,
     /// Logstash's JSON
     Logstash,
-    /// Graylog's format, which is not read yet
+    /// Graylog's JSON
     Gelf,
 }
 

@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 /// How to read the input.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Setup {
-    is_json: bool,
+    protocol: Protocol,
     framing: Framing,
     received_at: Option<Timestamp>,
     peer: Option<IpAddr>,
@@ -30,17 +30,8 @@ pub(super) fn run(args: &ParseArgs) -> Result<(), Failure> {
 
 impl Setup {
     pub(super) fn new(args: &ParseArgs) -> Result<Self, Failure> {
-        let is_json = match args.protocol {
-            Protocol::Syslog => false,
-            Protocol::Logstash => true,
-            Protocol::Gelf => {
-                let text = "--protocol: expected syslog or logstash, but found gelf, which this \
-                            version does not read";
-                return Err(Failure::Usage(text.to_owned()));
-            }
-        };
         let framing = match args.framing {
-            None if is_json => Framing::Lf,
+            None if args.protocol == Protocol::Logstash => Framing::Lf,
             None | Some(args::Framing::Auto) => Framing::Auto,
             Some(args::Framing::Octet) => Framing::Octet,
             Some(args::Framing::Lf) => Framing::Lf,
@@ -55,13 +46,15 @@ impl Setup {
                 ))
             })?),
         };
-        Ok(Self { is_json, framing, received_at, peer: args.peer })
+        Ok(Self { protocol: args.protocol, framing, received_at, peer: args.peer })
     }
 
     /// Writes the events of all messages of `input`.
     pub(super) fn parse(&self, input: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
         let mut decoder = match self.framing {
-            Framing::Auto if self.is_json => Decoder::Json(Box::new(JsonValues::new(MAX_MESSAGE))),
+            Framing::Auto if self.protocol != Protocol::Syslog => {
+                Decoder::Json(Box::new(JsonValues::new(MAX_MESSAGE)))
+            }
             framing => Decoder::Frames(Box::new(Frames::new(framing, MAX_MESSAGE))),
         };
         let mut spare = Event::default();
@@ -82,7 +75,7 @@ impl Setup {
     ) -> io::Result<()> {
         let received_at = self.received_at.unwrap_or_else(now);
         let cx = Context { received_at, zone_offset: 0, keep_original: false };
-        if !self.is_json {
+        if self.protocol == Protocol::Syslog {
             parse::syslog(raw, &cx, event);
             return self.show(event, original_len, &cx, output);
         }
@@ -93,7 +86,11 @@ impl Setup {
             }
         };
         // What is no JSON came as an event with a tag, which says so.
-        let _tagged = parse::json::json(raw, &cx, event, &mut each).is_err();
+        let read = match self.protocol {
+            Protocol::Gelf => parse::json::gelf(raw, &cx, event, &mut each),
+            _ => parse::json::json(raw, &cx, event, &mut each),
+        };
+        let _tagged = read.is_err();
         result
     }
 

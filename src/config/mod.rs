@@ -126,6 +126,8 @@ impl Default for Config {
                 listener("logstash-udp", Protocol::Logstash, Transport::Udp, 5000),
                 listener("relp", Protocol::Relp, Transport::Tcp, 2514),
                 listener("beats", Protocol::Beats, Transport::Tcp, 5044),
+                listener("gelf-tcp", Protocol::Gelf, Transport::Tcp, 12201),
+                listener("gelf-udp", Protocol::Gelf, Transport::Udp, 12201),
             ],
         }
     }

@@ -23,7 +23,7 @@ fn the_shipped_file_spells_out_every_section() {
     {
         assert!(shipped.get(section).is_some_and(toml::Value::is_table), "[{section}]");
     }
-    assert_eq!(shipped["listener"].as_array().unwrap().len(), 6);
+    assert_eq!(shipped["listener"].as_array().unwrap().len(), 8);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Where a JSON object or array ends, by brackets and strings alone.
 
-use memchr::memchr3;
+use memchr::{memchr, memchr3};
 
 /// The state of a search within one object or array.
 ///
@@ -29,8 +29,8 @@ enum Place {
 pub(super) enum Stop {
     /// The value ends before this offset.
     Whole(usize),
-    /// The value was left open: at this offset is an LF no string can hold, or on a new line a
-    /// bracket that cannot follow what came before it.
+    /// The value was left open: at this offset is an LF no string can hold, a NUL, or on a new line
+    /// a bracket that cannot follow what came before it.
     Broken(usize),
     /// The bracket at this offset is nested too deep.
     TooDeep(usize),
@@ -51,7 +51,12 @@ impl JsonScan {
                 }
                 Place::String => {
                     let rest = text.get(at..).unwrap_or_default();
-                    let Some(hit) = memchr3(b'"', b'\\', b'\n', rest) else { return Stop::NotYet };
+                    let hit = memchr3(b'"', b'\\', b'\n', rest);
+                    let text = hit.and_then(|hit| rest.get(..hit)).unwrap_or(rest);
+                    if let Some(nul) = memchr(0, text) {
+                        return Stop::Broken(at + nul);
+                    }
+                    let Some(hit) = hit else { return Stop::NotYet };
                     at += hit;
                     self.place = match rest.get(hit) {
                         Some(b'"') => Place::Outside,
@@ -59,7 +64,7 @@ impl JsonScan {
                         _ => return Stop::Broken(at),
                     };
                 }
-                Place::Escape if byte == b'\n' => return Stop::Broken(at),
+                Place::Escape if matches!(byte, b'\n' | 0) => return Stop::Broken(at),
                 Place::Escape => self.place = Place::String,
             }
             at += 1;
@@ -75,6 +80,7 @@ impl JsonScan {
                 return None;
             }
             b' ' | b'\t' | b'\r' => return None,
+            0 => return Some(Stop::Broken(at)),
             b'"' => self.place = Place::String,
             b'{' | b'[' => {
                 if self.new_line && !matches!(self.last, b'[' | b',' | b':') {
@@ -122,6 +128,9 @@ mod tests {
             ("{\n{\"b\":2}",               Stop::Broken(2)),
             ("{\"a\n\":1}",                Stop::Broken(3)),
             ("{\"a\\\n\":1}",              Stop::Broken(4)),
+            ("{\"a\":1\0{}",               Stop::Broken(6)),
+            ("{\"a\0\"}",                  Stop::Broken(3)),
+            ("{\"a\\\0\"}",                Stop::Broken(4)),
             ("{\"a\":1",                   Stop::NotYet),
             ("{\"a",                       Stop::NotYet),
         ];

@@ -1,6 +1,6 @@
 //! JSON values on a stream, for Logstash's `json` codec.
 
-use memchr::memchr;
+use memchr::memchr2;
 
 use super::count::{BOM, Is};
 use super::json_scan::{JsonScan, Stop};
@@ -9,12 +9,12 @@ use super::{Found, FrameErrors, Step, trimmed_len};
 
 /// Cuts a stream into JSON objects and arrays of at most `max_len` bytes, each a message.
 ///
-/// They may follow one another with any white space between or none, and may span lines. What
-/// begins neither is a message up to LF, for its parser to refuse. Logstash takes each read for a
+/// They may follow one another with any white space or NUL between or none, and may span lines.
+/// What begins neither is a message up to LF or NUL, for its parser to refuse. Logstash takes each read for a
 /// value, and so depends on segments; this does not.
 ///
 /// A value left open does not swallow those after it: it ends at an LF within a string, which JSON
-/// does not allow, and where a bracket on a new line cannot be part of it. One nested too deep for
+/// does not allow, at a NUL, and where a bracket on a new line cannot be part of it. One nested too deep for
 /// any parser ends at LF.
 #[derive(Debug)]
 pub struct JsonValues {
@@ -99,11 +99,13 @@ impl JsonValues {
                     }
                     Stop::NotYet => return self.wait(rest, at, |seen| State::Value { scan, seen }),
                 },
-                State::Text { seen } => match memchr(b'\n', rest.get(seen..).unwrap_or_default()) {
-                    Some(hit) => (seen + hit, seen + hit + 1),
-                    None if eof => (rest.len(), rest.len()),
-                    None => return self.wait(rest, at, |seen| State::Text { seen }),
-                },
+                State::Text { seen } => {
+                    match memchr2(b'\n', 0, rest.get(seen..).unwrap_or_default()) {
+                        Some(hit) => (seen + hit, seen + hit + 1),
+                        None if eof => (rest.len(), rest.len()),
+                        None => return self.wait(rest, at, |seen| State::Text { seen }),
+                    }
+                }
             };
             self.state = State::Between;
             return self.finish(rest, at, end, next);

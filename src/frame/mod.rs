@@ -14,14 +14,16 @@
 //! |-------------------------------|----------------------|-------------------------------------------|
 //! | syslog over TCP, TLS, unix    | [`Frames`]           | RFC 6587 §3.4.1 and §3.4.2, RFC 5425 §4.3 |
 //! | Logstash `json_lines`, `line` | [`Frames`], LF       | one line, one message                     |
-//! | Logstash `json`               | [`JsonValues`]       | RFC 8259, values one after the other      |
+//! | Logstash `json`, GELF on TCP  | [`JsonValues`]       | RFC 8259, values one after the other      |
 //! | RELP                          | [`Relp`]             | librelp, `doc/relp.md`                    |
 //! | Beats                         | [`Lumberjack`]       | lumberjack, versions 1 and 2              |
 //! | Fluentd's `forward`           | [`Fluent`]           | Forward Protocol Specification v1         |
 //! | any datagram                  | [`datagram()`]       | RFC 5426 §3.1                             |
+//! | GELF over UDP                 | [`Chunks`]           | GELF 1.1, chunks                          |
 //! | systemd-journal-upload        | [`JournalExport`]    | systemd, Journal Export Formats           |
 //! | HTTP bodies                   | [`inflate()`]        | RFC 9110 §8.4.1, RFC 8878, snappy         |
 //! | those that go on for hours    | [`Inflating`]        | RFC 8878                                  |
+//! | streams of any protocol       | [`recognize()`]      | their first bytes                         |
 //! | streams from a proxy          | [`proxy()`]          | PROXY protocol, versions 1 and 2          |
 //!
 //! The caller owns the buffer: it reads into it, calls `next` until that wants more, and drops
@@ -51,6 +53,7 @@ mod ends;
 mod errors;
 mod fluent;
 mod frames;
+mod gelf;
 mod inflate;
 mod inflating;
 mod journal_export;
@@ -59,6 +62,7 @@ mod json_values;
 mod lumberjack;
 mod oversize;
 mod proxy;
+mod recognize;
 mod relp;
 mod snappy;
 #[cfg(test)]
@@ -69,12 +73,17 @@ pub use self::dialogue::{Dialogue, ProtocolError};
 pub use self::errors::FrameErrors;
 pub use self::fluent::Fluent;
 pub use self::frames::Frames;
+pub use self::gelf::{
+    Chunk, Chunks, MAX_CHUNKS, MAX_PENDING, MAX_PENDING_BYTES, MAX_PENDING_OF_ONE, VALIDITY,
+    gelf_payload,
+};
 pub use self::inflate::{Encoding, InflateError, inflate};
 pub use self::inflating::Inflating;
 pub use self::journal_export::JournalExport;
 pub use self::json_values::JsonValues;
 pub use self::lumberjack::Lumberjack;
 pub use self::proxy::{MAX_PROXY, Proxy, proxy};
+pub use self::recognize::{MAX_RECOGNIZED, Spoken, recognize};
 pub use self::relp::Relp;
 
 use serde::{Deserialize, Serialize};

@@ -57,7 +57,7 @@ impl Inspector {
             let is_clean = std::mem::take(&mut self.is_clean);
             let found = if is_clean { content.find_textless(raw) } else { content.find(raw) };
             self.found = found.into_iter().cloned().collect();
-            let has_escapes = matches!(format, Format::Json | Format::Beats);
+            let has_escapes = matches!(format, Format::Json | Format::Beats | Format::Gelf);
             self.look_inside = has_escapes && memchr(b'\\', raw).is_some();
         }
     }

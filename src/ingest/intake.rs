@@ -8,7 +8,7 @@ use super::copies::Copies;
 use super::decoder::Decoder;
 use super::identities::Claim;
 use super::listener::{Format, Listener};
-use super::local::Local;
+use super::local::{Local, show};
 use super::reads::Datagram;
 use super::scrub::{scrub, taken};
 use super::sender::{Sender, who};
@@ -28,7 +28,7 @@ use crate::time::Timestamp;
 
 /// The messages of one read on their way into `rows`.
 pub(super) struct Intake<'a> {
-    ingest: &'a Ingest,
+    pub(super) ingest: &'a Ingest,
     rows: &'a mut Rows,
     at: Timestamp,
     run: Option<Run>,
@@ -109,7 +109,9 @@ impl<'a> Intake<'a> {
     ) {
         let cut = (len > bytes.len()).then_some(len as u64);
         let mut decoder = match session.listener.format {
-            Format::Json | Format::Beats => Decoder::Json(Box::new(JsonValues::new(max_len))),
+            Format::Json | Format::Beats | Format::Gelf => {
+                Decoder::Json(Box::new(JsonValues::new(max_len)))
+            }
             Format::Line => Decoder::Frames(Box::new(Frames::new(Framing::Lf, max_len))),
             Format::Syslog | Format::JournalExport => {
                 let (bytes, original_len) = datagram(bytes, max_len);
@@ -167,7 +169,7 @@ impl<'a> Intake<'a> {
                 parse::journal(raw, &cx, &mut event);
                 self.event(session, &mut event, source);
             }
-            Format::Json | Format::Beats => {
+            Format::Json | Format::Beats | Format::Gelf => {
                 self.values(session, local.as_ref(), source, &mut event);
             }
         }
@@ -185,16 +187,20 @@ impl<'a> Intake<'a> {
         event: &mut Event<'e>,
     ) {
         let (cx, raw) = (self.context(&session.listener), source.raw);
-        let is_beats = session.listener.format == Format::Beats;
+        let format = session.listener.format;
         let mut each = |event: &mut Event<'e>| {
             show(local, event);
             self.event(session, event, source);
             source.bytes = 0; // the events of one line have its bytes once
         };
         // What is no JSON came as an event with a tag, which says so.
-        let read = if is_beats { parse::json::beats } else { parse::json::json };
-        let _tagged = read(raw, &cx, event, &mut each).is_err();
-        if is_beats && source.bytes > 0 {
+        let read = match format {
+            Format::Beats => parse::json::beats(raw, &cx, event, &mut each),
+            Format::Gelf => parse::json::gelf(raw, &cx, event, &mut each),
+            _ => parse::json::json(raw, &cx, event, &mut each),
+        };
+        let _tagged = read.is_err();
+        if format == Format::Beats && source.bytes > 0 {
             // Its sender counts it, though there is nothing in it.
             session.listener.account.fail(Failure::Empty, 1, source.bytes);
         }
@@ -470,14 +476,6 @@ impl<'a> Intake<'a> {
             ..Failed::default()
         };
         self.ingest.note_failure(1, failed);
-    }
-}
-
-/// Adds what is known of a sender on this machine.
-#[inline]
-fn show<'e>(local: Option<&'e Local>, event: &mut Event<'e>) {
-    if let Some(local) = local {
-        local.show(event);
     }
 }
 

@@ -14,6 +14,8 @@ pub enum Format {
     Syslog,
     /// Logstash's `json_lines` and `json`.
     Json,
+    /// GELF.
+    Gelf,
     /// Logstash's `line`.
     Line,
     /// Entries of systemd's journal.
@@ -23,7 +25,7 @@ pub enum Format {
 }
 
 /// A configured socket, as the way of its messages sees it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Listener {
     /// Its name in the configuration, the metrics and the journals.
     pub name: Arc<str>,

@@ -56,6 +56,14 @@ impl Local {
     }
 }
 
+/// Adds what is known of a sender on this machine, if that is where it is.
+#[inline]
+pub(super) fn show<'e>(local: Option<&'e Local>, event: &mut Event<'e>) {
+    if let Some(local) = local {
+        local.show(event);
+    }
+}
+
 /// The fields that hold the process; senders cannot write them (`event::RESERVED`).
 const NAMES: [&str; 3] = ["peer.pid", "peer.uid", "peer.gid"];
 

@@ -20,6 +20,7 @@ mod clock;
 mod content;
 mod copies;
 mod decoder;
+mod gelf;
 mod identities;
 mod intake;
 mod listener;

@@ -8,13 +8,13 @@ use rustc_hash::FxHashMap;
 
 use super::decoder::Decoder;
 use super::intake::Intake;
-use super::listener::Listener;
+use super::listener::{Format, Listener};
 use super::local::Process;
 use super::scrub::Suspects;
 use super::session::Session;
 use super::{Ingest, now};
 use crate::batch::Ticket;
-use crate::frame::{ProtocolError, Step};
+use crate::frame::{Chunks, ProtocolError, Step};
 use crate::gate::{Reason, Refusal, Stage};
 use crate::ids;
 use crate::journal::Failed;
@@ -54,6 +54,8 @@ pub struct Datagram<'d> {
 /// The senders of datagrams that a listener remembers.
 #[derive(Debug, Default)]
 pub struct Peers {
+    /// The chunks of messages of which others are missing.
+    pub(super) chunks: Chunks<IpAddr>,
     /// The name of this machine, where all of them are on it.
     host: Option<Arc<str>>,
     pub(super) sessions: FxHashMap<IpAddr, Session>,
@@ -148,7 +150,7 @@ impl Ingest {
             peers.sessions.clear(); // forgets no more than who they were
         }
         self.note_datagrams(peers);
-        let Peers { sessions, host, .. } = peers;
+        let Peers { sessions, host, chunks, .. } = peers;
         let mut datagrams = datagrams.peekable();
         let fill = |rows: &mut Rows| {
             let at = now();
@@ -164,12 +166,19 @@ impl Ingest {
                 // Datagrams in a row of one sender are charged and booked together.
                 while let Some(datagram) = datagrams.next_if(|next| next.peer == peer) {
                     session.set_process(datagram.process);
-                    intake.datagram(session, datagram, max_len);
+                    if listener.format == Format::Gelf {
+                        let chunk = chunks.take(peer, datagram.bytes, self.elapsed());
+                        intake.gelf(session, chunk, datagram, max_len);
+                    } else {
+                        intake.datagram(session, datagram, max_len);
+                    }
                 }
                 intake.finish(session);
             }
         };
-        self.batcher.append(fill).await.1
+        let ticket = self.batcher.append(fill).await.1;
+        self.book_given_up(peers, listener);
+        ticket
     }
 }
 

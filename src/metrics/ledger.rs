@@ -56,6 +56,8 @@ pub enum Failure {
     Store,
     /// It was a copy of one that is stored, and its sender is told that it is.
     Duplicate,
+    /// A part of it did not come in time.
+    Incomplete,
 }
 
 impl Ledger {
@@ -185,8 +187,14 @@ impl Counts {
 
 impl Failure {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 5] =
-        [Self::Empty, Self::Malformed, Self::TooLarge, Self::Store, Self::Duplicate];
+    pub const ALL: [Self; 6] = [
+        Self::Empty,
+        Self::Malformed,
+        Self::TooLarge,
+        Self::Store,
+        Self::Duplicate,
+        Self::Incomplete,
+    ];
 
     /// The value of the label `reason`.
     pub const fn as_str(self) -> &'static str {
@@ -196,6 +204,7 @@ impl Failure {
             Self::TooLarge => "TOO_LARGE",
             Self::Duplicate => "DUPLICATE",
             Self::Store => "STORE",
+            Self::Incomplete => "INCOMPLETE",
         }
     }
 }
@@ -228,7 +237,7 @@ mod tests {
         check();
         let counts = listener.counts();
         assert_eq!((counts.received, counts.stored, counts.in_flight), (15, 6, 0));
-        assert_eq!((counts.blocked, counts.failed), (vec![0, 3], [2, 0, 0, 4, 0]));
+        assert_eq!((counts.blocked, counts.failed), (vec![0, 3], [2, 0, 0, 4, 0, 0]));
     }
 
     #[test]

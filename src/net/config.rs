@@ -1,5 +1,8 @@
 //! `[[listener]]`: one configured socket.
 
+pub(super) use super::protocol::{Codec, OnRefused};
+pub use super::protocol::{Protocol, Transport};
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,7 +23,8 @@ use crate::ingest::Format;
 pub struct ListenerConfig {
     /// Its name in metrics and journals. Range: 1 to 64 letters, digits, `-`, `_`, `.`.
     pub name: String,
-    /// What senders speak: `syslog`, `logstash`, `beats`, `relp`, `fluent` or `http`.
+    /// What senders speak: `syslog`, `logstash`, `beats`, `gelf`, `relp`, `fluent`, `http`, or
+    /// `auto`: any of them but `fluent`, told by the first bytes of a connection.
     pub protocol: Protocol,
     /// How it comes: `tcp`, `udp`, `unix` (a stream) or `unixgram` (datagrams, as at `/dev/log`).
     pub transport: Transport,
@@ -91,6 +95,10 @@ pub struct ListenerConfig {
     pub elasticsearch_version: String,
     /// TLS, where there is to be any.
     pub tls: Option<TlsConfig>,
+    /// Whether connections without TLS are refused by a listener with `protocol = "auto"`; others
+    /// that have a certificate do so in any case. Default: false.
+    #[serde(default)]
+    pub require_tls: bool,
     /// Proxies that say for whom they connect. Default: none.
     pub proxy: Option<ProxyConfig>,
 }
@@ -105,6 +113,13 @@ pub struct TlsConfig {
     pub key: PathBuf,
     /// Who vouches for clients. Default: clients show no certificate.
     pub client_ca: Option<PathBuf>,
+    /// Certificates of clients that were revoked since: lists in PEM form, of all who vouch for
+    /// clients. A client is refused whose authority has none in it. Default: none is revoked.
+    pub client_crl: Option<PathBuf>,
+    /// Whether a private key that everyone on the machine can read is refused; else it is warned
+    /// of. Default: false.
+    #[serde(default)]
+    pub refuse_exposed_key: bool,
     /// Whether a client without a certificate is refused. Default: false.
     #[serde(default)]
     pub require_client_cert: bool,
@@ -112,62 +127,6 @@ pub struct TlsConfig {
     /// label `web` does, if this is `logs.example` and a key has it. Anyone can read and send it.
     /// Default: no name shows a key.
     pub key_domain: Option<String>,
-}
-
-/// What senders speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Protocol {
-    /// RFC 5424 and RFC 3164.
-    Syslog,
-    /// Logstash's tcp and udp outputs.
-    Logstash,
-    /// All that comes over HTTP.
-    Http,
-    /// Syslog messages that are acknowledged, as rsyslog's `omrelp` sends them.
-    Relp,
-    /// Fluentd's and Fluent Bit's forward protocol.
-    Fluent,
-    /// Beats and others that speak lumberjack, versions 1 and 2.
-    Beats,
-}
-
-/// What becomes of a sender who may not pass.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OnRefused {
-    /// It is told that its events were taken, and they are dropped.
-    #[default]
-    Acknowledge,
-    /// Its connection is closed.
-    Close,
-}
-
-/// How bytes come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Transport {
-    /// A stream.
-    Tcp,
-    /// Datagrams.
-    Udp,
-    /// A stream of a process on this machine.
-    Unix,
-    /// Datagrams of processes on this machine.
-    Unixgram,
-}
-
-/// How Logstash events are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Codec {
-    /// A JSON value on each line.
-    #[default]
-    JsonLines,
-    /// JSON values one after the other.
-    Json,
-    /// Text lines.
-    Line,
 }
 
 impl ListenerConfig {
@@ -203,6 +162,7 @@ impl ListenerConfig {
             body_timeout: default_body_timeout(),
             elasticsearch_version: elasticsearch_version(),
             tls: None,
+            require_tls: false,
             proxy: None,
         }
     }
@@ -220,8 +180,9 @@ impl ListenerConfig {
     /// How its messages are read.
     pub fn format(&self) -> Format {
         match (self.protocol, self.codec) {
-            (Protocol::Syslog | Protocol::Relp, _) => Format::Syslog,
+            (Protocol::Syslog | Protocol::Relp | Protocol::Auto, _) => Format::Syslog,
             (Protocol::Beats, _) => Format::Beats,
+            (Protocol::Gelf, _) => Format::Gelf,
             (Protocol::Logstash, Codec::Line) => Format::Line,
             (Protocol::Logstash, Codec::Json | Codec::JsonLines)
             | (Protocol::Http | Protocol::Fluent, _) => Format::Json,
@@ -318,15 +279,7 @@ impl ListenerConfig {
             let found = self.receive_buffer;
             problems.push(("receive_buffer", format!("expected 1 GiB at most, but found {found}")));
         }
-        if !(ByteSize::kib(64)..=ByteSize::mib(64)).contains(&self.max_body) {
-            let found = self.max_body;
-            problems.push(("max_body", format!("expected 64 KiB to 64 MiB, but found {found}")));
-        }
-        let answering = ANSWERING.iter().find(|(protocol, _)| *protocol == self.protocol);
-        if let Some((_, name)) = answering.filter(|_| self.transport.is_datagrams()) {
-            let what = format!("expected a stream for protocol = {name:?}, but found datagrams");
-            problems.push(("transport", what));
-        }
+        self.protocol_problems(&mut problems);
         if self.max_connections == 0 {
             problems.push(("max_connections", "expected 1 or more, but found 0".to_owned()));
         }
@@ -338,6 +291,18 @@ impl ListenerConfig {
             problems.push(("require_key", format!("{what} {}, but found false", self.listen)));
         }
         problems
+    }
+
+    fn protocol_problems(&self, problems: &mut Vec<(&'static str, String)>) {
+        if !(ByteSize::kib(64)..=ByteSize::mib(64)).contains(&self.max_body) {
+            let found = self.max_body;
+            problems.push(("max_body", format!("expected 64 KiB to 64 MiB, but found {found}")));
+        }
+        if ANSWERING.contains(&self.protocol) && self.transport.is_datagrams() {
+            let name = self.protocol.name();
+            let what = format!("expected a stream for protocol = {name:?}, but found datagrams");
+            problems.push(("transport", what));
+        }
     }
 
     fn listen_problems(&self, problems: &mut Vec<(&'static str, String)>) {
@@ -365,8 +330,16 @@ impl ListenerConfig {
             let what = "expected a certificate on a listener of tcp only, but found one on another";
             problems.push(("tls", what.to_owned()));
         }
+        if self.require_tls && self.tls.is_none() {
+            let what = "expected tls beside require_tls = true, but found none";
+            problems.push(("require_tls", what.to_owned()));
+        }
         if let Some(TlsConfig { client_ca: None, require_client_cert: true, .. }) = &self.tls {
             let what = "expected client_ca beside require_client_cert = true, but found none";
+            problems.push(("tls.client_ca", what.to_owned()));
+        }
+        if let Some(TlsConfig { client_ca: None, client_crl: Some(_), .. }) = &self.tls {
+            let what = "expected client_ca beside client_crl, but found none";
             problems.push(("tls.client_ca", what.to_owned()));
         }
         let domain = self.tls.as_ref().and_then(|tls| tls.key_domain.as_ref());
@@ -375,18 +348,6 @@ impl ListenerConfig {
             let what = format!("expected the name of a domain, but found {found:?}");
             problems.push(("tls.key_domain", what));
         }
-    }
-}
-
-impl Transport {
-    /// Whether it is one of datagrams.
-    pub fn is_datagrams(self) -> bool {
-        matches!(self, Self::Udp | Self::Unixgram)
-    }
-
-    /// Whether it is one of this machine's files.
-    pub fn is_unix(self) -> bool {
-        matches!(self, Self::Unix | Self::Unixgram)
     }
 }
 
@@ -424,13 +385,9 @@ fn default_body_timeout() -> Duration {
 /// The longest path of a unix socket, in bytes (`unix(7)`).
 const MAX_PATH: usize = 107;
 
-/// Protocols that answer their senders, with their names.
-const ANSWERING: [(Protocol, &str); 4] = [
-    (Protocol::Http, "http"),
-    (Protocol::Relp, "relp"),
-    (Protocol::Beats, "beats"),
-    (Protocol::Fluent, "fluent"),
-];
+/// Protocols that answer their senders, or may.
+const ANSWERING: [Protocol; 5] =
+    [Protocol::Http, Protocol::Relp, Protocol::Beats, Protocol::Fluent, Protocol::Auto];
 
 /// How long Beats may say nothing: they connect anew when they have something to say.
 const BEATS_IDLE: Duration = Duration::from_secs(300);

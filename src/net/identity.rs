@@ -54,6 +54,39 @@ mod tests {
     use super::*;
 
     #[test]
+    fn tl_04_odd_names_are_no_names_of_others_and_many_are_bounded() {
+        let names_of = |names: Vec<String>| {
+            let mut params = rcgen::CertificateParams::default();
+            let name = |name: String| rcgen::SanType::DnsName(name.try_into().unwrap());
+            params.subject_alt_names = names.into_iter().map(name).collect();
+            let key = rcgen::KeyPair::generate().unwrap();
+            let certificate = params.self_signed(&key).unwrap();
+            super::names(certificate.der())
+        };
+        let web = CertificateName::san("web.logs.example");
+        // The fingerprint, and the name as it is.
+        assert_eq!(names_of(vec!["web.logs.example".into()]).len(), 2);
+        assert!(names_of(vec!["web.logs.example".into()]).contains(&web));
+        for odd in [
+            "web.logs.example\0.evil.example",
+            "*.logs.example",
+            "w*.logs.example",
+            "web.*.example",
+            "*",
+            "web.logs.example.",
+            "xweb.logs.example",
+            "",
+        ] {
+            assert!(!names_of(vec![odd.into()]).contains(&web), "{odd:?}");
+        }
+        let many =
+            |count: u32| names_of((0..count).map(|n| format!("n{n}.logs.example")).collect());
+        assert_eq!(many(1000).len(), 1 + MAX_NAMES);
+        // A certificate of more than 64 KiB is not read: its fingerprint is all that it has.
+        assert_eq!(many(10_000).len(), 1);
+    }
+
+    #[test]
     fn a_label_is_what_stands_before_the_domain() {
         let table = [
             ("web-7.logs.example", Some("web-7")),

@@ -21,13 +21,16 @@
 //!   connections end.
 
 mod answering;
+mod auto;
 mod bind;
+mod clients;
 mod config;
 mod drops;
 pub mod http;
 mod identity;
 mod inherit;
 mod listen;
+mod protocol;
 mod proxies;
 mod proxy;
 mod rewound;

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
+use super::auto::Variants;
 use super::bind::{BindError, Bound, Door, ask_for_buffer, certificates};
 use super::config::{ListenerConfig, Protocol};
 use super::http;
@@ -83,10 +84,12 @@ impl Door {
                     let (ingest, listener) = (Arc::clone(&ingest), Arc::clone(&listener));
                     Arc::new(http::server(ingest, listener, &config, &stop))
                 });
-                let acceptor = Acceptor {
+                let is_auto = config.protocol == Protocol::Auto;
+                let mut acceptor = Acceptor {
                     ingest,
                     listener,
                     http,
+                    variants: None,
                     host: unix::host(),
                     config: Arc::clone(&config),
                     tls: tls.clone(),
@@ -95,6 +98,9 @@ impl Door {
                     slots: Arc::clone(&slots),
                     tasks: tasks.clone(),
                 };
+                if is_auto {
+                    acceptor.variants = Some(Arc::new(Variants::of(&acceptor)));
+                }
                 tasks.spawn(async { Bound::Streams(acceptor.run(socket).await) })
             }
             Bound::Udp(socket, state) => {

@@ -283,9 +283,14 @@ impl<'a> Stream<'a> {
 fn decoder(config: &ListenerConfig) -> Decoder {
     let max_len = config.max_len();
     match (config.protocol, config.codec) {
-        (Protocol::Syslog, _) => Decoder::Frames(Box::new(Frames::new(config.framing, max_len))),
+        // What is of any protocol was told before, and is served as one of its own.
+        (Protocol::Syslog | Protocol::Auto, _) => {
+            Decoder::Frames(Box::new(Frames::new(config.framing, max_len)))
+        }
         (Protocol::Beats, _) => Decoder::Dialogue(Box::new(Lumberjack::new(max_len))),
-        (Protocol::Logstash, Codec::Json) => Decoder::Json(Box::new(JsonValues::new(max_len))),
+        (Protocol::Logstash, Codec::Json) | (Protocol::Gelf, _) => {
+            Decoder::Json(Box::new(JsonValues::new(max_len)))
+        }
         // Calls over HTTP have no decoder, and are not served here.
         (Protocol::Logstash, Codec::JsonLines | Codec::Line) | (Protocol::Http, _) => {
             Decoder::Frames(Box::new(Frames::new(Framing::Lf, max_len)))

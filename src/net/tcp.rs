@@ -10,10 +10,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use super::auto::Variants;
 use super::config::ListenerConfig;
 use super::http::{self, Carrier, Server};
 use super::identity;
@@ -36,6 +38,8 @@ pub(super) struct Acceptor {
     pub(super) tls: Option<Arc<Tls>>,
     /// What serves connections that are of calls.
     pub(super) http: Option<Arc<Server>>,
+    /// As what else it may serve a connection, where it is told by its first bytes.
+    pub(super) variants: Option<Arc<Variants>>,
     /// The name of this machine.
     pub(super) host: Arc<str>,
     /// Ends the accepting.
@@ -49,7 +53,7 @@ pub(super) struct Acceptor {
 
 /// Who connected.
 #[derive(Clone, Copy)]
-enum Client {
+pub(super) enum Client {
     /// Someone at an address.
     At(IpAddr),
     /// A process on this machine.
@@ -159,19 +163,34 @@ impl Acceptor {
         client: Client,
         connection: Connection,
     ) {
+        if let Some(variants) = &self.variants {
+            return self.serve_any(variants, socket, client, connection).await;
+        }
         let Some(tls) = &self.tls else {
             return self.talk(socket, client, connection, None).await;
         };
+        if let Some((socket, shown)) = self.handshake(tls, socket, client).await {
+            self.talk(socket, client, connection, shown).await;
+        }
+    }
+
+    /// The stream behind a handshake, and the key that it showed; or nothing, and that is noted.
+    pub(super) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        tls: &Tls,
+        socket: S,
+        client: Client,
+    ) -> Option<(TlsStream<S>, Option<(String, AuthMethod)>)> {
         let handshake = timeout(self.config.handshake_timeout, tls.acceptor().accept(socket));
         let handshake = tokio::select! {
             handshake = handshake => handshake,
-            () = self.stop.cancelled() => return,
+            () = self.stop.cancelled() => return None,
         };
         let what = match handshake {
             Ok(Ok(socket)) => {
                 let key_domain = self.config.tls.as_ref().and_then(|tls| tls.key_domain.as_deref());
                 let shown = identity::key(self.ingest.gate(), socket.get_ref().1, key_domain);
-                return self.talk(socket, client, connection, shown).await;
+                return Some((socket, shown));
             }
             Ok(Err(error)) => {
                 if tls::is_malformed(&error) {
@@ -183,6 +202,7 @@ impl Acceptor {
         };
         self.ingest.gauges().tls_failures.with_label_values(&[&*self.listener.name]).inc();
         self.note(client.ip(), "TLS_HANDSHAKE", what);
+        None
     }
 
     fn session(&self, client: Client, connection: Connection) -> Session {
@@ -199,7 +219,7 @@ impl Acceptor {
     }
 
     /// Serves a connection, plain or through TLS, whose handshake may have shown a key.
-    async fn talk(
+    pub(super) async fn talk(
         &self,
         socket: impl AsyncRead + AsyncWrite + Unpin,
         client: Client,
@@ -237,7 +257,7 @@ impl Acceptor {
     }
 
     /// Notes that a connection ended before its first message.
-    fn note(&self, peer: IpAddr, code: &'static str, message: String) {
+    pub(super) fn note(&self, peer: IpAddr, code: &'static str, message: String) {
         let call = self.listener.call(peer, None);
         self.ingest.note_failure(1, Failed { call, code, message, ..Failed::default() });
     }
@@ -245,7 +265,7 @@ impl Acceptor {
 
 impl Client {
     /// What lists and limits go by.
-    fn ip(self) -> IpAddr {
+    pub(super) fn ip(self) -> IpAddr {
         match self {
             Self::At(peer) => peer,
             Self::Here(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -1,7 +1,8 @@
 //! TLS 1.2 and 1.3 for streams (RFC 5425), with rustls.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,13 +10,13 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use blake3::{Hash, Hasher};
 use parking_lot::Mutex;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::danger::ClientCertVerifier;
-use tokio_rustls::rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
-use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::server::VerifierBuilderError;
+use tokio_rustls::rustls::{self, CertificateError, OtherError, ServerConfig};
+use tracing::warn;
 
+use super::clients;
 use super::config::TlsConfig;
 use super::validity::not_after;
 use crate::time::Timestamp;
@@ -81,6 +82,22 @@ pub enum TlsError {
         path: PathBuf,
         /// What rustls says.
         error: rustls::Error,
+    },
+    /// A list of certificates that were revoked cannot be used.
+    #[error("{path}: {what}")]
+    Revoked {
+        /// The file.
+        path: PathBuf,
+        /// What was expected, and what was found.
+        what: String,
+    },
+    /// Everyone on the machine can read the private key.
+    #[error("{path}: expected a private key that others cannot read, but found mode {mode:04o}")]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
     },
     /// The certificates of those who vouch for clients cannot be used.
     #[error("{path}: {error}")]
@@ -163,7 +180,8 @@ impl Tls {
 /// What is in the files, or that they cannot be read.
 fn hash(config: &TlsConfig) -> Hash {
     let mut hasher = Hasher::new();
-    let paths = [Some(&config.cert), Some(&config.key), config.client_ca.as_ref()];
+    let (authorities, revoked) = (config.client_ca.as_ref(), config.client_crl.as_ref());
+    let paths = [Some(&config.cert), Some(&config.key), authorities, revoked];
     for path in paths.into_iter().flatten() {
         let file = File::open(path).map(|file| file.take(MAX_FILE));
         let read = file.and_then(|file| Ok(hasher.update_reader(file)?.count()));
@@ -180,8 +198,13 @@ fn server(config: &TlsConfig) -> Result<(ServerConfig, Option<Timestamp>), TlsEr
         .expect("the provider knows TLS 1.2 and 1.3");
     let builder = match &config.client_ca {
         None => builder.with_no_client_auth(),
-        Some(path) => builder.with_client_cert_verifier(verifier(config, path, provider)?),
+        Some(path) => {
+            let authorities = certificates(path)?;
+            let verifier = clients::verifier(config, path, authorities, provider)?;
+            builder.with_client_cert_verifier(verifier)
+        }
     };
+    look_at_rights(config)?;
     let key = PrivateKeyDer::from_pem_file(&config.key).map_err(|error| TlsError::File {
         path: config.key.clone(),
         expected: "a private key",
@@ -194,24 +217,19 @@ fn server(config: &TlsConfig) -> Result<(ServerConfig, Option<Timestamp>), TlsEr
     Ok((server, end))
 }
 
-/// What looks at the certificates of clients.
-fn verifier(
-    config: &TlsConfig,
-    path: &Path,
-    provider: Arc<CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(path)? {
-        let added = roots.add(certificate);
-        added.map_err(|error| TlsError::Pair { path: path.to_owned(), error })?;
+/// Makes sure that a private key is private: an operator is told if it is not, or the start ends.
+fn look_at_rights(config: &TlsConfig) -> Result<(), TlsError> {
+    // That it cannot be read at all is said by whoever reads it next.
+    let mode = fs::metadata(&config.key).map_or(0, |found| found.permissions().mode() & 0o777);
+    if mode & READ_BY_OTHERS == 0 {
+        return Ok(());
     }
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-    let verifier = match config.require_client_cert {
-        true => verifier,
-        false => verifier.allow_unauthenticated(),
-    };
-    let failed = |error| TlsError::ClientCa { path: path.to_owned(), error };
-    verifier.build().map_err(failed)
+    let error = TlsError::Exposed { path: config.key.clone(), mode };
+    if config.refuse_exposed_key {
+        return Err(error);
+    }
+    warn!(%error, "a private key is not private");
+    Ok(())
 }
 
 /// Whether a failed handshake broke the protocol, and did not only break off, or find no agreement.
@@ -238,6 +256,9 @@ pub(super) fn explain(error: &io::Error) -> String {
         Some(rustls::Error::InvalidMessage(_)) => {
             format!("expected a TLS handshake, but found what looks like plain text ({error})")
         }
+        Some(rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(why)))) => {
+            format!("expected a client with a certificate that is good, but {why}")
+        }
         _ => format!("expected a TLS handshake, but {error}"),
     }
 }
@@ -254,3 +275,5 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 
 /// As much of a file is compared.
 const MAX_FILE: u64 = 4 << 20;
+/// The right of everyone to read a file.
+const READ_BY_OTHERS: u32 = 0o004;

@@ -54,6 +54,7 @@ impl Receiver {
     ) -> (UdpSocket, UdpSocketState) {
         let mut peers = Peers::default();
         self.receive(&socket, &state, &mut peers).await;
+        self.ingest.end_chunks(&mut peers, &self.listener);
         self.ingest.note_all_datagrams(&mut peers);
         (socket, state)
     }
@@ -73,6 +74,7 @@ impl Receiver {
                 () = self.stop.cancelled() => return,
                 _ = look.tick() => {
                     self.ingest.note_datagrams(peers);
+                    self.ingest.expire_chunks(peers, &self.listener);
                     continue;
                 }
             }

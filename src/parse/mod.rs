@@ -13,6 +13,7 @@
 //! |------------------------------------------------|---------------------|----------------------|
 //! | syslog over TCP, TLS, UDP, unix sockets, RELP  | [`syslog()`]        | RFC 5424, RFC 3164   |
 //! | Logstash tcp and udp, codec `line`             | [`line()`]          | Logstash             |
+//! | GELF                                           | [`json::gelf`]      | GELF 1.1             |
 //! | Loki's push                                    | [`loki`]            | Loki, HTTP API       |
 //! | OTLP/HTTP logs                                 | [`otlp`]            | OTLP 1.x             |
 //! | Splunk's HTTP Event Collector                  | [`hec`]             | Splunk               |

@@ -9,6 +9,8 @@
 //! | backups, and what was restored of them           | [`backup`]   |
 //! | a disk that forgets, and what is to be forgotten | [`damage`]   |
 //! | a disk that is full, slow, damaged or gone       | [`disk`]     |
+//! | one port for all protocols                       | [`auto`]     |
+//! | GELF, and its chunks                              | [`gelf`]     |
 //! | who may pass, and what is said of who may not    | [`gate`]     |
 //! | keys while they change                           | [`keys`]     |
 //! | Beats                                            | [`beats`]    |
@@ -20,6 +22,7 @@
 //! | streams and datagrams that are odd               | [`intake`]   |
 //! | listeners of calls over HTTP                     | [`http`]     |
 //! | who is behind a proxy                            | [`proxy`]    |
+//! | TLS that is old, slow, cut or not trusted        | [`tls`]      |
 //! | unix sockets, and who is behind them             | [`unix`]     |
 //! | Fluentd's forward protocol                       | [`fluent`]   |
 //! | RELP, and what it acknowledges                   | [`relp`]     |
@@ -42,6 +45,7 @@ mod support;
 
 mod acknowledged;
 mod audit;
+mod auto;
 mod backup;
 mod beats;
 mod blocked;
@@ -54,6 +58,7 @@ mod failpoints;
 mod flood;
 mod fluent;
 mod gate;
+mod gelf;
 mod http;
 mod intake;
 mod journals;
@@ -73,4 +78,5 @@ mod scale;
 mod ship;
 mod store;
 mod tail;
+mod tls;
 mod unix;

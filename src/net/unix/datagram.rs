@@ -49,6 +49,7 @@ impl Receiver {
     pub(in super::super) async fn run(self, socket: UnixDatagram) -> UnixDatagram {
         let mut peers = Peers::local(host());
         self.receive(&socket, &mut peers).await;
+        self.ingest.end_chunks(&mut peers, &self.listener);
         self.ingest.note_all_datagrams(&mut peers);
         socket
     }
@@ -67,6 +68,7 @@ impl Receiver {
                 () = self.stop.cancelled() => return,
                 _ = look.tick() => {
                     self.ingest.note_datagrams(peers);
+                    self.ingest.expire_chunks(peers, &self.listener);
                     continue;
                 }
             }

@@ -6,7 +6,7 @@ use super::error::{Expected, JsonError};
 use super::mapping::{Mapping, Member, Schema};
 use super::role::Role;
 use super::scan::{Scanner, Token};
-use super::{MAX_DEPTH, MAX_FIELDS, MAX_PATH, text};
+use super::{MAX_DEPTH, MAX_FIELDS, MAX_PATH, gelf, text};
 use crate::event::{Event, Known, Tag, Value};
 use crate::parse::Context;
 
@@ -84,12 +84,21 @@ impl<'w, 'a> Walker<'w, 'a> {
     fn members(&mut self, depth: u32) -> Result<(), JsonError> {
         loop {
             let key = self.scan.name()?.decode();
+            let (key, role) = match self.mapping.schema() {
+                Schema::Gelf if depth == 1 => gelf::member(key),
+                _ if depth == 1 => {
+                    let role = Role::of(&key);
+                    (key, role)
+                }
+                _ => (key, Role::Plain),
+            };
             let above = self.path.len();
             if depth > 1 {
                 self.path.push('.');
                 self.path.push_str(&key);
             }
-            self.member(key, depth)?;
+            let role = if depth > 1 { Role::of(&self.path) } else { role };
+            self.member(key, role, depth)?;
             self.path.truncate(above);
             if !self.scan.more(b'}')? {
                 return Ok(());
@@ -98,8 +107,7 @@ impl<'w, 'a> Walker<'w, 'a> {
     }
 
     /// Reads a member's value. Below the top, the path is the member's own.
-    fn member(&mut self, key: Cow<'a, str>, depth: u32) -> Result<(), JsonError> {
-        let role = Role::of(if depth > 1 { &self.path } else { &key });
+    fn member(&mut self, key: Cow<'a, str>, role: Role, depth: u32) -> Result<(), JsonError> {
         let value = match self.scan.value()? {
             Token::Text(text) => Value::Text(text.decode()),
             Token::Number(digits) => Value::Number(Cow::Borrowed(digits)),

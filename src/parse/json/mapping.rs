@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use super::role::Role;
 use super::secrets::Secrets;
-use super::{MAX_FIELDS, level, timestamp};
-use crate::event::{AuthMethod, Credential, Event, Known, Tag, Value};
+use super::{MAX_FIELDS, epoch, gelf, level, timestamp};
+use crate::event::{AuthMethod, Credential, Event, Kind, Known, Name, Tag, Value};
 use crate::ids;
 
 /// Whose schema an object follows.
@@ -16,6 +16,8 @@ pub(in crate::parse) enum Schema {
     Logstash,
     /// A log of `POST /v1/logs/ingest`, where `timestamp` does for `@timestamp`.
     Ingest,
+    /// A GELF message.
+    Gelf,
 }
 
 /// Puts members into an event, each where it belongs.
@@ -49,6 +51,8 @@ struct Seen {
     log_timestamp: LogTimestamp,
     credential: Option<u8>,
     too_many: bool,
+    short_message: Option<usize>,
+    full_message: Option<usize>,
 }
 
 /// The member `timestamp` of a log.
@@ -68,6 +72,11 @@ impl<'w, 'a> Mapping<'w, 'a> {
         event: &'w mut Event<'a>,
     ) -> Self {
         Self { event, secrets: Secrets::default(), schema, zone_offset, seen: Seen::default() }
+    }
+
+    /// Whose schema it follows.
+    pub(super) fn schema(&self) -> Schema {
+        self.schema
     }
 
     /// Forgets the object before.
@@ -96,7 +105,12 @@ impl<'w, 'a> Mapping<'w, 'a> {
                 self.seen.level |= value != Value::Null;
                 self.known(Known::Level, level::canonical(value));
             }
-            (Role::Timestamp, value) => self.timestamp(value),
+            (Role::Severity, value) => {
+                self.seen.level |= value != Value::Null;
+                let level = gelf::severity(&value).map(|level| Value::Text(Cow::Borrowed(level)));
+                self.known(Known::Level, level.unwrap_or_else(|| level::canonical(value)));
+            }
+            (Role::Epoch | Role::Timestamp, value) => self.timestamp(value),
             (Role::Tags, Value::Text(tag)) => {
                 self.event.labels.clear();
                 self.event.labels.push(tag);
@@ -127,7 +141,7 @@ impl<'w, 'a> Mapping<'w, 'a> {
     /// what cannot be an object.
     pub(in crate::parse) fn descend(&mut self, role: Role) -> &'static str {
         match role {
-            Role::Timestamp => {
+            Role::Timestamp | Role::Epoch => {
                 self.unusable_timestamp();
                 "_"
             }
@@ -176,7 +190,32 @@ impl<'w, 'a> Mapping<'w, 'a> {
                 LogTimestamp::Field(_) | LogTimestamp::None => {}
             }
         }
+        if self.schema == Schema::Gelf {
+            self.name_message();
+        }
         self.seen.too_many
+    }
+
+    /// Makes of the full message, else of the short one, the message.
+    fn name_message(&mut self) {
+        let full = self.seen.full_message.filter(|place| self.says_something(*place));
+        let short = self.seen.short_message;
+        let Some(place) = full.or(short) else { return };
+        let same = |short: &usize| full.is_some() && self.value(*short) == self.value(place);
+        let same = short.filter(same);
+        if let Some(field) = self.event.fields.get_mut(place) {
+            field.name = Name::Known(Known::Message);
+        }
+        if let Some(short) = same {
+            self.event.fields.remove(short);
+        }
+    }
+
+    fn says_something(&self, place: usize) -> bool {
+        let field = self.event.fields.get(place);
+        field.is_some_and(|field| {
+            field.value.as_ref().kind != Kind::Null && !field.value.as_ref().bytes.is_empty()
+        })
     }
 
     fn value(&self, place: usize) -> Option<Value<'a>> {
@@ -209,14 +248,21 @@ impl<'w, 'a> Mapping<'w, 'a> {
             Role::ServiceName => self.seen.service_name = Some(place),
             Role::LogLevel => self.seen.log_level = Some(place),
             Role::LogTimestamp => self.seen.log_timestamp = LogTimestamp::Field(place),
+            Role::ShortMessage => self.seen.short_message = Some(place),
+            Role::FullMessage => self.seen.full_message = Some(place),
             _ => {}
         }
     }
 
     /// Takes a value for the time; what is none is kept under `_@timestamp`, as by Logstash.
     fn timestamp(&mut self, value: Value<'a>) {
+        let is_epoch = self.schema == Schema::Gelf;
         let time = match &value {
-            Value::Text(text) => timestamp::parse(text.as_bytes(), self.zone_offset),
+            Value::Number(text) if is_epoch => epoch::parse(text.as_bytes()),
+            Value::Text(text) => {
+                let epoch = is_epoch.then(|| epoch::parse(text.as_bytes())).flatten();
+                epoch.or_else(|| timestamp::parse(text.as_bytes(), self.zone_offset))
+            }
             _ => None,
         };
         if time.is_some() || value == Value::Null {

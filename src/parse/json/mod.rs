@@ -45,10 +45,12 @@ mod body;
 mod bulk;
 #[cfg(test)]
 mod corpus;
+mod epoch;
 mod error;
 #[cfg(test)]
 mod faults;
 mod fields;
+mod gelf;
 mod input;
 mod level;
 mod mapping;
@@ -65,6 +67,7 @@ pub use self::bulk::{BulkAction, BulkBody, DocumentBody};
 pub(in crate::parse) use self::error::Expected;
 pub use self::error::JsonError;
 pub(in crate::parse) use self::fields::Walker;
+pub use self::gelf::gelf;
 pub use self::input::InputBody;
 pub(in crate::parse) use self::level::canonical as canonical_level;
 pub(in crate::parse) use self::mapping::{Mapping, Member, Schema};
@@ -108,10 +111,20 @@ pub fn json<'a>(
     event: &mut Event<'a>,
     each: &mut dyn FnMut(&mut Event<'a>),
 ) -> Result<(), JsonError> {
+    read(raw, Schema::Logstash, cx, event, each)
+}
+
+fn read<'a>(
+    raw: &'a [u8],
+    schema: Schema,
+    cx: &Context,
+    event: &mut Event<'a>,
+    each: &mut dyn FnMut(&mut Event<'a>),
+) -> Result<(), JsonError> {
     let Ok(text) = simdutf8::basic::from_utf8(raw) else {
         return Err(not_utf8(raw, cx, event, each));
     };
-    let mut walker = Walker::new(text, Schema::Logstash, cx, event);
+    let mut walker = Walker::new(text, schema, cx, event);
     let read = match walker.scan.peek() {
         None => Ok(()),
         Some(b'{') => object(&mut walker, each),

@@ -23,6 +23,14 @@ pub(in crate::parse) enum Role {
     Level,
     /// `log.level`: the level, where `level` names none.
     LogLevel,
+    /// GELF's `short_message`: the message, where there is no full one.
+    ShortMessage,
+    /// GELF's `full_message`.
+    FullMessage,
+    /// GELF's `timestamp`: seconds since the epoch.
+    Epoch,
+    /// GELF's `level`: a severity of syslog.
+    Severity,
     /// Not stored: `@version` and `@metadata`.
     Dropped,
     /// The daemon's own name (`event::RESERVED`).

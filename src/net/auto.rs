@@ -1,0 +1,160 @@
+//! Listeners that take whatever protocol their senders speak, told by its first bytes.
+//!
+//! ```text
+//!  accept ─▶ [PROXY] ─▶ recognize ─▶ TLS ─▶ recognize ─┬▶ as a listener of that protocol
+//!                            └────── no TLS ───────────┘    (not where TLS is required)
+//! ```
+//!
+//! A connection has the protocol of its first message to its end. A sender that says too little to
+//! tell is waited for, from its first byte on as long as a handshake may take; then it is syslog.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::debug;
+
+use super::config::{Codec, Protocol};
+use super::http;
+use super::rewound::Rewound;
+use super::tcp::{Acceptor, Client};
+use crate::frame::{Spoken, recognize};
+use crate::gate::Connection;
+use crate::ingest::Listener;
+
+/// As listeners of which protocols connections may be served.
+#[derive(Clone)]
+pub(super) struct Variants(Vec<(Protocol, Acceptor)>);
+
+impl Variants {
+    /// Those of `acceptor`, which is one for all protocols.
+    pub(super) fn of(acceptor: &Acceptor) -> Self {
+        let protocols = Spoken::ALL.into_iter().filter_map(protocol);
+        Self(protocols.map(|protocol| (protocol, variant(acceptor, protocol))).collect())
+    }
+
+    fn find(&self, spoken: Spoken) -> Option<&Acceptor> {
+        let wanted = protocol(spoken);
+        let found = self.0.iter().find(|(protocol, _)| Some(*protocol) == wanted);
+        found.map(|(_, acceptor)| acceptor)
+    }
+}
+
+/// How a listener would be configured for what is spoken; TLS is no protocol of messages.
+fn protocol(spoken: Spoken) -> Option<Protocol> {
+    Some(match spoken {
+        Spoken::Tls => return None,
+        Spoken::Http => Protocol::Http,
+        Spoken::Lumberjack => Protocol::Beats,
+        Spoken::Relp => Protocol::Relp,
+        Spoken::Gelf => Protocol::Gelf,
+        Spoken::Json => Protocol::Logstash,
+        Spoken::Syslog => Protocol::Syslog,
+    })
+}
+
+fn variant(acceptor: &Acceptor, protocol: Protocol) -> Acceptor {
+    let mut config = (*acceptor.config).clone();
+    (config.protocol, config.codec) = (protocol, Codec::Json);
+    let listener = Listener {
+        protocol: acceptor.listener.protocol.replacen("auto", protocol.name(), 1),
+        format: config.format(),
+        ..(*acceptor.listener).clone()
+    };
+    let (config, listener) = (Arc::new(config), Arc::new(listener));
+    let http = (protocol == Protocol::Http).then(|| {
+        let (ingest, listener) = (Arc::clone(&acceptor.ingest), Arc::clone(&listener));
+        Arc::new(http::server(ingest, listener, &config, &acceptor.stop))
+    });
+    Acceptor { config, listener, http, variants: None, ..acceptor.clone() }
+}
+
+impl Acceptor {
+    /// Serves a connection as what it is.
+    pub(super) async fn serve_any<S>(
+        &self,
+        variants: &Variants,
+        socket: S,
+        client: Client,
+        connection: Connection,
+    ) where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let Some((spoken, socket)) = self.recognized(socket).await else { return };
+        match (spoken, &self.tls) {
+            (Spoken::Tls, Some(tls)) => {
+                let Some((socket, key)) = self.handshake(tls, socket, client).await else {
+                    return;
+                };
+                let Some((spoken, socket)) = self.recognized(socket).await else { return };
+                match variants.find(spoken) {
+                    Some(variant) => variant.talk(socket, client, connection, key).await,
+                    None => self.note_unspoken(spoken, client),
+                }
+            }
+            (Spoken::Tls, None) => {
+                let what = "expected log lines, but found what looks like a TLS handshake";
+                self.note(client.ip(), "TLS_ON_PLAIN_PORT", what.to_owned());
+            }
+            (spoken, _) if self.config.require_tls => {
+                let what = format!("expected a TLS handshake, but found {}", spoken.name());
+                self.note(client.ip(), "TLS_REQUIRED", what);
+            }
+            (spoken, _) => match variants.find(spoken) {
+                Some(variant) => variant.talk(socket, client, connection, None).await,
+                None => self.note_unspoken(spoken, client),
+            },
+        }
+    }
+
+    /// Notes that a connection is of nothing that can be served here, as TLS within TLS is.
+    fn note_unspoken(&self, spoken: Spoken, client: Client) {
+        let what = format!("expected a protocol of messages, but found {}", spoken.name());
+        self.note(client.ip(), "PROTOCOL_UNKNOWN", what);
+    }
+
+    /// What a connection is of, and all of it; none if it ended before it began, or at the stop.
+    async fn recognized<S>(&self, mut socket: S) -> Option<(Spoken, Rewound<S>)>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut bytes = Vec::with_capacity(READ);
+        let spoken = tokio::select! {
+            biased; // what has arrived comes before the order to stop
+            spoken = self.read_until_told(&mut socket, &mut bytes) => spoken?,
+            () = self.stop.cancelled() => recognize(&bytes, true).filter(|_| !bytes.is_empty())?,
+        };
+        debug!(listener = %self.listener.name, spoken = spoken.name(), "recognized");
+        Some((spoken, Rewound::new(bytes, socket)))
+    }
+
+    async fn read_until_told<S>(&self, socket: &mut S, bytes: &mut Vec<u8>) -> Option<Spoken>
+    where
+        S: AsyncRead + Unpin,
+    {
+        // A sender may connect long before it has something to say.
+        let idle = self.config.idle_timeout.unwrap_or(FOREVER);
+        match timeout(idle, socket.read_buf(bytes)).await {
+            Ok(Ok(1..)) => {}
+            Ok(Ok(0) | Err(_)) | Err(_) => return None,
+        }
+        let until = Instant::now() + self.config.handshake_timeout;
+        loop {
+            if let Some(spoken) = recognize(bytes, false) {
+                return Some(spoken);
+            }
+            match timeout_at(until, socket.read_buf(bytes)).await {
+                Ok(Ok(1..)) => {}
+                // It is over, or nothing more comes in time: what there is has to do.
+                Ok(Ok(0) | Err(_)) | Err(_) => return recognize(bytes, true),
+            }
+        }
+    }
+}
+
+/// How much is read at once.
+const READ: usize = 512;
+
+/// Where there is no idle timeout.
+const FOREVER: Duration = Duration::from_secs(365 * 86_400);
