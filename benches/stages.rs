@@ -4,6 +4,7 @@
 //! The stages of the store have a new store for each run, in memory where the machine has a file
 //! system there: what a disk takes to sync is its own, and `end_to_end` has it.
 
+mod answered;
 mod lines;
 mod lumberjack;
 
@@ -17,7 +18,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use logtrace::db::{Db, Options};
 use logtrace::event::Event;
-use logtrace::frame::{Dialogue, Frames, Framing, Lumberjack, Step};
+use logtrace::frame::{Dialogue, Fluent, Frames, Framing, Lumberjack, Relp, Step};
 use logtrace::gate::{
     Config as GateConfig, Gate, Key, Limits, ListKind, ListSource, NewKey, Scope, Who,
 };
@@ -119,6 +120,30 @@ fn beats(bencher: Bencher<'_, '_>, how: &str) {
         decoder.answers(&mut answers);
         assert_eq!(answers.len(), 6);
         black_box(found)
+    });
+}
+
+/// The same for protocols that answer, with their answers.
+#[divan::bench(args = ["relp", "fluent"])]
+fn dialogue(bencher: Bencher<'_, '_>, protocol: &str) {
+    let lines = syslog_lines();
+    let stream = match protocol {
+        "relp" => answered::relp(&lines),
+        _ => answered::fluent(&lines),
+    };
+    bencher.counter(ItemsCount::new(LINES)).counter(bytes(&lines)).bench(|| {
+        let mut decoder: Box<dyn Dialogue> = match protocol {
+            "relp" => Box::new(Relp::new(256 << 10)),
+            _ => Box::new(Fluent::new(256 << 10)),
+        };
+        let (mut rest, mut found) = (&*stream, 0);
+        while let Step::Message { bytes, consumed, .. } = decoder.next(rest, true) {
+            found += bytes.len();
+            rest = rest.get(consumed..).unwrap_or_default();
+        }
+        let mut answers = Vec::new();
+        decoder.answers(&mut answers);
+        black_box((found, answers))
     });
 }
 
