@@ -236,3 +236,25 @@ impl Serving {
         let _panicked = self.socket.await.is_err();
     }
 }
+
+impl ListenerConfig {
+    /// Whether its address names one socket: port 0 is another one each time.
+    pub fn has_fixed_address(&self) -> bool {
+        self.listen.address().is_none_or(|address| address.port() != 0)
+    }
+
+    /// Whether connections that were opened under `old` may go on: all that differs are limits and
+    /// how messages are read, which count for those that are opened from now on.
+    pub(super) fn keeps_connections_of(&self, old: &Self) -> bool {
+        let mut old = old.clone();
+        old.name.clone_from(&self.name);
+        old.timezone.clone_from(&self.timezone);
+        (old.framing, old.keep_original) = (self.framing, self.keep_original);
+        (old.max_message, old.max_connections) = (self.max_message, self.max_connections);
+        (old.idle_timeout, old.handshake_timeout) = (self.idle_timeout, self.handshake_timeout);
+        old.receive_buffer = self.receive_buffer;
+        old.socket.clone_from(&self.socket);
+        (old.max_body, old.body_timeout) = (self.max_body, self.body_timeout);
+        old == *self
+    }
+}
