@@ -18,7 +18,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use logtrace::db::{Db, Options};
 use logtrace::event::Event;
-use logtrace::frame::{Dialogue, Fluent, Frames, Framing, Lumberjack, Relp, Step};
+use logtrace::frame::{Dialogue, Frames, Framing, Lumberjack, Step};
 use logtrace::gate::{
     Config as GateConfig, Gate, Key, Limits, ListKind, ListSource, NewKey, Scope, Who,
 };
@@ -127,24 +127,9 @@ fn beats(bencher: Bencher<'_, '_>, how: &str) {
 #[divan::bench(args = ["relp", "fluent"])]
 fn dialogue(bencher: Bencher<'_, '_>, protocol: &str) {
     let lines = syslog_lines();
-    let stream = match protocol {
-        "relp" => answered::relp(&lines),
-        _ => answered::fluent(&lines),
-    };
-    bencher.counter(ItemsCount::new(LINES)).counter(bytes(&lines)).bench(|| {
-        let mut decoder: Box<dyn Dialogue> = match protocol {
-            "relp" => Box::new(Relp::new(256 << 10)),
-            _ => Box::new(Fluent::new(256 << 10)),
-        };
-        let (mut rest, mut found) = (&*stream, 0);
-        while let Step::Message { bytes, consumed, .. } = decoder.next(rest, true) {
-            found += bytes.len();
-            rest = rest.get(consumed..).unwrap_or_default();
-        }
-        let mut answers = Vec::new();
-        decoder.answers(&mut answers);
-        black_box((found, answers))
-    });
+    let stream = answered::stream(protocol, &lines);
+    let run = || black_box(answered::run(protocol, &stream));
+    bencher.counter(ItemsCount::new(LINES)).counter(bytes(&lines)).bench(run);
 }
 
 #[divan::bench]
