@@ -8,7 +8,7 @@ use super::dialect::{Dialect, Done};
 use super::logs::is_json;
 use super::problem::Problem;
 use super::{HttpConfig, MAX_LOGS};
-use crate::parse::json::InputBody;
+use crate::parse::json::{InputBody, InputContent};
 
 /// What Logstash's `http` input speaks.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +19,9 @@ impl Dialect for Logstash {
 
     fn format(self, head: &Parts, config: &HttpConfig) -> Result<InputBody, Problem> {
         let kind = head.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+        let is_json = is_json(kind) || is_json_lines(kind);
         Ok(InputBody {
-            is_json: is_json(kind) || is_json_lines(kind),
+            content: if is_json { InputContent::Json } else { InputContent::Text },
             path: head.uri.path().to_owned(),
             max_message: config.max_message,
             max_events: MAX_LOGS,

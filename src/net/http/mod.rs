@@ -38,6 +38,7 @@ mod call;
 mod carrier;
 mod dialect;
 mod elastic;
+mod gelf;
 mod hec;
 mod logs;
 mod logstash;
@@ -67,6 +68,7 @@ use tokio_util::sync::CancellationToken;
 use self::attempt::Attempt;
 pub(crate) use self::carrier::Carrier;
 use self::dialect::Dialect;
+use self::gelf::Gelf;
 use self::hec::Hec;
 use self::logs::Logs;
 use self::logstash::Logstash;
@@ -149,6 +151,7 @@ fn protocols() -> Router<Arc<Door>> {
     let lines = || takes(post, Hec { is_raw: true });
     Router::new()
         .route("/v1/logs/ingest", takes(post, Logs))
+        .route("/gelf", takes(post, Gelf))
         .route("/loki/api/v1/push", takes(post, Loki))
         .route("/api/prom/push", takes(post, Loki))
         .route("/ready", only(get(loki::ready)))

@@ -1,10 +1,10 @@
-//! The body of a call to Logstash's `http` input: what its `Content-Type` says.
+//! The body of a call to Logstash's `http` input, or with GELF.
 
 use std::borrow::Cow;
 
 use super::error::Expected;
 use super::scan::Scanner;
-use super::{JsonError, json};
+use super::{JsonError, gelf, json};
 use crate::event::{Event, Known, Name, Tag, Value};
 use crate::parse::{BodyError, BodyFormat, Context, Each, line};
 
@@ -13,18 +13,29 @@ use crate::parse::{BodyError, BodyFormat, Context, Each, line};
 /// An empty one holds no event: it is how load balancers ask whether somebody listens.
 #[derive(Clone, Debug)]
 pub struct InputBody {
-    /// Whether it is JSON; else it is one message, whatever it says.
-    ///
-    /// Values may follow each other, with a line end between them or not, whatever they are called:
-    /// some shippers send lines of JSON as `application/json`. What is no JSON is one event with
-    /// the text as its message and a tag.
-    pub is_json: bool,
+    /// How it is read.
+    pub content: InputContent,
     /// The path of the call: kept as `url.path` where it says something.
     pub path: String,
     /// The longest message that is not cut, in bytes.
     pub max_message: usize,
     /// The most events that it may hold.
     pub max_events: usize,
+}
+
+/// What is in a body.
+///
+/// Values of JSON may follow each other, with a line end between them or not, whatever they are
+/// called: some shippers send lines of JSON as `application/json`. What is no JSON is one event with
+/// the text as its message and a tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputContent {
+    /// One message, whatever it says.
+    Text,
+    /// Events as Logstash's codecs read them.
+    Json,
+    /// GELF 1.1.
+    Gelf,
 }
 
 impl BodyFormat for InputBody {
@@ -48,7 +59,7 @@ impl BodyFormat for InputBody {
         if body.trim_ascii().is_empty() {
             return Ok(());
         }
-        if !self.is_json {
+        if self.content == InputContent::Text {
             plain(body, *max_message, cx, event, &mut take);
             return Ok(());
         }
@@ -63,7 +74,12 @@ impl BodyFormat for InputBody {
             false => values,
         };
         for (value, _) in values {
-            let _tagged = json(value, cx, event, &mut take).is_err();
+            let _tagged = match self.content {
+                InputContent::Gelf => gelf(value, cx, event, &mut take).is_err(),
+                InputContent::Json | InputContent::Text => {
+                    json(value, cx, event, &mut take).is_err()
+                }
+            };
         }
         Ok(())
     }
@@ -146,7 +162,8 @@ mod tests {
 
     fn read(is_json: bool, body: &[u8]) -> Result<Vec<Shown>, BodyError> {
         let (mut event, mut events) = (Event::default(), Vec::new());
-        let mut format = InputBody { is_json, path: "/shop".into(), max_message: 8, max_events: 3 };
+        let content = if is_json { InputContent::Json } else { InputContent::Text };
+        let mut format = InputBody { content, path: "/shop".into(), max_message: 8, max_events: 3 };
         let mut each = |index, event: Result<&mut Event<'_>, &dyn Display>| {
             assert_eq!(index, events.len());
             events.push(Shown::of(event.map_err(ToString::to_string).unwrap()));

@@ -68,7 +68,7 @@ pub(in crate::parse) use self::error::Expected;
 pub use self::error::JsonError;
 pub(in crate::parse) use self::fields::Walker;
 pub use self::gelf::gelf;
-pub use self::input::InputBody;
+pub use self::input::{InputBody, InputContent};
 pub(in crate::parse) use self::level::canonical as canonical_level;
 pub(in crate::parse) use self::mapping::{Mapping, Member, Schema};
 pub use self::pairs::beats;

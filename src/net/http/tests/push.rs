@@ -118,6 +118,7 @@ async fn what_is_good_is_stored_and_answered_as_its_protocol_has_it() {
         (post(HEC, &[], r#"{"event":"hec"}{"event":"hec"}"#), 200, success),
         (post("/services/collector/event/1.0", &[], r#"{"event":"hec"}"#), 200, success),
         (post("/services/collector/raw?host=h&source=a%20b", &[], "raw\nraw\n"), 200, success),
+        (post("/gelf", &[], r#"{"version":"1.1","host":"h","short_message":"gelf"}"#), 202, ""),
         (post("/upload", &[JOURNAL], entry), 202, "OK.\n"),
         (post("/upload", &[JOURNAL], ""), 202, "OK.\n"),
         (post("/upload", &[JOURNAL, ZSTD], zstd(entry)), 202, "OK.\n"),
@@ -128,8 +129,8 @@ async fn what_is_good_is_stored_and_answered_as_its_protocol_has_it() {
         assert_eq!((found, body.as_str()), (status, answer), "{path}");
     }
     let want = [
-        "block", "hec", "hec", "hec", "journal", "journal", "json", "loki", "named", "prom",
-        "proto", "raw", "raw",
+        "block", "gelf", "hec", "hec", "hec", "journal", "journal", "json", "loki", "named",
+        "prom", "proto", "raw", "raw",
     ];
     assert_eq!(house.stored("default", "message"), want);
     let raw = house.events("default").into_iter().find(|event| event["message"] == "raw").unwrap();
