@@ -148,6 +148,15 @@ fn ingest() -> Value {
 }
 
 fn schemas() -> Value {
+    let of = |part| match part {
+        Value::Object(schemas) => schemas,
+        _ => Map::new(),
+    };
+    Value::Object(of(of_logs()).into_iter().chain(of(of_settings())).collect())
+}
+
+/// Of logs, and of problems.
+fn of_logs() -> Value {
     let text = json!({"type": "string"});
     let number = json!({"type": "integer", "minimum": 0});
     let texts = json!({"type": "array", "items": {"type": "string"}});
@@ -200,6 +209,14 @@ fn schemas() -> Value {
                 "fields": texts,
             },
         },
+    })
+}
+
+/// Of what is administered.
+fn of_settings() -> Value {
+    let text = json!({"type": "string"});
+    let texts = json!({"type": "array", "items": {"type": "string"}});
+    json!({
         "NewKey": {
             "type": "object",
             "required": ["name", "scopes"],

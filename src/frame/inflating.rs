@@ -6,7 +6,7 @@ use super::inflate::{Encoding, InflateError, WINDOW_LOG_MAX};
 
 /// A stream of zstd frames that is being undone.
 ///
-/// Holds a window of up to 8 MiB, and hands out no more than [`MAX_PART`] at once, however little
+/// Holds a window of up to 8 MiB, and hands out no more than `MAX_PART` at once, however little
 /// stands for however much.
 pub struct Inflating {
     decoder: Decoder<'static>,

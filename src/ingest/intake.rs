@@ -10,9 +10,10 @@ use super::identities::Claim;
 use super::listener::{Format, Listener};
 use super::local::{Local, show};
 use super::reads::Datagram;
+use super::refusing::{Named, Refusing};
 use super::scrub::{scrub, taken};
 use super::sender::{Sender, who};
-use super::session::{NamedKey, Session};
+use super::session::Session;
 use super::source::Source;
 use super::{Ingest, skew};
 use crate::batch::Ticket;
@@ -56,24 +57,6 @@ struct Run {
     has_rows: bool,
     /// Whether all of it is over a limit, and to be marked so.
     is_queued: bool,
-}
-
-/// Messages in a row that were refused alike, and are booked and noted together.
-struct Refusing {
-    refusal: Refusal,
-    /// The key that they came with.
-    secret: Option<Vec<u8>>,
-    named: Option<NamedKey>,
-    count: u64,
-    bytes: u64,
-}
-
-/// Whose messages were refused.
-enum Named<'a> {
-    /// One who may pass, but for this.
-    Sender(&'a Sender),
-    /// One who may not, with the key that was shown, masked, and its project.
-    Stranger(Option<NamedKey>),
 }
 
 impl<'a> Intake<'a> {
@@ -224,19 +207,9 @@ impl<'a> Intake<'a> {
         if !same {
             match verdict.clone() {
                 Ok(sender) => {
-                    let counted = self.ingest.request_within(session, sender.key.as_ref());
-                    let is_queued = match counted {
-                        Ok(is_queued) => is_queued || session.is_queued,
-                        Err(refusal) => {
-                            self.refuse(session, &refusal, Named::Sender(&sender), 1, source.bytes);
-                            self.over.extend(source.place);
-                            return true;
-                        }
-                    };
-                    self.end_run(session);
-                    let who = who(session, &sender);
-                    let allowance = self.ingest.gate.grant(who, self.ingest.elapsed());
-                    self.run = Some(Run { sender, allowance, has_rows: false, is_queued });
+                    if !self.begin_run(session, sender, source) {
+                        return true;
+                    }
                 }
                 Err(refusal) => {
                     self.turn_away(session, refusal, event.credential.as_ref(), source.bytes);
@@ -257,6 +230,33 @@ impl<'a> Intake<'a> {
             identity.into_iter().for_each(|identity| self.ingest.identities.give_up(identity));
             return true;
         }
+        self.mark(session, event, source);
+        self.rows.push(event);
+        if let Some(identity) = identity {
+            self.rows.remember(identity);
+        }
+        true
+    }
+
+    /// Begins the run of another sender, unless it has had all its requests of this hour.
+    fn begin_run(&mut self, session: &mut Session, sender: Sender, source: Source<'_>) -> bool {
+        let is_queued = match self.ingest.request_within(session, sender.key.as_ref()) {
+            Ok(is_queued) => is_queued || session.is_queued,
+            Err(refusal) => {
+                self.refuse(session, &refusal, Named::Sender(&sender), 1, source.bytes);
+                self.over.extend(source.place);
+                return false;
+            }
+        };
+        self.end_run(session);
+        let who = who(session, &sender);
+        let allowance = self.ingest.gate.grant(who, self.ingest.elapsed());
+        self.run = Some(Run { sender, allowance, has_rows: false, is_queued });
+        true
+    }
+
+    /// Marks what is odd about an event, and takes secrets out.
+    fn mark(&mut self, session: &Session, event: &mut Event<'_>, source: Source<'_>) {
         if self.run.as_ref().is_some_and(|run| run.is_queued) {
             event.tag(Tag::Queued);
         }
@@ -269,11 +269,6 @@ impl<'a> Intake<'a> {
         if !event.tags.is_empty() {
             self.note_tags(session, event, source.raw);
         }
-        self.rows.push(event);
-        if let Some(identity) = identity {
-            self.rows.remember(identity);
-        }
-        true
     }
 
     /// Whether content rules turn an event away, after what comes before them in the order of checks.

@@ -27,6 +27,7 @@ mod listener;
 mod local;
 mod notes;
 mod reads;
+mod refusing;
 mod requests;
 mod scrub;
 mod sender;

@@ -5,21 +5,21 @@
 //!    └──────────┴───────────────┴───────────────────────┴──▶ [problem], booked and noted
 //! ```
 //!
-//! What is on the way is the same for all ([call]); a protocol is a [dialect]: the format of its
+//! What is on the way is the same for all (`call`); a protocol is a `dialect`: the format of its
 //! bodies, and its words for what became of them. Both doors speak all of them: the API's, and
 //! listeners with `protocol = "http"`, where what has no other meaning is read as Logstash's `http`
-//! input reads it ([logstash]).
+//! input reads it (`logstash`).
 //!
 //! | path                                             | dialect                              |
 //! |--------------------------------------------------|--------------------------------------|
-//! | `/v1/logs/ingest`                                | the daemon's own ([logs])            |
-//! | `/loki/api/v1/push`, `/api/prom/push`, `/ready`  | Grafana Loki ([loki])                |
-//! | `/v1/logs`                                       | OTLP ([otlp])                        |
-//! | `/services/collector`, and below                 | Splunk's HTTP Event Collector ([hec])|
-//! | `/upload`                                        | systemd-journal-upload ([upload])    |
+//! | `/v1/logs/ingest`                                | the daemon's own (`logs`)            |
+//! | `/loki/api/v1/push`, `/api/prom/push`, `/ready`  | Grafana Loki (`loki`)                |
+//! | `/v1/logs`                                       | OTLP (`otlp`)                        |
+//! | `/services/collector`, and below                 | Splunk's HTTP Event Collector (`hec`)|
+//! | `/upload`                                        | systemd-journal-upload (`upload`)    |
 //!
-//! To add one: a [`BodyFormat`](crate::parse::BodyFormat) in `parse`, a [`Dialect`] here, a route
-//! in [`protocols`].
+//! To add one: a [`BodyFormat`](crate::parse::BodyFormat) in `parse`, a `Dialect` here, a route
+//! in `protocols`.
 //!
 //! What is cheap is asked first: a call that the gate refuses costs no byte of its body.
 //!

@@ -5,7 +5,7 @@
 //!  resource_logs ──▶ resource, scope_logs ──▶ scope, log_records ──▶ one event each
 //! ```
 //!
-//! Both encodings are read by the same code ([tree]), as they lie, without a tree in between. A body
+//! Both encodings are read by the same code (`tree`), as they lie, without a tree in between. A body
 //! whose envelopes are not well formed is refused as a whole; a record that is not is refused by
 //! itself, and the answer counts it as rejected.
 

@@ -8,7 +8,7 @@ use std::fmt::Display;
 
 use libfuzzer_sys::fuzz_target;
 use logtrace_fuzz::event::Event;
-use logtrace_fuzz::parse::json::{BulkAction, BulkBody, DocumentBody, InputBody};
+use logtrace_fuzz::parse::json::{BulkAction, BulkBody, DocumentBody, InputBody, InputContent};
 use logtrace_fuzz::parse::{BodyFormat, Context, flatten};
 use logtrace_fuzz::time::Timestamp;
 
@@ -32,9 +32,11 @@ fuzz_target!(|data: &[u8]| {
             assert!(read(&mut format, body, &cx).is_none_or(|count| count == 1));
         }
         kind => {
-            let (is_json, path) = (kind == 2, "/path".to_owned());
+            let contents = [InputContent::Text, InputContent::Json, InputContent::Gelf];
+            let content = contents.get(usize::from(kind) - 2).copied().unwrap_or(InputContent::Json);
+            let path = "/path".to_owned();
             let (max_message, max_events) = (64, MAX_EVENTS);
-            let mut format = InputBody { is_json, path, max_message, max_events };
+            let mut format = InputBody { content, path, max_message, max_events };
             let count = read(&mut format, body, &cx);
             assert!(count.is_none_or(|count| count <= MAX_EVENTS));
         }
