@@ -126,11 +126,24 @@ impl Reloader {
         done
     }
 
-    async fn attempt(&mut self, who: Who) -> Result<Changes, Vec<String>> {
+    /// Whether another start would find a configuration that makes sense; says why not.
+    pub(super) async fn may_restart(&self) -> bool {
+        let reasons = self.read().await.err().unwrap_or_default();
+        for reason in &reasons {
+            warn!(%reason, "the configuration cannot be started with: it goes on as it is");
+        }
+        reasons.is_empty()
+    }
+
+    /// The configuration as it is on disk.
+    async fn read(&self) -> Result<Config, Vec<String>> {
         let reader = self.reader.clone();
         let read = spawn_blocking(move || reader.read()).await.map_err(one)?;
-        let new =
-            read.map_err(|errors| errors.problems().map(ToString::to_string).collect::<Vec<_>>())?;
+        read.map_err(|errors| errors.problems().map(ToString::to_string).collect())
+    }
+
+    async fn attempt(&mut self, who: Who) -> Result<Changes, Vec<String>> {
+        let new = self.read().await?;
         let changes = Changes::between(&self.config, &new);
         let steps = self.plan(&new).await?;
         if changes.is_idle() {

@@ -82,10 +82,10 @@ async fn daemon(
         tokio::select! {
             order = signals.next() => match order {
                 Order::Stop => break None,
-                Order::Restart => {
+                Order::Restart => if reloader.may_restart().await {
                     is_restart = true;
                     break None;
-                }
+                },
                 Order::Reload => drop(reload(&mut reloader, Who::daemon()).await),
             },
             Some(Reload { who, answer }) = reloads.recv() => {

@@ -74,4 +74,20 @@ fn up_05_a_restart_hands_its_sockets_over() {
     assert!(daemon.stop().success());
 }
 
+/// A restart that could only fail is none.
+#[test]
+fn up_05_a_configuration_that_makes_no_sense_ends_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = "[[listener]]\nname = \"tcp\"\nprotocol = \"syslog\"\ntransport = \"tcp\"\n\
+                    listen = \"127.0.0.1:0\"\n";
+    let daemon = Daemon::with_listeners(folder.path(), "", listener);
+    let mut open = daemon.connect("tcp");
+    Daemon::configure(folder.path(), "batch.max_bites = 1\n", listener);
+    daemon.signal(Signal::USR2);
+    wait_for("what is wrong", || daemon.said().contains("max_bites").then_some(()));
+    open.write_all(line(1).as_bytes()).unwrap();
+    wait_for("the line", || (daemon.query("\"line\"").len() == 1).then_some(()));
+    assert!(daemon.stop().success());
+}
+
 const SENT: usize = 8000;
