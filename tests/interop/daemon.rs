@@ -143,6 +143,53 @@ listen = "127.0.0.1:0"
 require_key = true
 
 [[listener]]
+name = "gelf"
+protocol = "gelf"
+transport = "tcp"
+listen = "127.0.0.1:0"
+
+[[listener]]
+name = "gelf-udp"
+protocol = "gelf"
+transport = "udp"
+listen = "127.0.0.1:0"
+
+[[listener]]
+name = "unix"
+protocol = "syslog"
+transport = "unix"
+listen = "FOLDER/unix.sock"
+
+[[listener]]
+name = "log"
+protocol = "syslog"
+transport = "unixgram"
+listen = "FOLDER/log"
+
+[[listener]]
+name = "proxied"
+protocol = "syslog"
+transport = "tcp"
+listen = "127.0.0.1:0"
+proxy = { trusted = ["127.0.0.1"] }
+
+[[listener]]
+name = "proxied-tls"
+protocol = "syslog"
+transport = "tcp"
+listen = "127.0.0.1:0"
+proxy = { trusted = ["127.0.0.1"] }
+tls = { cert = "FOLDER/server.pem", key = "FOLDER/server.key" }
+
+[[listener]]
+name = "proxied-auto"
+protocol = "auto"
+transport = "tcp"
+listen = "127.0.0.1:0"
+proxy = { trusted = ["127.0.0.1"] }
+tls = { cert = "FOLDER/server.pem", key = "FOLDER/server.key" }
+
+[[listener]]
 name = "mtls"
 protocol = "syslog"
 transport = "tcp"

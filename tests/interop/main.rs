@@ -18,6 +18,9 @@
 //! | Node.js: winston-logstash, pino-socket   | [`node`]        |
 //! | OTLP exporter, splunk-handler, winston-loki, systemd-journal-upload | [`push`] |
 //! | Elasticsearch's clients, omelasticsearch | [`elastic`]     |
+//! | GELF: pygelf, graypy, gelf-pro           | [`gelf`]        |
+//! | haproxy, in front                        | [`haproxy`]     |
+//! | logger, Python, syslog-ng, syslog(3) on unix sockets | [`unix`] |
 //! | curl                                     | [`curl`]        |
 //! | openssl                                  | [`openssl`]     |
 //! | Prometheus                               | [`prometheus`]  |
@@ -35,6 +38,8 @@ mod daemon;
 mod elastic;
 mod event;
 mod fluent;
+mod gelf;
+mod haproxy;
 mod logger;
 mod node;
 mod openssl;
@@ -47,3 +52,4 @@ mod relp;
 mod rsyslog;
 mod siem;
 mod syslog_ng;
+mod unix;

@@ -5,7 +5,7 @@ use crate::program::{unpacked, unpacked_folder};
 use crate::relay::{Relay, brief, full};
 
 /// Starts syslog-ng with destinations.
-fn syslog_ng(daemon: &Daemon, destinations: &[String]) -> Relay {
+pub(crate) fn syslog_ng(daemon: &Daemon, destinations: &[String]) -> Relay {
     let input = Relay::input(daemon, "syslog-ng");
     let destinations: String = (0..)
         .zip(destinations)
