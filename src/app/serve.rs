@@ -39,7 +39,8 @@ pub(crate) async fn serve(
     let places = Arc::new(Semaphore::new(limits.max_connections));
     let mut has_told = false;
     let header_timeout = limits.header_timeout;
-    let server = Arc::new(Server { router, header_timeout, guard, stop: stop.clone() });
+    let server =
+        Arc::new(Server { router, header_timeout, guard, stop: stop.clone(), goes_on: false });
     loop {
         let accepted = async {
             let place = Arc::clone(&places).acquire_owned().await;

@@ -34,6 +34,21 @@ fn pygelf() {
     }
 }
 
+/// A message in each call, with the key as a field. It does not wait for an answer, and is gone before.
+#[test]
+fn pygelf_over_http() {
+    let daemon = Daemon::start();
+    let key = daemon.key();
+    let mut command = python(&daemon, "pygelf", "web");
+    command.arg(&key.secret);
+    run(command);
+    let event = daemon.find_at("web", "order 7 failed");
+    event
+        .is_sound()
+        .has(json!({"message": "pygelf: order 7 failed", "key": key.id, "token": null}));
+    daemon.find_at("web", "and the rest of it").is_sound();
+}
+
 #[test]
 fn graypy() {
     for listener in ["gelf", "gelf-udp"] {

@@ -141,6 +141,7 @@ pub(super) fn server(
         header_timeout: config.idle_timeout.unwrap_or(IDLE),
         guard,
         stop: stop.clone(),
+        goes_on: true,
     }
 }
 

@@ -35,6 +35,9 @@ pub struct Server {
     pub guard: Option<Arc<Gate>>,
     /// Ends connections once the calls that are under way have ended.
     pub stop: CancellationToken,
+    /// Whether a call goes on whose client has closed its side: some that ship logs do not wait for
+    /// an answer. Otherwise nobody wants it any longer.
+    pub goes_on: bool,
 }
 
 /// Serves a connection of `peer` to its end.
@@ -68,7 +71,7 @@ async fn run(
 ) -> Result<(), hyper::Error> {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(server.header_timeout);
-    http.max_buf_size(MAX_HEAD).max_headers(MAX_HEADERS);
+    http.max_buf_size(MAX_HEAD).max_headers(MAX_HEADERS).half_close(server.goes_on);
     let service =
         service_fn(move |request| answer(server.router.clone(), peer, carrier.clone(), request));
     let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(socket), service));

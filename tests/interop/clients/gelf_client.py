@@ -1,4 +1,4 @@
-"""Sends with a GELF library: its name, PORT and the listener are its arguments."""
+"""Sends with a GELF library: its name, PORT, the listener, and over HTTP a KEY are its arguments."""
 
 import logging
 import random
@@ -11,6 +11,8 @@ if library == "pygelf":
     fields = {"include_extra_fields": True, "debug": True, "_shop": "naïve"}
     if listener == "gelf":
         handler = pygelf.GelfTcpHandler(host="127.0.0.1", port=port, **fields)
+    elif listener == "web":
+        handler = pygelf.GelfHttpHandler(host="127.0.0.1", port=port, _token=sys.argv[4], **fields)
     else:
         handler = pygelf.GelfUdpHandler(host="127.0.0.1", port=port, compress=True, **fields)
 else:
