@@ -66,6 +66,6 @@ fn the_client_is_the_one_behind_the_proxy() {
         } else {
             socket.write_all(line.as_bytes()).unwrap();
         }
-        daemon.find(&format!("line {number}")).is_whole().has(json!({"peer.ip": peer}));
+        daemon.find(&format!("line {number}")).is_sound().has(json!({"peer.ip": peer}));
     }
 }

@@ -79,8 +79,13 @@ impl Daemon {
     pub(crate) fn configure(folder: &Path, config: &str, listeners: &str) -> PathBuf {
         let file = folder.join("logtrace.toml");
         let text = format!("{HEAD}{config}\n{listeners}");
+        let text = text.replace("FOLDER", folder.to_str().unwrap());
+        // There may be no room to write the same once more.
+        if fs::read_to_string(&file).is_ok_and(|old| old == text) {
+            return file;
+        }
         let draft = folder.join("logtrace.toml.new");
-        fs::write(&draft, text.replace("FOLDER", folder.to_str().unwrap())).unwrap();
+        fs::write(&draft, text).unwrap();
         fs::rename(&draft, &file).unwrap(); // a daemon may be reading it
         file
     }
