@@ -54,19 +54,7 @@ pub struct Listener {
 impl Listener {
     /// The same one, whose messages are read in another way.
     pub fn reading(&self, format: Format) -> Self {
-        Self {
-            name: Arc::clone(&self.name),
-            protocol: self.protocol.clone(),
-            format,
-            project: Arc::clone(&self.project),
-            environment: self.environment,
-            require_key: self.require_key,
-            key: self.key.clone(),
-            zone_offset: self.zone_offset,
-            keep_original: self.keep_original,
-            datagrams: self.datagrams,
-            account: Arc::clone(&self.account),
-        }
+        Self { format, ..self.clone() }
     }
 
     /// What the journals say of someone who came in here.

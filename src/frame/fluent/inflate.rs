@@ -50,10 +50,10 @@ impl Inflate {
         }
         let (before, len) = (self.state.total_in(), out.len());
         out.reserve_exact(PIECE);
-        let mut room = std::mem::take(out);
-        let status = self.state.decompress_vec(input, &mut room, FlushDecompress::None);
-        *out = room;
-        let status = status.map_err(|_| "no whole gzip")?;
+        let status = self
+            .state
+            .decompress_vec(input, out, FlushDecompress::None)
+            .map_err(|_| "no whole gzip")?;
         self.is_between = status == Status::StreamEnd;
         let taken = usize::try_from(self.state.total_in() - before).unwrap_or(input.len());
         let made = out.len() - len;

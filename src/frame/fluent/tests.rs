@@ -9,46 +9,11 @@ use proptest::sample::{Index, select};
 
 use super::inflate::PIECE;
 use super::*;
+use crate::frame::tests::dialogue::{Heard, hear};
 
-/// What came of a stream.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Outcome {
-    messages: Vec<(Vec<u8>, Option<u64>)>,
-    answers: Vec<u8>,
-    broken: Option<String>,
-    errors: FrameErrors,
-}
-
-/// Shows `reads` to a decoder as a connection would. The second value is the most bytes that it and
-/// its caller had to keep between two reads.
-fn run<'r>(max_len: usize, reads: impl IntoIterator<Item = &'r [u8]>) -> (Outcome, usize) {
-    let (mut decoder, mut outcome) = (Fluent::new(max_len), Outcome::default());
-    let (mut buf, mut peak) = (Vec::new(), 0);
-    for read in reads {
-        buf.extend_from_slice(read);
-        drain(&mut decoder, &mut buf, false, &mut outcome);
-        peak = peak.max(buf.len() + decoder.held());
-    }
-    drain(&mut decoder, &mut buf, true, &mut outcome);
-    assert!(buf.is_empty(), "left at the end: {}", buf.escape_ascii());
-    outcome.broken = decoder.broken().map(|error| format!("{}: {}", error.code, error.message));
-    outcome.errors = decoder.errors();
-    (outcome, peak)
-}
-
-fn drain(decoder: &mut Fluent, buf: &mut Vec<u8>, eof: bool, outcome: &mut Outcome) {
-    let mut at = 0;
-    let left = loop {
-        match decoder.next(&buf[at..], eof) {
-            Step::Message { bytes, consumed, original_len } => {
-                outcome.messages.push((bytes.to_vec(), original_len));
-                at += consumed;
-            }
-            Step::More { consumed } => break at + consumed,
-        }
-    };
-    buf.drain(..left);
-    decoder.answers(&mut outcome.answers);
+/// What came of a stream, with messages of up to `max_len` bytes; and the most that was kept.
+fn run<'r>(max_len: usize, reads: impl IntoIterator<Item = &'r [u8]>) -> (Heard, usize) {
+    hear(Fluent::new(max_len), reads)
 }
 
 /// `messages -> answers !errors`, of messages of up to `max_len` bytes. It checks on its way that
@@ -290,7 +255,7 @@ proptest! {
         let stream = messages.concat();
         let whole = run(max, [&stream[..]]).0;
         // How much of damaged gzip comes out before the damage shows depends on how it came.
-        let is_damaged = |outcome: &Outcome| {
+        let is_damaged = |outcome: &Heard| {
             outcome.broken.as_ref().is_some_and(|why| why.starts_with("fluent.gzip"))
         };
         let single = run(max, stream.chunks(1)).0;

@@ -4,46 +4,11 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::*;
+use crate::frame::tests::dialogue::{Heard, hear};
 
-/// What came of a stream.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Outcome {
-    messages: Vec<(Vec<u8>, Option<u64>)>,
-    answers: Vec<u8>,
-    broken: Option<String>,
-    errors: FrameErrors,
-}
-
-/// Shows `reads` to a decoder as a connection would, and asks for the answers after each. The
-/// second value is the most bytes that it and its caller had to keep between two reads.
-fn run<'r>(max_len: usize, reads: impl IntoIterator<Item = &'r [u8]>) -> (Outcome, usize) {
-    let (mut decoder, mut outcome) = (Relp::new(max_len), Outcome::default());
-    let (mut buf, mut peak) = (Vec::new(), 0);
-    for read in reads {
-        buf.extend_from_slice(read);
-        drain(&mut decoder, &mut buf, false, &mut outcome);
-        peak = peak.max(buf.len() + decoder.held());
-    }
-    drain(&mut decoder, &mut buf, true, &mut outcome);
-    assert!(buf.is_empty(), "left at the end: {}", buf.escape_ascii());
-    outcome.broken = decoder.broken().map(|error| error.message);
-    outcome.errors = decoder.errors();
-    (outcome, peak)
-}
-
-fn drain(decoder: &mut Relp, buf: &mut Vec<u8>, eof: bool, outcome: &mut Outcome) {
-    let mut at = 0;
-    let left = loop {
-        match decoder.next(&buf[at..], eof) {
-            Step::Message { bytes, consumed, original_len } => {
-                outcome.messages.push((bytes.to_vec(), original_len));
-                at += consumed;
-            }
-            Step::More { consumed } => break at + consumed,
-        }
-    };
-    buf.drain(..left);
-    decoder.answers(&mut outcome.answers);
+/// What came of a stream, with messages of up to `max_len` bytes; and the most that was kept.
+fn run<'r>(max_len: usize, reads: impl IntoIterator<Item = &'r [u8]>) -> (Heard, usize) {
+    hear(Relp::new(max_len), reads)
 }
 
 const OPEN: &str = "1 open 30 relp_version=0\ncommands=syslog\n";
@@ -76,7 +41,8 @@ fn show(stream: &str) -> String {
         line.push_str(&format!(" !{reason}={count}"));
     }
     if let Some(broken) = outcome.broken {
-        line.push_str(&format!(" !{broken}"));
+        let (_, why) = broken.split_once(": ").unwrap();
+        line.push_str(&format!(" !{why}"));
     }
     line
 }

@@ -1,6 +1,7 @@
 //! Tests of the decoders as a whole.
 
 mod corpus;
+pub(super) mod dialogue;
 mod faults;
 mod json;
 mod properties;
@@ -9,7 +10,7 @@ mod reference;
 use super::{FrameErrors, Frames, Framing, JsonValues, Step};
 
 /// A message, and its length where it was cut.
-type Cut = (Vec<u8>, Option<u64>);
+pub(super) type Cut = (Vec<u8>, Option<u64>);
 
 /// Either decoder of streams.
 trait Decoder {

@@ -53,7 +53,7 @@ fn events_that_are_too_long_are_cut() {
         let len = 4 + 8 + 4 + value.len() + 10;
         assert!(shown.ends_with(&format!("+{len} v2=1")), "{shown}");
         let (outcome, _) = run(MAX, [&c(&pairs(value))[..]]);
-        assert_eq!(outcome.events, run(MAX, [&pairs(value)[..]]).0.events);
+        assert_eq!(outcome.messages, run(MAX, [&pairs(value)[..]]).0.messages);
     }
 }
 
@@ -149,7 +149,7 @@ fn lb_02_lengths_that_cannot_be() {
     let value = "x".repeat(1 << 20);
     let all = vec![("a", &*value); 17];
     let (outcome, peak) = run(1000, d(1, &all).chunks(1 << 16));
-    assert_eq!(outcome.events, []);
+    assert_eq!(outcome.messages, []);
     assert!(outcome.broken.unwrap().starts_with("beats.event: expected an event of 1 to"));
     assert!(peak < 1 << 17, "{peak}");
 }
@@ -205,7 +205,7 @@ fn lb_03_bombs_stop_early_and_hold_little() {
     let zeros = zeros.finish().unwrap();
     let (outcome, peak) = run(1000, packed(&zeros).chunks(1000));
     let want = "beats.compressed: expected to inflate a frame by 256 at most, but found more";
-    assert_eq!((outcome.events.len(), outcome.broken.as_deref()), (0, Some(want)));
+    assert_eq!((outcome.messages.len(), outcome.broken.as_deref()), (0, Some(want)));
     assert!(peak < 128 << 10, "{peak}");
     // Within the ratio, and held piece by piece.
     let mut random = 1_u64;
@@ -216,7 +216,7 @@ fn lb_03_bombs_stop_early_and_hold_little() {
     let text: Vec<u8> = (0..100_000).map(|_| noise()).collect();
     let events: Vec<u8> = (0..100).flat_map(|sequence| j(sequence, &text)).collect();
     let (outcome, peak) = run(200_000, packed(&zlib(&events)).chunks(10_000));
-    assert_eq!((outcome.events.len(), outcome.broken), (100, None));
+    assert_eq!((outcome.messages.len(), outcome.broken), (100, None));
     assert!(peak < 400_000, "{peak}");
 }
 

@@ -8,49 +8,13 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
-use super::{Dialogue, Lumberjack, Step};
+use super::Lumberjack;
+use crate::frame::tests::dialogue::{Heard, hear};
+use crate::frame::{Dialogue, Step};
 
-/// What came out of a stream.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Outcome {
-    /// The events, with their lengths where they were cut.
-    events: Vec<(Vec<u8>, Option<u64>)>,
-    answers: Vec<u8>,
-    /// Why it ended.
-    broken: Option<String>,
-}
-
-/// Shows `reads` to a decoder of events of up to `max_len` bytes, as a connection would. The second
-/// value is the most bytes that it and its caller had to keep between two reads.
-fn run<'r>(max_len: usize, reads: impl IntoIterator<Item = &'r [u8]>) -> (Outcome, usize) {
-    let (mut decoder, mut outcome) = (Lumberjack::new(max_len), Outcome::default());
-    let (mut buffer, mut peak) = (Vec::new(), 0);
-    for read in reads {
-        buffer.extend_from_slice(read);
-        drain(&mut decoder, &mut buffer, false, &mut outcome);
-        peak = peak.max(buffer.len() + decoder.held());
-    }
-    drain(&mut decoder, &mut buffer, true, &mut outcome);
-    assert!(buffer.is_empty(), "left at the end: {}", buffer.escape_ascii());
-    outcome.broken = decoder.broken().map(|error| format!("{}: {error}", error.code));
-    (outcome, peak)
-}
-
-fn drain(decoder: &mut Lumberjack, buffer: &mut Vec<u8>, eof: bool, outcome: &mut Outcome) {
-    let mut at = 0;
-    loop {
-        match decoder.next(&buffer[at..], eof) {
-            Step::Message { bytes, consumed, original_len } => {
-                outcome.events.push((bytes.to_vec(), original_len));
-                at += consumed;
-            }
-            Step::More { consumed } => {
-                buffer.drain(..at + consumed);
-                decoder.answers(&mut outcome.answers);
-                return;
-            }
-        }
-    }
+/// What came of a stream, with messages of up to `max_len` bytes; and the most that was kept.
+fn run<'r>(max_len: usize, reads: impl IntoIterator<Item = &'r [u8]>) -> (Heard, usize) {
+    hear(Lumberjack::new(max_len), reads)
 }
 
 /// One line for a stream: its events, then its answers, then why it ended. It checks on its way that
@@ -61,7 +25,7 @@ fn show(max_len: usize, stream: &[u8]) -> String {
         assert_eq!(run(max_len, stream.chunks(step)).0, outcome, "reads of {step}");
     }
     let mut words = Vec::new();
-    for (bytes, original_len) in &outcome.events {
+    for (bytes, original_len) in &outcome.messages {
         let cut = original_len.map(|len| format!("+{len}")).unwrap_or_default();
         words.push(format!("{}{cut}", bytes.escape_ascii()));
     }

@@ -74,12 +74,12 @@ proptest! {
         ),
         cuts in prop::collection::vec(any::<Index>(), 0..8),
     ) {
-        let (mut stream, mut want) = (Vec::new(), Outcome::default());
+        let (mut stream, mut want) = (Vec::new(), Heard::default());
         for (is_packed, events) in &windows {
             let frames: Vec<u8> = events.iter().flat_map(|(sequence, text)| j(*sequence, text)).collect();
             stream.extend(w(number(events.len())));
             stream.extend(if *is_packed { c(&frames) } else { frames });
-            want.events.extend(events.iter().map(|(_, text)| (text.as_bytes().to_vec(), None)));
+            want.messages.extend(events.iter().map(|(_, text)| (text.as_bytes().to_vec(), None)));
             let highest = events.iter().map(|(sequence, _)| *sequence).max().unwrap();
             want.answers.extend(frame(b'2', b'A', highest));
         }

@@ -1,0 +1,48 @@
+//! Shows streams to the decoders whose senders are answered.
+
+use super::super::{Dialogue, FrameErrors, Step};
+use super::Cut;
+
+/// What came of a stream.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::frame) struct Heard {
+    pub(in crate::frame) messages: Vec<Cut>,
+    pub(in crate::frame) answers: Vec<u8>,
+    /// Why it ended: `code: message`.
+    pub(in crate::frame) broken: Option<String>,
+    pub(in crate::frame) errors: FrameErrors,
+}
+
+/// Shows `reads` to a decoder as a connection would, and asks for the answers after each. The
+/// second value is the most bytes that it and its caller had to keep between two reads.
+pub(in crate::frame) fn hear<'r>(
+    mut decoder: impl Dialogue,
+    reads: impl IntoIterator<Item = &'r [u8]>,
+) -> (Heard, usize) {
+    let (mut heard, mut buffer, mut peak) = (Heard::default(), Vec::new(), 0);
+    for read in reads {
+        buffer.extend_from_slice(read);
+        drain(&mut decoder, &mut buffer, false, &mut heard);
+        peak = peak.max(buffer.len() + decoder.held());
+    }
+    drain(&mut decoder, &mut buffer, true, &mut heard);
+    assert!(buffer.is_empty(), "left at the end: {}", buffer.escape_ascii());
+    heard.broken = decoder.broken().map(|error| format!("{}: {error}", error.code));
+    heard.errors = decoder.errors();
+    (heard, peak)
+}
+
+fn drain(decoder: &mut impl Dialogue, buffer: &mut Vec<u8>, eof: bool, heard: &mut Heard) {
+    let mut at = 0;
+    let left = loop {
+        match decoder.next(&buffer[at..], eof) {
+            Step::Message { bytes, consumed, original_len } => {
+                heard.messages.push((bytes.to_vec(), original_len));
+                at += consumed;
+            }
+            Step::More { consumed } => break at + consumed,
+        }
+    };
+    buffer.drain(..left);
+    decoder.answers(&mut heard.answers);
+}
