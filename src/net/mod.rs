@@ -25,6 +25,7 @@ mod auto;
 mod bind;
 mod clients;
 mod config;
+mod der;
 mod drops;
 pub mod http;
 mod identity;

@@ -1,7 +1,6 @@
 //! When a certificate ends (RFC 5280 §4.1.2.5).
-//!
-//! Only as much of DER is read as lies in front of that: lengths and two forms of time.
 
+use super::der::{SEQUENCE, time, value};
 use crate::time::Timestamp;
 
 /// The end of a certificate's validity; `None` where it cannot be found.
@@ -21,43 +20,8 @@ pub(super) fn not_after(certificate: &[u8]) -> Option<Timestamp> {
     time(tag, text)
 }
 
-/// The first value: its tag, what is in it, and what comes after it.
-fn value(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (&[tag, first], rest) = bytes.split_first_chunk()?;
-    let (len, rest) = match first {
-        0..=0x7f => (usize::from(first), rest),
-        0x81..=0x83 => {
-            let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-            (digits.iter().fold(0, |len, byte| len << 8 | usize::from(*byte)), rest)
-        }
-        _ => return None,
-    };
-    let (inside, after) = rest.split_at_checked(len)?;
-    Some((tag, inside, after))
-}
-
-/// `YYMMDDHHMMSSZ` of this and the last century, or `YYYYMMDDHHMMSSZ`.
-fn time(tag: u8, text: &[u8]) -> Option<Timestamp> {
-    let text = std::str::from_utf8(text).ok()?.strip_suffix('Z')?;
-    let text = match tag {
-        UTC_TIME => {
-            let century = if text.get(..2)?.parse::<u8>().ok()? < 50 { "20" } else { "19" };
-            format!("{century}{text}")
-        }
-        GENERALIZED_TIME => text.to_owned(),
-        _ => return None,
-    };
-    let part = |range| text.get(range);
-    let (year, month, day) = (part(0..4)?, part(4..6)?, part(6..8)?);
-    let (hour, minute, second) = (part(8..10)?, part(10..12)?, part(12..14)?);
-    let text = format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z");
-    Timestamp::parse_rfc3339(text.as_bytes())
-}
-
-const SEQUENCE: u8 = 0x30;
+/// The kind of the version, which may be left out.
 const VERSION: u8 = 0xa0;
-const UTC_TIME: u8 = 0x17;
-const GENERALIZED_TIME: u8 = 0x18;
 
 #[cfg(test)]
 mod tests {
