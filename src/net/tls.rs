@@ -3,15 +3,13 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use blake3::{Hash, Hasher};
 use parking_lot::Mutex;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::VerifierBuilderError;
 use tokio_rustls::rustls::{self, CertificateError, OtherError, ServerConfig};
 use tracing::warn;
@@ -19,6 +17,7 @@ use tracing::warn;
 use super::clients;
 use super::config::TlsConfig;
 use super::validity::not_after;
+use crate::ship::{PemError, certificates, private_key};
 use crate::time::Timestamp;
 
 /// What answers the handshakes of a listener, as its files are by now.
@@ -54,19 +53,9 @@ pub enum Look {
 /// Why certificates cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file is missing, or is no PEM file of what it should hold.
-    #[error("{path}: expected {expected} in PEM form, but {error}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What it should hold.
-        expected: &'static str,
-        /// What was found.
-        error: pem::Error,
-    },
-    /// A file holds no certificate.
-    #[error("{0}: expected a certificate in PEM form, but found none")]
-    Empty(PathBuf),
+    /// A file does not hold what it should.
+    #[error(transparent)]
+    Pem(#[from] PemError),
     /// A certificate is no longer good.
     #[error("{path}: expected a certificate that is good, but found one that ended at {end}")]
     Expired {
@@ -205,11 +194,7 @@ fn server(config: &TlsConfig) -> Result<(ServerConfig, Option<Timestamp>), TlsEr
         }
     };
     look_at_rights(config)?;
-    let key = PrivateKeyDer::from_pem_file(&config.key).map_err(|error| TlsError::File {
-        path: config.key.clone(),
-        expected: "a private key",
-        error,
-    })?;
+    let key = private_key(&config.key)?;
     let chain = certificates(&config.cert)?;
     let end = chain.iter().filter_map(|certificate| not_after(certificate)).min();
     let server = builder.with_single_cert(chain, key);
@@ -261,16 +246,6 @@ pub(super) fn explain(error: &io::Error) -> String {
         }
         _ => format!("expected a TLS handshake, but {error}"),
     }
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
-    let certificates: Vec<_> = read.map_err(|error| TlsError::File {
-        path: path.to_owned(),
-        expected: "certificates",
-        error,
-    })?;
-    if certificates.is_empty() { Err(TlsError::Empty(path.to_owned())) } else { Ok(certificates) }
 }
 
 /// As much of a file is compared.

@@ -9,6 +9,7 @@ mod clock;
 mod config;
 mod forward;
 mod outbound;
+mod pem;
 mod tls;
 mod webhook;
 
@@ -17,6 +18,7 @@ pub use self::forward::{
     Begin, Body, Confirm, Format, ForwardConfig, ForwardTls, Framing, Hidden, Target,
 };
 pub use self::outbound::{Answer, Fetched, Headers, Outbound, OutboundError};
+pub use self::pem::{PemError, certificates, private_key};
 pub use self::tls::TlsError;
 pub use self::webhook::{
     Delivery, GivenUp, NewWebhook, Pattern, PatternError, Secret, SecretError, State, Webhook,

@@ -3,27 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 use tracing::debug;
+
+use super::pem::{PemError, certificates, private_key};
 
 /// Why certificates cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file is missing, or is no PEM file of what it should hold.
-    #[error("{path}: expected {expected} in PEM form, but {error}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What it should hold.
-        expected: &'static str,
-        /// What was found.
-        error: pem::Error,
-    },
-    /// A file holds no certificate.
-    #[error("{0}: expected a certificate in PEM form, but found none")]
-    Empty(PathBuf),
+    /// A file does not hold what it should.
+    #[error(transparent)]
+    Pem(#[from] PemError),
     /// Nobody can have a certificate for what is no name and no address.
     #[error("expected a host that can have a certificate, but found {0:?}")]
     Name(String),
@@ -70,21 +60,7 @@ pub(super) fn client(
         .expect("the provider knows TLS 1.2 and 1.3")
         .with_root_certificates(roots);
     let Some((cert, key)) = own else { return Ok(builder.with_no_client_auth()) };
-    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| TlsError::File {
-        path: key.to_owned(),
-        expected: "a private key",
-        error,
-    })?;
+    let key = private_key(key)?;
     let client = builder.with_client_auth_cert(certificates(cert)?, key);
     client.map_err(|error| TlsError::Pair { path: cert.to_owned(), error })
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
-    let certificates: Vec<_> = read.map_err(|error| TlsError::File {
-        path: path.to_owned(),
-        expected: "certificates",
-        error,
-    })?;
-    if certificates.is_empty() { Err(TlsError::Empty(path.to_owned())) } else { Ok(certificates) }
 }
