@@ -93,10 +93,7 @@ impl Acceptor {
                     None => self.note_unspoken(spoken, client),
                 }
             }
-            (Spoken::Tls, None) => {
-                let what = "expected log lines, but found what looks like a TLS handshake";
-                self.note(client.ip(), "TLS_ON_PLAIN_PORT", what.to_owned());
-            }
+            (Spoken::Tls, None) => self.note_tls_on_plain_port(client.ip(), socket.unread()),
             (spoken, _) if self.config.require_tls => {
                 let what = format!("expected a TLS handshake, but found {}", spoken.name());
                 self.note(client.ip(), "TLS_REQUIRED", what);

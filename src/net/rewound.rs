@@ -19,6 +19,11 @@ impl<S> Rewound<S> {
     pub(super) fn new(front: Vec<u8>, socket: S) -> Self {
         Self { front, read: 0, socket }
     }
+
+    /// Bytes in front that were not read again yet.
+    pub(super) fn unread(&self) -> usize {
+        self.front.len() - self.read
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Rewound<S> {

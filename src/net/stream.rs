@@ -12,9 +12,7 @@ use super::config::{Codec, ListenerConfig, OnRefused, Protocol};
 use super::tcp::Acceptor;
 use crate::event::AuthMethod;
 use crate::frame::{Fluent, FrameErrors, Frames, Framing, JsonValues, Lumberjack, Relp};
-use crate::gate::Refusal;
 use crate::ingest::{Decoder, Session};
-use crate::journal::Failed;
 
 /// A connection, plain or through TLS.
 pub(super) struct Stream<'a> {
@@ -250,18 +248,7 @@ impl<'a> Stream<'a> {
     fn is_foreign(&self) -> bool {
         let foreign = self.acceptor.tls.is_none() && self.buffer.starts_with(&[0x16, 0x03]);
         if foreign {
-            let what = "expected log lines, but found what looks like a TLS handshake";
-            let call = self.acceptor.listener.call(self.session.peer(), None);
-            let refusal = Refusal::malformed("form:tls_on_plain_port");
-            self.acceptor.ingest.note_refusal(&refusal, 1, call.clone());
-            let failed = Failed {
-                call,
-                code: "TLS_ON_PLAIN_PORT",
-                message: what.to_owned(),
-                request_bytes: self.buffer.len() as u64,
-                ..Failed::default()
-            };
-            self.acceptor.ingest.note_failure(1, failed);
+            self.acceptor.note_tls_on_plain_port(self.session.peer(), self.buffer.len());
         }
         foreign
     }

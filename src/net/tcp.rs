@@ -256,6 +256,22 @@ impl Acceptor {
         self.ingest.note_refusal(&Refusal::malformed(rule), 1, call);
     }
 
+    /// Notes a TLS handshake, of which `seen` bytes have come, on a port that has no TLS: binary, and
+    /// no log.
+    pub(super) fn note_tls_on_plain_port(&self, peer: IpAddr, seen: usize) {
+        let call = self.listener.call(peer, None);
+        let refusal = Refusal::malformed("form:tls_on_plain_port");
+        self.ingest.note_refusal(&refusal, 1, call.clone());
+        let failed = Failed {
+            call,
+            code: "TLS_ON_PLAIN_PORT",
+            message: "expected log lines, but found what looks like a TLS handshake".to_owned(),
+            request_bytes: seen as u64,
+            ..Failed::default()
+        };
+        self.ingest.note_failure(1, failed);
+    }
+
     /// Notes that a connection ended before its first message.
     pub(super) fn note(&self, peer: IpAddr, code: &'static str, message: String) {
         let call = self.listener.call(peer, None);
