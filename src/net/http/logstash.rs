@@ -1,13 +1,13 @@
 //! Logstash's plain `http` input, on any path and by any method.
 
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::dialect::{Dialect, Done};
 use super::logs::is_json;
 use super::problem::Problem;
-use super::{HttpConfig, MAX_LOGS};
+use super::{HttpConfig, MAX_LOGS, content_type};
 use crate::parse::json::{InputBody, InputContent};
 
 /// What Logstash's `http` input speaks.
@@ -18,8 +18,8 @@ impl Dialect for Logstash {
     type Format = InputBody;
 
     fn format(self, head: &Parts, config: &HttpConfig) -> Result<InputBody, Problem> {
-        let kind = head.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-        let is_json = is_json(kind) || is_json_lines(kind);
+        let kind = content_type(head);
+        let is_json = is_json(&kind) || is_json_lines(&kind);
         Ok(InputBody {
             content: if is_json { InputContent::Json } else { InputContent::Text },
             path: head.uri.path().to_owned(),
@@ -45,10 +45,8 @@ impl Dialect for Logstash {
     }
 }
 
-/// Whether a `Content-Type` says lines of JSON, by one of the names that they go by.
-fn is_json_lines(kind: &[u8]) -> bool {
-    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    let kind = kind.to_ascii_lowercase();
-    let Some(kind) = kind.strip_prefix(b"application/") else { return false };
-    [&b"x-ndjson"[..], b"ndjson", b"jsonlines", b"x-jsonlines", b"json-lines"].contains(&kind)
+/// Whether a media type is one of the names that lines of JSON go by.
+fn is_json_lines(kind: &str) -> bool {
+    let Some(kind) = kind.strip_prefix("application/") else { return false };
+    ["x-ndjson", "ndjson", "jsonlines", "x-jsonlines", "json-lines"].contains(&kind)
 }
