@@ -1,19 +1,18 @@
 //! haproxy in front, which says with a PROXY header whose connection it passes on.
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 
 use serde_json::json;
 use socket2::{Domain, Socket, Type};
 
 use crate::daemon::Daemon;
 use crate::program::{Running, start, unpacked};
-use crate::support::{finish, tls, wait_for};
+use crate::support::{finish, free_address, tls, wait_for};
 
 /// haproxy with a port for each of what it is to pass on, as `server` lines have it.
 fn haproxy(daemon: &Daemon, servers: &[String]) -> (Running, Vec<SocketAddr>) {
-    let free = |_| TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let ports: Vec<SocketAddr> = servers.iter().map(free).collect();
+    let ports: Vec<SocketAddr> = servers.iter().map(|_| free_address()).collect();
     let mut config = "defaults\n  mode tcp\n  timeout connect 10s\n  timeout client 1m\n  \
                       timeout server 1m\n"
         .to_owned();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::daemon::Daemon;
 use crate::program::{node_of, output_of, python_of, run, run_with, start, unpacked};
-use crate::support::{self, wait_for};
+use crate::support::{self, Valve, free_address, wait_for};
 
 #[test]
 fn otlp_exporter() {
@@ -134,14 +134,15 @@ fn splunk_handler_over_a_kill() {
     let daemon = yard.start();
     let (_, secret) = daemon.create_key(&json!({"name": "hec", "scopes": ["write:logs"]}));
     let mut command = python_of("python-push", "splunk_client.py");
-    command.args([&yard.port.to_string(), &secret, COUNT]);
+    let valve = Valve::new(yard.at, 5_000);
+    command.args([&valve.address().port().to_string(), &secret, COUNT]);
     let mut client = start(command, yard.folder(), "splunk");
     wait_for("the first of the events", || {
         (!daemon.query("message:\"of splunk\"").is_empty()).then_some(())
     });
     daemon.kill();
-    assert!(client.child.try_wait().unwrap().is_none(), "all was sent before the kill");
     let daemon = yard.start();
+    valve.open();
     assert!(client.child.wait().unwrap().success());
     assert_eq!(yard.stored(&daemon, "splunk").len(), 150);
     assert!(daemon.stop().success());
@@ -153,8 +154,9 @@ fn journal_upload_over_a_kill() {
     let daemon = yard.start();
     let (_, secret) = daemon.create_key(&json!({"name": "till", "scopes": ["write:logs"]}));
     journal(yard.folder(), 50_000);
-    let url = format!("http://upload:{secret}@127.0.0.1:{}", yard.port);
-    let mut client = start(upload(yard.folder(), &url), yard.folder(), "upload");
+    let url = |at: SocketAddr| format!("http://upload:{secret}@{at}");
+    let valve = Valve::new(yard.at, 1 << 20);
+    let mut client = start(upload(yard.folder(), &url(valve.address())), yard.folder(), "upload");
     wait_for("the first of the entries", || {
         (!daemon.query("message:\"of journal\"").is_empty()).then_some(())
     });
@@ -164,7 +166,7 @@ fn journal_upload_over_a_kill() {
     // Nothing was acknowledged, so it begins again where it began.
     assert!(!ended.success(), "{}", client.said());
     assert!(!yard.folder().join("upload.state").exists());
-    run(upload(yard.folder(), &url));
+    run(upload(yard.folder(), &url(yard.at)));
     assert_eq!(yard.stored(&daemon, "journal").len(), 50_000);
     assert!(daemon.stop().success());
 }
@@ -172,21 +174,19 @@ fn journal_upload_over_a_kill() {
 /// A daemon that comes back on the same port.
 struct Yard {
     folder: tempfile::TempDir,
-    port: u16,
+    at: SocketAddr,
 }
 
 impl Yard {
     fn new() -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        Self { folder: tempfile::tempdir().unwrap(), port }
+        Self { folder: tempfile::tempdir().unwrap(), at: free_address() }
     }
 
     fn start(&self) -> support::Daemon {
         let listeners = format!(
             "[[listener]]\nname = \"push\"\nprotocol = \"http\"\ntransport = \"tcp\"\n\
-             listen = \"127.0.0.1:{}\"\n",
-            self.port
+             listen = \"{}\"\n",
+            self.at
         );
         support::Daemon::with_listeners(self.folder(), "", &listeners)
     }
@@ -196,7 +196,7 @@ impl Yard {
     }
 
     fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
+        format!("http://{}{path}", self.at)
     }
 
     /// The numbered messages of a client, each once.

@@ -1,7 +1,6 @@
 //! rsyslog, forwarding with `omrelp`.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::thread;
@@ -11,7 +10,7 @@ use serde_json::json;
 
 use crate::daemon::Daemon;
 use crate::program::{Running, start, unpacked, unpacked_folder};
-use crate::support::{self, wait_for};
+use crate::support::{self, free_address, wait_for};
 
 /// What is sent from this test on belongs to it alone.
 const TEMPLATE: &str = r#"template="RSYSLOG_SyslogProtocol23Format""#;
@@ -84,7 +83,7 @@ fn a_daemon_that_is_killed_loses_nothing_and_rsyslog_sends_again() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     // The same port after each start.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_address().port();
     let listener = format!(
         "[[listener]]\nname = \"relp\"\nprotocol = \"relp\"\ntransport = \"tcp\"\n\
          listen = \"127.0.0.1:{port}\"\n"

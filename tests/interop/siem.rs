@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
 
 use crate::program::{start, unpacked, unpacked_folder};
-use crate::support::{Daemon, wait_for};
+use crate::support::{Daemon, free_address, wait_for};
 
 #[test]
 fn rsyslog_has_all_entries_though_it_was_killed() {
@@ -24,7 +23,7 @@ fn syslog_ng_has_all_entries_though_it_was_killed() {
 /// Forwards `blocked` to a receiver that comes late and is killed in the middle.
 fn receives(name: &str, format: &str, receiver: fn(&Path, u16) -> Command) {
     let folder = tempfile::tempdir().unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_address().port();
     let config = format!(
         r#"
         [[forward]]

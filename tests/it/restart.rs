@@ -1,18 +1,13 @@
 //! The daemon becomes another program with the same sockets.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Shutdown, TcpStream, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::support::{Daemon, wait_for};
-
-/// An address that nobody listens at.
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
+use crate::support::{Daemon, free_address, wait_for};
 
 fn line(n: usize) -> String {
     format!("<13>1 - h a - - - line {n}\n")
@@ -23,7 +18,7 @@ fn line(n: usize) -> String {
 #[test]
 fn up_05_a_restart_hands_its_sockets_over() {
     let folder = tempfile::tempdir().unwrap();
-    let at = free();
+    let at = free_address();
     let listeners: String = ["tcp", "udp"]
         .map(|transport| {
             format!(

@@ -11,8 +11,10 @@ mod daemon;
 mod image;
 mod metrics;
 mod mount;
+mod port;
 pub(crate) mod preload;
 mod tls;
+mod valve;
 mod wait;
 
 pub(crate) use self::address::Address;
@@ -25,5 +27,7 @@ pub(crate) use self::daemon::{Daemon, LISTENERS};
 pub(crate) use self::image::Image;
 pub(crate) use self::metrics::Metrics;
 pub(crate) use self::mount::{Filler, SmallDisk};
+pub(crate) use self::port::free_address;
 pub(crate) use self::tls::{finish, tls};
+pub(crate) use self::valve::Valve;
 pub(crate) use self::wait::wait_for;
