@@ -91,7 +91,7 @@ pub use self::carrier::{CertificateName, Label};
 pub use self::charge::{Charge, LIMIT_RULES, Subject};
 pub use self::config::{Config, DefaultLimits, Network, Problem};
 pub use self::connections::Connection;
-pub use self::content::Content;
+pub use self::content::{Content, Found};
 pub use self::error::GateError;
 pub use self::fingerprint::{Traits, fingerprint};
 pub use self::geo::{Countries, CountriesError, Country};

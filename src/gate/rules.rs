@@ -1,13 +1,13 @@
 //! All rules, sorted by what they look at.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
 
 use super::config::Config;
-use super::content::Content;
+use super::content::{Content, Found};
 use super::error::GateError;
 use super::geo::Country;
 use super::lists::Origin;
@@ -97,10 +97,9 @@ impl Rules {
     /// What the rules say of the name of a client software.
     pub(super) fn of_agent(&self, agent: &str, listener: &str, now: Timestamp) -> Verdicts {
         let Some((texts, rules)) = &self.agents else { return Verdicts::default() };
-        let found = texts.find_overlapping_iter(agent).take(MAX_FOUND);
-        let mut found: Vec<_> = found.map(|found| found.pattern().as_usize()).collect();
-        found.sort_unstable();
-        found.dedup();
+        // In a name that says one thing a thousand times, what comes behind that counts as well.
+        let found = texts.find_overlapping_iter(agent).map(|found| found.pattern().as_usize());
+        let found: BTreeSet<_> = found.collect();
         let found = found.into_iter().filter_map(|number| rules.get(number));
         Verdicts::of(found.filter(|rule| rule.is_about(listener)), now)
     }
@@ -110,16 +109,34 @@ impl Verdicts {
     /// What rules say that have found something.
     pub fn of<'r>(rules: impl Iterator<Item = &'r Arc<Rule>>, now: Timestamp) -> Self {
         let mut verdicts = Self::default();
-        for rule in rules.filter(|rule| rule.is_live(now)) {
-            let refusal = Refusal { reason: rule.reason(), rule: RuleId::made(&named(rule)) };
-            match rule.action {
-                Action::Block => {
-                    verdicts.refusal.get_or_insert(refusal);
-                }
-                Action::DryRun => verdicts.dry.push(refusal),
-            }
+        rules.for_each(|rule| verdicts.add(rule, &named(rule), now));
+        verdicts
+    }
+
+    /// The same of rules about content. Of one that may have been found, and one that was, both of
+    /// which turn away, the latter is named.
+    pub fn of_found<'r>(found: impl Iterator<Item = &'r Found> + Clone, now: Timestamp) -> Self {
+        let mut verdicts = Self::default();
+        for sure in found.clone().filter(|found| found.is_sure) {
+            verdicts.add(&sure.rule, &named(&sure.rule), now);
+        }
+        for guess in found.filter(|found| !found.is_sure) {
+            verdicts.add(&guess.rule, &format!("{}:likely", named(&guess.rule)), now);
         }
         verdicts
+    }
+
+    fn add(&mut self, rule: &Rule, name: &str, now: Timestamp) {
+        if !rule.is_live(now) {
+            return;
+        }
+        let refusal = Refusal { reason: rule.reason(), rule: RuleId::made(name) };
+        match rule.action {
+            Action::Block => {
+                self.refusal.get_or_insert(refusal);
+            }
+            Action::DryRun => self.dry.push(refusal),
+        }
     }
 }
 
@@ -150,6 +167,3 @@ impl super::Gate {
 fn named(rule: &Rule) -> String {
     format!("rule:{}", rule.id)
 }
-
-/// The most matches that are looked at in one name.
-const MAX_FOUND: usize = 256;

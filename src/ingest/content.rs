@@ -6,7 +6,7 @@ use memchr::memchr;
 
 use super::listener::Format;
 use crate::event::{Event, Value};
-use crate::gate::{Content, Gate, Rule, Verdicts};
+use crate::gate::{Content, Found, Gate, Verdicts};
 use crate::time::Timestamp;
 
 /// Looks at the messages of a read. Without content rules it looks at none.
@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 pub(super) struct Inspector {
     content: Option<Arc<Content>>,
     /// The rules that match in the message that was looked at last.
-    found: Vec<Arc<Rule>>,
+    found: Vec<Found>,
     /// Whether the fields of its events may say something that it does not, by their escapes.
     look_inside: bool,
     /// In the buffer of the read, no message that ends before this place has the text of a rule.
@@ -55,8 +55,7 @@ impl Inspector {
     pub(super) fn look(&mut self, raw: &[u8], format: Format) {
         if let Some(content) = &self.content {
             let is_clean = std::mem::take(&mut self.is_clean);
-            let found = if is_clean { content.find_textless(raw) } else { content.find(raw) };
-            self.found = found.into_iter().cloned().collect();
+            self.found = if is_clean { content.find_textless(raw) } else { content.find(raw) };
             let has_escapes = matches!(format, Format::Json | Format::Beats | Format::Gelf);
             self.look_inside = has_escapes && memchr(b'\\', raw).is_some();
         }
@@ -92,17 +91,23 @@ impl Inspector {
                     Value::Bytes(bytes) => bytes,
                     Value::Number(_) | Value::Bool(_) | Value::Null => continue,
                 };
-                found.extend(content.find(text).into_iter().cloned());
+                found.extend(content.find(text));
             }
-            found.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
-            found.dedup_by(|a, b| a.id == b.id);
+            found.sort_by(|a, b| by_age(a).cmp(&by_age(b)));
+            found.dedup_by(|a, b| a.rule.id == b.rule.id);
         }
-        let is_about = |rule: &&Arc<Rule>| {
+        let is_about = |found: &&Found| {
+            let rule = &found.rule;
             let of_project = rule.project.is_none() || rule.project.as_deref() == project;
             of_project && rule.is_about(listener)
         };
-        Verdicts::of(found.iter().filter(is_about), now)
+        Verdicts::of_found(found.iter().filter(is_about), now)
     }
+}
+
+/// The order of rules, and of one rule a sure find before a guess.
+fn by_age(found: &Found) -> (Timestamp, &str, bool) {
+    (found.rule.created_at, &found.rule.id, !found.is_sure)
 }
 
 #[cfg(test)]
@@ -145,7 +150,7 @@ mod tests {
                 together.look(message, Format::Syslog);
                 alone.look(message, Format::Syslog);
                 let ids = |inspector: &Inspector| {
-                    inspector.found.iter().map(|rule| rule.id.clone()).collect::<Vec<_>>()
+                    inspector.found.iter().map(|found| found.rule.id.clone()).collect::<Vec<_>>()
                 };
                 prop_assert_eq!(ids(&together), ids(&alone));
             }

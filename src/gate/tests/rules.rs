@@ -14,7 +14,7 @@ fn add(gate: &Gate, text: &str) -> Result<Rule, GateError> {
 /// What content rules say of a text.
 fn said(gate: &Gate, text: &str) -> String {
     let Some(content) = gate.content() else { return "no rules".to_owned() };
-    let verdicts = Verdicts::of(content.find(text.as_bytes()).into_iter(), NOW);
+    let verdicts = Verdicts::of_found(content.find(text.as_bytes()).iter(), NOW);
     let dry = verdicts.dry.iter().map(|dry| format!("dry {dry}"));
     let refused = verdicts.refusal.iter().map(|refusal| refusal.to_string());
     refused.chain(dry).collect::<Vec<_>>().join(", ")
@@ -60,7 +60,7 @@ fn a_rule_ends_when_it_is_to() {
         Rule { expires_at: Some(after(10)), ..rule(r#"{"kind":"literal","pattern":"evil"}"#) };
     gate.add_rules(vec![rule], NOW).unwrap();
     let content = gate.content().unwrap();
-    let at = |second| Verdicts::of(content.find(b"evil").into_iter(), after(second)).refusal;
+    let at = |second| Verdicts::of_found(content.find(b"evil").iter(), after(second)).refusal;
     assert!(at(9).is_some() && at(10).is_none());
 }
 

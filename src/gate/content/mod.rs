@@ -2,32 +2,44 @@
 //!
 //! A message, or a read of many, is looked at once by a [`Filter`] for what most rules cannot match
 //! without, which most messages have nothing of. Of those that pass all such texts are searched for
-//! together, in one pass, and only the rules whose text is there are tried: the time grows with the
-//! message, and not with the number of rules. Rules that have no such text, as `[0-9]{16}`, are a
-//! few, and searched for together in every message.
+//! together, in one pass, and only the rules whose text is there are tried ([`likely`]): the time grows
+//! with the message, and not with the number of rules. Rules that have no such text, as `[0-9]{16}`,
+//! are a few, and searched for together in every message.
+
+mod likely;
 
 use std::sync::Arc;
 
-use aho_corasick::AhoCorasick;
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 use regex_automata::{Input, MatchKind, PatternSet};
 use regex_syntax::hir::Hir;
 
+use self::likely::Likely;
 use super::error::GateError;
 use super::filter::Filter;
-use super::required::{fold, required};
+use super::required::required;
 use super::rule::{Rule, RuleKind};
 
 /// Content rules, compiled; immutable.
 #[derive(Debug)]
 pub struct Content {
-    rules: Vec<(Arc<Rule>, Regex)>,
+    rules: Vec<Arc<Rule>>,
     filter: Filter,
-    /// The texts of the filter, and whose each is: its number in `rules`.
-    texts: Option<(AhoCorasick, Vec<usize>)>,
-    /// The rules that have no such text.
+    /// The rules that the filter is about.
+    likely: Option<Likely>,
+    /// Those that have no text, and their numbers in `rules`.
     always: Option<(Regex, Vec<usize>)>,
+}
+
+/// A rule that was found in a message.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The rule.
+    pub rule: Arc<Rule>,
+    /// Whether it matches. It may, else: a text is there without which it cannot, and so many others
+    /// are that not all were looked for.
+    pub is_sure: bool,
 }
 
 impl Content {
@@ -37,16 +49,17 @@ impl Content {
     ///
     /// They take more memory together than they may, or too many have no text of four bytes.
     pub(super) fn new(rules: &[Arc<Rule>]) -> Result<Option<Self>, GateError> {
-        let (mut compiled, mut texts, mut always) = (Vec::new(), Vec::new(), Vec::new());
-        for rule in rules.iter().filter(|rule| rule.kind.is_content()) {
-            let (hir, number) = (parse(rule)?, compiled.len());
+        let of_content = rules.iter().filter(|rule| rule.kind.is_content());
+        let rules: Vec<Arc<Rule>> = of_content.cloned().collect();
+        let (mut likely, mut always) = (likely::Builder::default(), Vec::new());
+        for (number, rule) in rules.iter().enumerate() {
+            let hir = parse(rule)?;
             match required(&hir) {
-                Some(needed) => texts.extend(needed.into_iter().map(|text| (text, number))),
-                None => always.push((hir.clone(), number)),
+                Some(texts) => likely.add(rule, number, hir, texts),
+                None => always.push((hir, number)),
             }
-            compiled.push((Arc::clone(rule), build(&[hir], MAX_ONE)?));
         }
-        if compiled.is_empty() {
+        if rules.is_empty() {
             return Ok(None);
         }
         if always.len() > MAX_ALWAYS {
@@ -55,21 +68,14 @@ impl Content {
                 max: MAX_ALWAYS,
             });
         }
-        let filter = Filter::new(texts.iter().map(|(text, _)| text.as_slice()));
-        let (texts, owners): (Vec<_>, Vec<_>) = texts.into_iter().unzip();
-        let texts = match texts.is_empty() {
-            true => None,
-            false => {
-                let many = |_| GateError::invalid("pattern", "fewer texts", "too many together");
-                Some((AhoCorasick::new(texts).map_err(many)?, owners))
-            }
-        };
+        let filter = Filter::new(likely.texts());
+        let likely = likely.build()?;
         let (hirs, numbers): (Vec<_>, Vec<_>) = always.into_iter().unzip();
         let always = match hirs.is_empty() {
             true => None,
             false => Some((build(&hirs, MAX_ALL)?, numbers)),
         };
-        Ok(Some(Self { rules: compiled, filter, texts, always }))
+        Ok(Some(Self { rules, filter, likely, always }))
     }
 
     /// Whether a rule may match in a part of `text`; most often it says no.
@@ -83,57 +89,39 @@ impl Content {
         self.filter.find(messages)
     }
 
-    /// The rules that match in `text`, the oldest first, and a bounded number of them.
-    pub fn find(&self, text: &[u8]) -> Vec<&Arc<Rule>> {
+    /// The rules that match in `text`, the oldest first.
+    pub fn find(&self, text: &[u8]) -> Vec<Found> {
         let mut found = Vec::new();
-        if self.filter.may_be_in(text) {
-            self.try_likely(text, &mut found);
+        if let Some(likely) = self.likely.as_ref().filter(|_| self.filter.may_be_in(text)) {
+            likely.search(text, &mut found);
         }
         self.search_always(text, &mut found);
         self.rules_of(found)
     }
 
     /// The same of the rules that have no text by which they would be known to be there.
-    pub fn find_textless(&self, text: &[u8]) -> Vec<&Arc<Rule>> {
+    pub fn find_textless(&self, text: &[u8]) -> Vec<Found> {
         let mut found = Vec::new();
         self.search_always(text, &mut found);
         self.rules_of(found)
     }
 
-    fn search_always(&self, text: &[u8], found: &mut Vec<usize>) {
+    fn search_always(&self, text: &[u8], found: &mut Vec<likely::Found>) {
         if let Some((rules, numbers)) = &self.always {
             let mut patterns = PatternSet::new(rules.pattern_len());
             rules.which_overlapping_matches(&Input::new(text), &mut patterns);
-            found.extend(patterns.iter().filter_map(|pattern| numbers.get(pattern.as_usize())));
+            let number = |place: usize| numbers.get(place).map(|number| (*number, true));
+            found.extend(patterns.iter().filter_map(|pattern| number(pattern.as_usize())));
         }
     }
 
-    fn rules_of(&self, mut found: Vec<usize>) -> Vec<&Arc<Rule>> {
+    fn rules_of(&self, mut found: Vec<likely::Found>) -> Vec<Found> {
         found.sort_unstable();
-        found.into_iter().filter_map(|number| Some(&self.rules.get(number)?.0)).collect()
-    }
-
-    /// Tries the rules whose texts are there.
-    fn try_likely(&self, text: &[u8], found: &mut Vec<usize>) {
-        let Some((texts, owners)) = &self.texts else { return };
-        let folded: Vec<u8> = text.iter().map(|byte| fold(*byte)).collect();
-        let mut seen = vec![false; self.rules.len()];
-        let mut tried = 0;
-        for one in texts.find_overlapping_iter(&folded) {
-            let Some(number) = owners.get(one.pattern().as_usize()) else { continue };
-            let is_new = seen.get_mut(*number).is_some_and(|seen| !std::mem::replace(seen, true));
-            if !is_new {
-                continue;
-            }
-            let matches = |(_, rule): &(Arc<Rule>, Regex)| rule.is_match(text);
-            if self.rules.get(*number).is_some_and(matches) {
-                found.push(*number);
-            }
-            tried += 1;
-            if tried >= MAX_TRIED {
-                return;
-            }
-        }
+        let rule = |(number, is_sure)| {
+            let rule = Arc::clone(self.rules.get(number)?);
+            Some(Found { rule, is_sure })
+        };
+        found.into_iter().filter_map(rule).collect()
     }
 }
 
@@ -180,10 +168,6 @@ fn build(expressions: &[Hir], max: usize) -> Result<Regex, GateError> {
     })
 }
 
-/// The most rules that are tried on one message: one in which so many texts of rules are is none
-/// that an honest sender writes.
-const MAX_TRIED: usize = 256;
-
 /// The most rules that are searched for in every message.
 const MAX_ALWAYS: usize = 256;
 
@@ -225,7 +209,7 @@ mod tests {
         ]);
         let find = |text: &str| {
             let found = content.find(text.as_bytes());
-            found.iter().map(|rule| rule.pattern.clone()).collect::<Vec<_>>().join(" | ")
+            found.iter().map(|found| found.rule.pattern.clone()).collect::<Vec<_>>().join(" | ")
         };
         let table = [
             ("all is well", ""),
@@ -272,5 +256,49 @@ mod tests {
         // A text that is the beginning of a match everywhere, and never one.
         let hard = "expression number ".repeat(4000);
         assert!(content.find(hard.as_bytes()).is_empty());
+    }
+
+    #[test]
+    fn bl_06_of_a_thousand_rules_about_one_word_each_is_found() {
+        let rule = |n| rule("regex", &format!(r"(?i)union\s+select\s+{n}\b"));
+        let content = content((0..1000).map(rule).collect());
+        for n in [0, 1, 255, 256, 257, 700, 999] {
+            let found = content.find(format!("1 UNION  SELECT {n} from").as_bytes());
+            let found: Vec<_> = found.iter().map(|f| (&*f.rule.pattern, f.is_sure)).collect();
+            assert_eq!(found, [(&*format!(r"(?i)union\s+select\s+{n}\b"), true)]);
+        }
+        assert!(content.find(b"union select nothing").is_empty());
+    }
+
+    #[test]
+    fn bl_06_nothing_is_hidden_behind_many_texts_of_other_rules() {
+        let regex = |n| rule("regex", &format!("decoy{n:05}[0-9]+x"));
+        let literal = |n| rule("literal", &format!("word{n:05}"));
+        let content = content((0..2000).map(regex).chain((0..2000).map(literal)).collect());
+        let decoys = |count| (0..count).map(|n| format!("decoy{n:05} ")).collect::<String>();
+        let found = |text: &str, pattern: &str| {
+            let found = content.find(text.as_bytes()).into_iter();
+            found.filter(|found| found.rule.pattern == pattern).map(|found| found.is_sure).next()
+        };
+        // Some hundred are looked for, every one.
+        let text = format!("{}decoy019991x word01999", decoys(500));
+        assert_eq!(found(&text, "decoy01999[0-9]+x"), Some(true));
+        assert_eq!(content.find(text.as_bytes()).len(), 2);
+        // In a message that is made to take long, what is left is taken for found; a literal is
+        // known where it is.
+        let text = format!("{}{} decoy019991x word01999", decoys(1999), " ".repeat(200_000));
+        assert_eq!(found(&text, "decoy01999[0-9]+x"), Some(false));
+        assert_eq!(found(&text, "word01999"), Some(true));
+        assert_eq!(found(&text, "word01998"), None);
+    }
+
+    #[test]
+    fn a_literal_is_found_behind_what_only_looks_like_it() {
+        let mut cased = rule("literal", "Pass-Word");
+        cased.case_sensitive = true;
+        let content = content(vec![cased, rule("literal", "drop-table")]);
+        let count = |text: &str| content.find(text.as_bytes()).len();
+        assert_eq!(count("pass-word PASS-WORD drop\rtable"), 0);
+        assert_eq!(count("pass-word Pass-Word drop\rtable DROP-table"), 2);
     }
 }
