@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 
 use super::Api;
 use super::problem::Problem;
@@ -11,7 +11,7 @@ use crate::audit::Who;
 use crate::gate::{Environment, Key, Refusal, Scope};
 use crate::ids;
 use crate::ingest::{now, steady};
-use crate::parse::http_secret;
+use crate::parse::{from_web_page, http_secret, is_loopback};
 
 /// Who calls, as far as the head of the request says.
 #[derive(Clone, Debug)]
@@ -21,8 +21,12 @@ pub(super) struct Caller {
     pub(super) key: Option<Arc<Key>>,
     /// The key that was named, masked; whether there is such a key or not.
     pub(super) masked: Option<String>,
-    /// Whether the request is meant for this machine, as far as it says so.
-    is_for_loopback: bool,
+    /// Whether it may be a web page's doing, and not that of who is there: it has no key, and is of a
+    /// kind that a page can make a browser send to anyone.
+    pub(super) is_forgeable: bool,
+    /// Whether the request is meant for this machine, as far as it says so, and made by a program
+    /// or by a page that this machine has served.
+    is_of_here: bool,
 }
 
 /// A caller who may do what they ask for.
@@ -38,15 +42,20 @@ pub(super) struct Allowed {
 }
 
 impl Caller {
-    pub(super) fn new(api: &Api, peer: IpAddr, headers: &HeaderMap) -> Self {
-        let secret = http_secret(|name| headers.get(name).map(HeaderValue::as_bytes));
+    pub(super) fn new(api: &Api, peer: IpAddr, method: &Method, headers: &HeaderMap) -> Self {
+        let header = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
+        let secret = http_secret(header);
         let key = secret.as_deref().and_then(|secret| api.gate.key_of(secret));
+        let is_page = from_web_page(header);
         let host = headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default());
         Self {
             peer: peer.to_canonical(),
+            is_forgeable: secret.is_none() && (is_page || method == Method::GET),
             key,
             masked: secret.map(|secret| ids::mask(&String::from_utf8_lossy(&secret))),
-            is_for_loopback: host.is_none_or(is_loopback),
+            // A page of another site, whose name was made to resolve to this machine, has that
+            // site's name as the host.
+            is_of_here: host.is_none_or(is_loopback) && !is_page,
         }
     }
 }
@@ -57,7 +66,7 @@ impl Api {
     /// Without a key that is someone on this machine, where the configuration lets them in, or
     /// anyone who wants to read, where it says that anyone may.
     pub(super) fn allow(&self, caller: &Caller, scope: Scope) -> Result<Allowed, Problem> {
-        let Caller { peer, key, masked, is_for_loopback } = caller;
+        let Caller { peer, key, masked, is_of_here, .. } = caller;
         let (peer, key) = (*peer, key.clone());
         if let Some(key) = key {
             self.check(&key, scope, peer).map_err(Problem::refused)?;
@@ -67,7 +76,7 @@ impl Api {
         if masked.is_some() {
             return Err(Problem::refused(Refusal::key_unknown()));
         }
-        let is_here = peer.is_loopback() && *is_for_loopback && !self.config.requires_key();
+        let is_here = peer.is_loopback() && *is_of_here && !self.config.requires_key();
         let anyone = self.config.allow_anonymous && scope == Scope::ReadLogs;
         if !is_here && !anyone {
             return Err(Problem::refused(Refusal::key_required()));
@@ -126,30 +135,5 @@ impl Allowed {
     }
 }
 
-/// Whether a `Host` is a name of this machine. A page of another site, whose name was made to
-/// resolve to this machine, has that site's name here.
-fn is_loopback(host: &str) -> bool {
-    let Ok(uri) = host.parse::<Uri>() else { return false };
-    let host = uri.host().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
-}
-
 /// The project of callers without a key, and the one whose keys govern the daemon (SPEC §1).
 const DEFAULT_PROJECT: &str = "default";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_this_machine() {
-        for host in ["localhost", "LOCALHOST:8514", "127.0.0.1:8514", "127.9.9.9", "[::1]:8514"] {
-            assert!(is_loopback(host), "{host}");
-        }
-        for host in ["", "evil.example", "localhost.evil.example:8514", "192.0.2.1", "127.0.0.1.x"]
-        {
-            assert!(!is_loopback(host), "{host}");
-        }
-    }
-}

@@ -18,8 +18,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Whether callers on this machine need a key, as all others do. Default: false.
     pub require_key: bool,
-    /// Whether callers on other machines may read and write logs of project `default` without a
-    /// key. Default: false.
+    /// Whether callers on other machines, and web pages, may read and write logs of project
+    /// `default` without a key. Default: false.
     pub allow_anonymous: bool,
     /// The environment of all keys that may be used here: `production`, `staging` or
     /// `development`. Default: keys of any.

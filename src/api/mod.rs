@@ -23,7 +23,7 @@
 //!
 //! Without a key a caller on this machine may do anything, where the configuration lets loopback
 //! in. A web page in a browser on this machine is not such a caller: its requests name another
-//! `Host`, or are of a type that is not taken.
+//! `Host` or `Origin`, or say that they are of another site.
 
 mod asked;
 mod audit;

@@ -28,7 +28,7 @@ pub(super) async fn watch(
     next: Next,
 ) -> Response {
     let began = Instant::now();
-    let caller = Caller::new(&api, peer.ip(), request.headers());
+    let caller = Caller::new(&api, peer.ip(), request.method(), request.headers());
     let call = describe(&request, &caller);
     let admitted = api.ingest.admit(peer.ip(), || call.clone());
     let admitted = admitted.and_then(|open| api.ingest.admit_software(&call).map(|()| open));
@@ -139,7 +139,7 @@ pub(super) fn describe(request: &Request, caller: &Caller) -> Call {
         key: caller.masked.clone(),
         user_agent: agent.map(|agent| shown(agent.as_bytes(), MAX_AGENT)),
         project: caller.key.as_ref().map(|key| key.project().into()),
-        is_forgeable: false,
+        is_forgeable: caller.is_forgeable,
     }
 }
 

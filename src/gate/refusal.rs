@@ -41,6 +41,11 @@ impl Refusal {
         Self::fixed(Reason::InvalidApiKey, "key:required")
     }
 
+    /// A web page came without a key, where whoever is there needs none.
+    pub const fn web_page() -> Self {
+        Self::fixed(Reason::InvalidApiKey, "key:web_page")
+    }
+
     /// A key came that there is not.
     pub const fn key_unknown() -> Self {
         Self::fixed(Reason::InvalidApiKey, "key:unknown")

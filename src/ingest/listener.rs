@@ -39,6 +39,9 @@ pub struct Listener {
     pub environment: Option<Environment>,
     /// Whether a sender without a key is turned away.
     pub require_key: bool,
+    /// Whether web pages may send without a key, where others may. A page is let in by where its
+    /// browser is, which is not its own doing.
+    pub takes_pages: bool,
     /// The public id of its own key: that of every sender who names none.
     pub key: Option<String>,
     /// Seconds east of UTC of times that name no zone.

@@ -31,6 +31,8 @@ pub struct Session {
     above: Option<(String, AuthMethod)>,
     /// The key of the connection itself, after any in a message (first line, HTTP header).
     below: Option<(Vec<u8>, AuthMethod)>,
+    /// Whether only a key that it names itself lets it pass: not that of its place or its browser.
+    is_page: bool,
     /// The lists and keys that all verdicts here were made from.
     generation: Option<u64>,
     /// What the journals say of it, where that is more than of its listener.
@@ -69,6 +71,7 @@ impl Session {
             connection,
             above: None,
             below: None,
+            is_page: false,
             generation: None,
             described: None,
             plain: None,
@@ -127,6 +130,11 @@ impl Session {
             Some(call) => Call { key, ..call.clone() },
             None => Call { key, ..self.listener.call(self.peer, None) },
         }
+    }
+
+    /// Says that a web page makes it send: what the page does not know is no key of the page's.
+    pub fn of_a_page(&mut self) {
+        self.is_page = !self.listener.takes_pages;
     }
 
     /// Takes no first line for a greeting: its protocol has other words.
@@ -253,6 +261,9 @@ impl Ingest {
     /// Who sends what names no key of its own (SPEC §2.3, from the connection's key down).
     fn judge_plain(&self, session: &mut Session, at: Timestamp) -> Verdict {
         self.gate.admit_peer(session.peer, steady())?;
+        if session.is_page && session.below.is_none() {
+            return Err(Refusal::web_page());
+        }
         let by_id = |id: &str| self.gate.key_by_id(id).ok_or_else(Refusal::key_unknown);
         if let Some((id, method)) = session.above.clone() {
             return self.judge(session, by_id(&id), method, at);

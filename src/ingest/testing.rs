@@ -50,6 +50,7 @@ impl Yard {
             project: "default".into(),
             environment: None,
             require_key,
+            takes_pages: false,
             key: None,
             zone_offset: 0,
             keep_original: false,

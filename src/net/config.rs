@@ -42,7 +42,8 @@ pub struct ListenerConfig {
     pub codec: Codec,
     /// Whether a sender without a key is turned away. Default: false on loopback, else true.
     pub require_key: Option<bool>,
-    /// Must be true for `require_key = false` on an address that others can reach. Default: false.
+    /// Must be true for `require_key = false` on an address that others can reach. With it web
+    /// pages may send without a key as well, where it is http. Default: false.
     #[serde(default)]
     pub allow_anonymous: bool,
     /// The public id of the key of all senders who name none. Default: none.

@@ -36,6 +36,11 @@ async fn au_11_no_key_is_enough_on_this_machine_alone() {
         (get("/v1/keys").peer("192.0.2.1").header("x-forwarded-for", "127.0.0.1"), 401),
         // CO-09: a page of a browser on this machine, by a name that resolves here.
         (get("/v1/keys").header("host", "evil.example:8514"), 401),
+        // Another page, without a question before it: it needs no body, so no type gives it away.
+        (post("/v1/reload", "").header("origin", "http://evil.example"), 401),
+        (post("/v1/reload", "").header("origin", "null"), 401),
+        (get("/v1/audit/bundle").header("sec-fetch-site", "cross-site"), 401),
+        (get("/v1/keys").header("host", "[::1]:1").header("sec-fetch-site", "none"), 200),
         (get("/v1/keys").key(&unknown), 401),
         (get("/v1/keys").key(""), 401),
     ];

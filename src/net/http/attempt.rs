@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::HttpBody;
 use axum::extract::Request;
-use axum::http::header;
+use axum::http::{HeaderValue, header};
 use axum::response::Response;
 
 use super::Door;
@@ -16,6 +16,7 @@ use crate::gate::{Quota, Reason, Refusal};
 use crate::ingest::{Cause, Rejected, Sender, now};
 use crate::journal::{Access, Call, Failed, FieldError, Status, shown};
 use crate::metrics::Failure;
+use crate::parse::from_web_page;
 
 /// What is known of a call so far.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub(super) struct Attempt {
     began: Instant,
     pub(super) call: Call,
     pub(super) peer: IpAddr,
+    /// Whether a web page makes the call.
+    pub(super) is_page: bool,
     /// What its key has of its hour.
     pub(super) quota: Option<Quota>,
     /// Bytes of the body that came.
@@ -53,12 +56,20 @@ impl Attempt {
             began: Instant::now(),
             call,
             peer,
+            is_page: from_web_page(|name| request.headers().get(name).map(HeaderValue::as_bytes)),
             quota: None,
             request_bytes: 0,
             sample,
             keeps_body: false,
             kept,
         }
+    }
+
+    /// Says whether its head names no key: then a page may have made a browser send it, and who is
+    /// there is not to be blocked for what it is refused for.
+    pub(super) fn of_nobody(&mut self, has_no_key: bool) {
+        let by_any_page = self.is_page || self.call.method == "GET";
+        self.call.is_forgeable = has_no_key && by_any_page;
     }
 
     /// How long it has taken so far.

@@ -83,6 +83,7 @@ pub(super) fn admit(
     carrier: Option<&Carrier>,
     secret: Option<&[u8]>,
 ) -> Result<(Session, Option<Arc<Key>>), Problem> {
+    attempt.of_nobody(secret.is_none());
     let noted = |refusal: Refusal| {
         let problem = Problem::refused(&refusal);
         problem.blamed(Blame::GateNoted(Box::new(refusal)))
@@ -97,6 +98,9 @@ pub(super) fn admit(
     let listener = Arc::clone(&door.listener);
     let mut session = Session::new(listener, attempt.peer, connection);
     session.describe(attempt.call.clone());
+    if attempt.is_page {
+        session.of_a_page();
+    }
     if let Some((id, method)) = carrier.and_then(Carrier::key) {
         session.bind_id(id, method);
     }

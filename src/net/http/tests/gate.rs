@@ -81,6 +81,33 @@ async fn au_11_no_key_where_one_is_required_is_refused() {
 }
 
 #[tokio::test]
+async fn co_09_a_web_page_is_not_let_in_by_where_its_browser_is() {
+    let house = House::open().write();
+    let key = house.key(r#"{"scopes":["write:logs"]}"#);
+    let page = |call| {
+        let call = with(call, "origin", "https://evil.example");
+        with(call, "sec-fetch-site", "cross-site")
+    };
+    let answer = house.answer(page(request(LOGS))).await;
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    assert!(answer.headers().get(header::ACCESS_CONTROL_ALLOW_ORIGIN).is_none());
+    // Of a type that a browser sends to anyone, without asking first.
+    let mut plain = with(request(r#"{"event":"plain"}"#), "content-type", "text/plain");
+    *plain.uri_mut() = "/services/collector".parse().unwrap();
+    assert_eq!(house.answer(page(plain)).await.status(), StatusCode::UNAUTHORIZED);
+    let rebound = with(request(LOGS), "origin", "http://evil.example:8514");
+    let rebound = with(rebound, "host", "evil.example:8514");
+    assert_eq!(house.answer(rebound).await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(house.noted().await.0, ["INVALID_API_KEY"; 2]);
+    assert_eq!(house.counts().stored, 0);
+    // One that has a key of its own may send, and so may a program that names any host.
+    let named = with(page(request(LOGS)), "x-api-key", key.reveal());
+    assert_eq!(house.answer(named).await.status(), StatusCode::ACCEPTED);
+    let program = with(request(LOGS), "host", "logs.example");
+    assert_eq!(house.answer(program).await.status(), StatusCode::ACCEPTED);
+}
+
+#[tokio::test]
 async fn au_11_a_blocked_address_is_refused() {
     let house = House::open().write();
     house
