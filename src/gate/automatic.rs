@@ -10,14 +10,19 @@
 //! * Nobody on the allowlist, on this machine, or a trusted proxy.
 //! * No address from which more keys are good than fail: a thousand senders behind one address are
 //!   not to pay for one of them.
+//! * No address or network from which any key is good for what came from others: who has a neighbour,
+//!   or a key that begins like another, is not to pay for that.
 //! * Nobody for a good key: keys are not blocked, only addresses that came with bad ones.
 //!
 //! # Invariants
 //!
 //! * *Bounded*: each rule tells [`MAX_SUBJECTS`] apart, and forgets those it has not heard of for
-//!   longest; a subject has [`MAX_MEMBERS`] at most.
+//!   longest; a subject has [`MAX_MEMBERS`] at most, [`MAX_COMPARED`] where it only compares them. Of
+//!   keys that fail only hashes are kept.
 
+use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,6 +64,8 @@ pub struct Punished {
 #[derive(Debug, Default)]
 struct State {
     rules: Vec<Watched>,
+    /// Of its own in each process: nobody can choose keys that are taken for one.
+    hasher: RandomState,
     /// The keys that were good at an address.
     good: Aging<u128, HashSet<String>>,
     due: Vec<(Arc<Rule>, Range, u64)>,
@@ -83,16 +90,12 @@ struct Seen {
     counts: [u64; SLOTS],
     /// The eighth that was counted last.
     slot: i64,
-    /// Different keys or addresses, and when each was last seen.
-    members: HashMap<Member, i64>,
+    /// Different keys, by their hashes, and when each was last seen.
+    keys: HashMap<u64, i64>,
+    /// Different addresses, the same.
+    sources: HashMap<u128, i64>,
     /// The last key, for those that are counted through.
     last: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Member {
-    Key(String),
-    Source(u128),
 }
 
 /// As many values as there is room for, by what was heard of last.
@@ -140,22 +143,26 @@ impl Gate {
             return;
         }
         let mut state = self.automatic.state.lock();
-        let State { rules, good, due } = &mut *state;
+        let State { rules, good, due, hasher } = &mut *state;
+        let hash = key.map(|key| hasher.hash_one(key));
         let from = source(peer);
         for Watched { rule, subjects } in rules.iter_mut().filter(|w| w.rule.is_live(now)) {
             let Some(subject) = subject(rule.kind, peer, key) else { continue };
             let seen = subjects.get(subject);
-            seen.count(rule, from, key, count, now);
+            seen.count(rule, (from, key, hash), count, now);
             let reached = seen.reached(rule);
             if reached < u64::from(rule.threshold) || due.len() >= MAX_DUE {
                 continue;
             }
-            let bad = seen.members.keys().filter(|member| matches!(member, Member::Key(_))).count();
+            let bad = seen.keys.len();
             let is_shared = good.peek(&from).is_some_and(|good| good.len() > bad.max(1));
-            let nets = seen.punished(rule.kind, peer);
-            if !is_shared {
-                due.extend(nets.into_iter().map(|net| (Arc::clone(rule), net, reached)));
-            }
+            let is_spared = |net: &Range| match rule.kind {
+                RuleKind::Network => good.keys().any(|source| net.contains(*source)),
+                RuleKind::KeyPrefix | RuleKind::ManyAddresses => good.peek(&net.start()).is_some(),
+                _ => is_shared,
+            };
+            let nets = seen.punished(rule.kind, peer).into_iter().filter(|net| !is_spared(net));
+            due.extend(nets.map(|net| (Arc::clone(rule), net, reached)));
             // It is counted from the beginning: after the block, or while it cannot be.
             *seen = Seen::default();
         }
@@ -227,7 +234,14 @@ impl Punished {
 }
 
 impl Seen {
-    fn count(&mut self, rule: &Rule, from: u128, key: Option<&str>, count: u64, now: Timestamp) {
+    /// Counts failures from a source, with a key and its hash.
+    fn count(
+        &mut self,
+        rule: &Rule,
+        (from, key, hash): (u128, Option<&str>, Option<u64>),
+        count: u64,
+        now: Timestamp,
+    ) {
         let window = i64::try_from(rule.window.as_micros()).unwrap_or(i64::MAX);
         let slot = now.as_micros() / (window / SLOTS_I64).max(1);
         // A clock that was set back counts as a long time.
@@ -238,7 +252,8 @@ impl Seen {
         }
         if passed >= SLOTS {
             self.counts = [0; SLOTS];
-            self.members.clear();
+            self.keys.clear();
+            self.sources.clear();
         }
         self.slot = slot;
         if rule.kind == RuleKind::Guessing {
@@ -248,24 +263,21 @@ impl Seen {
         } else {
             *self.counts.at(slot) += count;
         }
-        self.members.retain(|_, seen| slot - *seen < SLOTS_I64);
-        let by_key = matches!(rule.kind, RuleKind::KeyPrefix | RuleKind::ManyAddresses);
-        let member = match key {
-            _ if by_key => Some(Member::Source(from)),
-            Some(key) => Some(Member::Key(key.to_owned())),
-            None => None,
-        };
-        if let Some(member) = member
-            && (self.members.len() < MAX_MEMBERS || self.members.contains_key(&member))
-        {
-            self.members.insert(member, slot);
+        let max = if rule.kind == RuleKind::ManyKeys { MAX_MEMBERS } else { MAX_COMPARED };
+        match (rule.kind, hash) {
+            (RuleKind::KeyPrefix | RuleKind::ManyAddresses, _) => {
+                remember(&mut self.sources, from, slot, MAX_MEMBERS);
+            }
+            (_, Some(hash)) => remember(&mut self.keys, hash, slot, max),
+            (_, None) => {}
         }
     }
 
     /// How far it has come towards the threshold.
     fn reached(&self, rule: &Rule) -> u64 {
         match rule.kind {
-            RuleKind::ManyKeys | RuleKind::ManyAddresses => self.members.len() as u64,
+            RuleKind::ManyKeys => self.keys.len() as u64,
+            RuleKind::ManyAddresses => self.sources.len() as u64,
             _ => self.counts.iter().sum(),
         }
     }
@@ -275,11 +287,7 @@ impl Seen {
         match kind {
             RuleKind::Network => vec![network(peer)],
             RuleKind::KeyPrefix | RuleKind::ManyAddresses => {
-                let sources = self.members.keys().filter_map(|member| match member {
-                    Member::Source(source) => Some(Range::of_source(*source)),
-                    Member::Key(_) => None,
-                });
-                sources.collect()
+                self.sources.keys().map(|source| Range::of_source(*source)).collect()
             }
             _ => vec![Range::of_source(source(peer))],
         }
@@ -298,11 +306,28 @@ impl<K: Eq + std::hash::Hash, V: Default> Aging<K, V> {
     fn peek(&self, key: &K) -> Option<&V> {
         self.young.get(key).or_else(|| self.old.get(key))
     }
+
+    fn keys(&self) -> impl Iterator<Item = &K> {
+        self.young.keys().chain(self.old.keys())
+    }
 }
 
 impl<K, V> Default for Aging<K, V> {
     fn default() -> Self {
         Self { young: HashMap::new(), old: HashMap::new() }
+    }
+}
+
+/// Remembers a member of a subject, and forgets those that were last seen before the window.
+fn remember<K: Eq + std::hash::Hash>(
+    members: &mut HashMap<K, i64>,
+    member: K,
+    slot: i64,
+    max: usize,
+) {
+    members.retain(|_, seen| slot - *seen < SLOTS_I64);
+    if members.len() < max || members.contains_key(&member) {
+        members.insert(member, slot);
     }
 }
 
@@ -389,8 +414,12 @@ const MAX_STEP: u32 = 16;
 /// The most subjects that a rule tells apart.
 const MAX_SUBJECTS: usize = 16_384;
 
-/// The most keys or addresses that are known of a subject.
-const MAX_MEMBERS: usize = 1024;
+/// The most keys or addresses that are known of a subject, and so the most that a rule about many of
+/// them can wait for.
+pub(super) const MAX_MEMBERS: usize = 1024;
+
+/// The most keys that fail which are known of a subject to be compared with how many are good.
+const MAX_COMPARED: usize = 64;
 
 /// The most blocks that wait to be made.
 const MAX_DUE: usize = 4096;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::automatic::MAX_MEMBERS;
 use super::error::GateError;
 use super::list_admin::{check_end, check_note};
 use super::lists::Origin;
@@ -245,9 +246,13 @@ impl Rule {
     fn check_automatic(&self) -> Result<(), GateError> {
         let automatic = self.kind.is_automatic();
         let in_range = |time: Duration, max| (Duration::from_secs(1)..=max).contains(&time);
-        let threshold = if automatic { 2..=1_000_000 } else { 0..=0 };
-        if !threshold.contains(&self.threshold) {
-            let expected = if automatic { "2 to 1000000" } else { "none with this kind" };
+        let (threshold, expected) = match self.kind {
+            // No more of them are known of anyone.
+            RuleKind::ManyKeys | RuleKind::ManyAddresses => (2..=MAX_MEMBERS, "2 to 1024"),
+            _ if automatic => (2..=1_000_000, "2 to 1000000"),
+            _ => (0..=0, "none with this kind"),
+        };
+        if !threshold.contains(&(self.threshold as usize)) {
             return Err(GateError::invalid("threshold", expected, self.threshold));
         }
         let times =

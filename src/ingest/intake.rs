@@ -425,6 +425,9 @@ impl<'a> Intake<'a> {
         let reason = Reason::ALL.iter().position(|reason| *reason == refusal.reason);
         let reason = reason.unwrap_or_default();
         session.listener.account.block(reason, count, bytes);
+        // What a message says is not always its sender's doing: a web server brings what strangers ask
+        // of it. Who has a good key is not blocked for that.
+        let is_brought = matches!(&named, Named::Sender(sender) if sender.key.is_some());
         let (key, project) = match named {
             Named::Sender(sender) => {
                 if let Some(account) = &sender.account {
@@ -443,7 +446,8 @@ impl<'a> Intake<'a> {
             Some((_, sum)) => *sum += count,
             None => self.refused.push((refusal.clone(), count)),
         }
-        let call = Call { project, ..session.call(key) };
+        let mut call = Call { project, ..session.call(key) };
+        call.is_forgeable |= is_brought;
         self.ingest.note_refusal(refusal, count, call);
     }
 

@@ -24,7 +24,9 @@ pub struct Call {
     pub user_agent: Option<String>,
     /// The project of the key or, without one, of the place; `None` where it is of no project.
     pub project: Option<Arc<str>>,
-    /// Whether anyone could have written where it came from, as with datagrams.
+    /// Whether it may be somebody else's doing than that of who is there: anyone could have written
+    /// where it came from, as with datagrams, or have made a browser there call, or wrote what a
+    /// sender with a good key only brings. Nobody is blocked for such.
     pub is_forgeable: bool,
 }
 

@@ -406,3 +406,47 @@ fn au_12_and_bl_04_failures_block_an_address_but_not_by_datagrams() {
     assert_eq!(said["address"]["blocklist"][0]["entry"]["rule"], "few");
     assert!(said["recent"].as_array().is_some_and(|recent| !recent.is_empty()), "{said}");
 }
+
+#[test]
+fn bl_04_nobody_is_blocked_for_what_a_page_or_a_message_makes_them_send() {
+    let victim = Address::add("198.51.100.93");
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[gate]\nautomatic = [{ id = \"few\", kind = \"address\", threshold = 5, \
+                  window = \"1m\", duration = \"1h\" }]\n\
+                  rules = [{ id = \"jndi\", kind = \"literal\", pattern = \"${jndi:\" }]\n";
+    let daemon = Daemon::start(folder.path(), config);
+    let (_, key) = daemon.create_key(&json!({"name": "web", "scopes": ["write:logs"]}));
+    // A web server brings what strangers ask of it.
+    let line = format!("<13>1 - h a - - [lt@1 key=\"{key}\"] GET /?q=${{jndi:ldap}}\n");
+    victim.talk(daemon.address("keyed"), line.repeat(20).as_bytes());
+    daemon.settle("keyed", 20);
+    assert_eq!(daemon.metrics().ledger("keyed").blocked, 20);
+    // A page makes the browser of a visitor call, with what keys it likes in the body.
+    let call = |method: &str, path: &str, head: &str, body: &str| {
+        let length = body.len();
+        let call = format!(
+            "{method} {path} HTTP/1.1\r\nHost: logs.example\r\n{head}Connection: close\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        );
+        let (mut stream, mut answer) = (victim.connect(daemon.address("api")), Vec::new());
+        stream.write_all(call.as_bytes()).unwrap();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8(answer).unwrap()
+    };
+    let page = "Origin: https://evil.example\r\nContent-Type: application/json\r\n";
+    let body = json!({"logs": [{"message": "x", "api_key": UNKNOWN}]}).to_string();
+    for _ in 0..20 {
+        assert!(call("GET", "/v1/keys", "", "").starts_with("HTTP/1.1 401"));
+        assert!(call("POST", "/v1/reload", page, "").starts_with("HTTP/1.1 401"));
+        assert!(call("POST", "/v1/logs/ingest", page, &body).starts_with("HTTP/1.1 401"));
+    }
+    daemon.find_in("blocked", "endpoint:\"/v1/reload\"");
+    assert_eq!(daemon.call("GET", "/v1/blocklist", None, None).1["entries"], json!([]));
+    // A key in the head is nobody's but the caller's: no page can send it unasked.
+    let guess = format!("X-Api-Key: {UNKNOWN}\r\n");
+    (0..5).for_each(|_| assert!(call("GET", "/v1/keys", &guess, "").starts_with("HTTP/1.1 401")));
+    wait_for("the block", || {
+        let (_, list) = daemon.call("GET", "/v1/blocklist", None, None);
+        (list["entries"][0]["net"] == "198.51.100.93/32").then_some(())
+    });
+}

@@ -151,6 +151,28 @@ fn bl_04_who_is_allowed_trusted_or_shared_is_never_blocked() {
 }
 
 #[test]
+fn bl_04_nobody_pays_for_a_neighbour_or_for_a_key_that_begins_alike() {
+    let network = gate(&config("network", 3, ""));
+    network.passed(ip("192.0.2.200"), "key_1");
+    for _ in 0..9 {
+        fail(&network, "192.0.2.1", "k…1", NOW);
+        fail(&network, "192.0.3.1", "k…1", NOW);
+    }
+    assert!(punished(&network, NOW).iter().all(|net| net.starts_with("192.0.3.0/24 ")));
+    assert!(!is_blocked(&network, "192.0.2.200", NOW) && is_blocked(&network, "192.0.3.1", NOW));
+    for kind in ["key_prefix", "many_addresses"] {
+        let gate = gate(&config(kind, 3, ""));
+        gate.passed(ip("192.0.2.1"), "key_1");
+        // Its own key that fails once, and a stranger who knows how that begins and ends.
+        for peer in ["192.0.2.1", "192.0.2.2", "192.0.2.3"] {
+            fail(&gate, peer, "lt_live_aaaa…0001", NOW);
+        }
+        assert_eq!(punished(&gate, NOW).len(), 2, "{kind}");
+        assert!(!is_blocked(&gate, "192.0.2.1", NOW), "{kind}");
+    }
+}
+
+#[test]
 fn bl_04_what_is_no_attack_does_not_count() {
     let gate = gate(&config("address", 2, ""));
     for reason in [

@@ -78,6 +78,7 @@ fn bl_06_what_makes_no_sense_is_refused_and_changes_nothing() {
         (r#"{"kind":"country","countries":["Germany"]}"#, "countries"),
         (r#"{"kind":"literal","pattern":"x","countries":["DE"]}"#, "countries"),
         (r#"{"kind":"address","threshold":1,"window":"1m","duration":"1m"}"#, "threshold"),
+        (r#"{"kind":"many_keys","threshold":1025,"window":"1m","duration":"1m"}"#, "threshold"),
         (r#"{"kind":"address","threshold":5,"duration":"1m"}"#, "window"),
         (r#"{"kind":"literal","pattern":"x","window":"1m"}"#, "window"),
         (r#"{"kind":"literal","pattern":"x","id":"a b"}"#, "id"),
