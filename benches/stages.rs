@@ -5,6 +5,7 @@
 //! system there: what a disk takes to sync is its own, and `end_to_end` has it.
 
 mod answered;
+mod heard;
 mod lines;
 mod lumberjack;
 

@@ -16,7 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["event"],
     &["frame", "parse", "kql"],
     &["db"],
-    &["gate", "store", "journal", "audit", "people"],
+    &["gate", "store", "journal", "audit", "senders", "people"],
     &["batch", "query"],
     &["ingest", "watch", "ship"],
     &["net", "api", "admin", "console"],

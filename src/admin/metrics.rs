@@ -8,6 +8,7 @@ use axum::http::{HeaderName, header};
 use super::Admin;
 use super::memory::resident;
 use crate::metrics::Page;
+use crate::time::SECOND;
 
 /// The page, with the gauges as they are at this moment.
 pub(super) async fn metrics(
@@ -32,6 +33,25 @@ pub(super) async fn metrics(
     ] {
         gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
     }
+    of_senders(&admin);
     gauges.uptime.set(admin.started.elapsed().as_secs_f64());
     ([(header::CONTENT_TYPE, Page::MEDIA_TYPE)], admin.page.text())
+}
+
+/// Shows who is known and who is overdue; keys apart, as far as the ledger tells them apart.
+fn of_senders(admin: &Admin) {
+    let (gauges, counts) = (admin.ingest.gauges(), admin.ingest.senders().counts());
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    gauges.senders.set(number(counts.known));
+    gauges.senders_overdue.set(number(counts.overdue));
+    let untold = &gauges.senders_untold;
+    untold.inc_by(counts.untold.saturating_sub(untold.get()));
+    gauges.key_senders_overdue.reset();
+    gauges.key_last_seen.reset();
+    for (key, _) in admin.ingest.ledger().keys() {
+        let Some((overdue, last_seen)) = counts.by_key.get(&*key) else { continue };
+        gauges.key_senders_overdue.with_label_values(&[&*key]).set(number(*overdue));
+        let seconds = last_seen.as_micros().div_euclid(SECOND);
+        gauges.key_last_seen.with_label_values(&[&*key]).set(seconds);
+    }
 }

@@ -55,6 +55,7 @@ mod request;
 mod route;
 mod routes;
 mod rules;
+mod senders;
 mod settings;
 mod slots;
 mod stats;

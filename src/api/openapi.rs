@@ -326,6 +326,8 @@ const SAYS: &[(&str, &str)] = &[
     ("GET /v1/rules/{id}", "Shows a rule."),
     ("DELETE /v1/rules/{id}", "Removes a rule."),
     ("GET /v1/doctor", "Says why an address or a key is turned away."),
+    ("GET /v1/senders", "Lists who sends: when they were heard last, and who is overdue."),
+    ("DELETE /v1/senders/{id}", "Forgets a sender, which is then waited for no longer."),
     ("GET /v1/webhooks", "Lists webhooks."),
     ("POST /v1/webhooks", "Makes a webhook; its secret is shown only now."),
     ("GET /v1/webhooks/{id}", "Shows a webhook."),

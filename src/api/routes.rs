@@ -24,6 +24,7 @@ use super::query;
 use super::reload;
 use super::route::{Needs, Route};
 use super::rules;
+use super::senders;
 use super::settings;
 use super::stats;
 use super::tail;
@@ -42,6 +43,7 @@ pub(super) fn routes() -> Vec<Route> {
     routes.extend(of_projects());
     routes.extend(of_lists());
     routes.extend(of_rules());
+    routes.extend(of_senders());
     routes.extend(of_webhooks());
     routes.extend(of_settings());
     routes.extend(of_the_store());
@@ -137,7 +139,14 @@ fn of_rules() -> Vec<Route> {
         Route::delete("/v1/rules/{id}", ADMIN, rules::remove)
             .of_the_daemon()
             .of_tagged(rules::show),
+    ]
+}
+
+fn of_senders() -> Vec<Route> {
+    vec![
         Route::get("/v1/doctor", ADMIN, doctor::explain).of_the_daemon(),
+        Route::get("/v1/senders", ADMIN, senders::list),
+        Route::delete("/v1/senders/{id}", ADMIN, senders::forget),
     ]
 }
 

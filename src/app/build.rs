@@ -19,6 +19,7 @@ use crate::journal::{Journal, Which};
 use crate::metrics::{Gauges, Ledger, Page};
 use crate::net::{self, Door, Drops, Inherited, Listen, ListenerConfig, Transport};
 use crate::query::CursorKey;
+use crate::senders::Senders;
 use crate::ship::{ForwardConfig, Outbound, Target, Webhooks};
 use crate::store::Store;
 
@@ -57,7 +58,8 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
     let cursor_key = cursor_key(&db)?;
     let audit = Audit::open(Arc::clone(&db), config.audit.clone(), now)?;
     let journal = Arc::new(Journal::open(Arc::clone(&db))?);
-    let gate = Arc::new(Gate::open(&config.gate, db, now())?);
+    let gate = Arc::new(Gate::open(&config.gate, Arc::clone(&db), now())?);
+    let senders = Arc::new(Senders::open(db, config.senders.clone(), seed()?)?);
     let mut lists = read_lists(config, &gate);
     print_bootstrap_key(&gate, &audit, &config.data_dir)?;
     let ledger = Arc::new(Ledger::new(&REASONS, config.metrics.max_keys));
@@ -82,7 +84,7 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
     }
     let http = Arc::new(of_calls(config, &ledger));
     ingest.remember(&store.identities()?);
-    let ingest = Arc::new(ingest);
+    let ingest = Arc::new(ingest.heard_by(senders));
     Ok(Parts {
         store,
         audit,
@@ -307,6 +309,13 @@ fn start_series(gauges: &Gauges, door: &Door) {
     for tag in crate::event::Tag::ALL.into_iter().filter(|tag| tag.is_of_the_message()) {
         gauges.parse_failures.with_label_values(&[name, tag.as_str()]).reset();
     }
+}
+
+/// What nobody outside can guess.
+fn seed() -> Result<u64, getrandom::Error> {
+    let mut seed = [0; 8];
+    getrandom::fill(&mut seed)?;
+    Ok(u64::from_ne_bytes(seed))
 }
 
 /// The secret of this store's cursors; made at the first start, so that they outlive a restart.

@@ -24,6 +24,7 @@ mod reload;
 mod restart;
 mod run;
 mod scrub;
+mod senders;
 mod serve;
 mod signals;
 mod tell;

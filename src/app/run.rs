@@ -25,7 +25,7 @@ use super::restart::{Ended, Restart};
 use super::scrub::Scrubber;
 use super::signals::{Order, Signals};
 use super::tell::tell;
-use super::{http, keys, logging};
+use super::{http, keys, logging, senders};
 use crate::admin::Readiness;
 use crate::api::Reload;
 use crate::audit::{Act, Audit, Who};
@@ -137,6 +137,7 @@ async fn close(parts: &Parts, disk: Disk) {
         debug!(%error, "cannot keep what keys spent of their hour");
     }
     keys::flush(Arc::clone(parts.ingest.gate()), false).await;
+    senders::keep(Arc::clone(&parts.ingest)).await;
     disk.stop(parts).await;
     sign_last(Arc::clone(&parts.audit)).await;
 }
@@ -164,6 +165,7 @@ fn start_keeping(parts: &mut Parts, stop: &CancellationToken, tasks: &TaskTracke
     let (ingest, audit) = (Arc::clone(&parts.ingest), Arc::clone(&parts.audit));
     tasks.spawn(look_after(ingest, audit, room, drops, stop.clone()));
     tasks.spawn(keys::Keeper::new(parts).run(stop.clone()));
+    tasks.spawn(senders::Keeper::new(parts).run(stop.clone()));
     if let Some(lists) = parts.lists.take() {
         tasks.spawn(lists.keep(stop.clone()));
     }

@@ -42,7 +42,7 @@ pub(super) enum Command {
     /// Delete the logs of a running daemon that a query finds
     Delete(DeleteArgs),
     /// List what a running daemon found damaged, and take back what was mended
-    Quarantine(QuarantineArgs),
+    Quarantine(super::quarantine::QuarantineArgs),
     /// Make, list and revoke API keys
     Keys(KeysArgs),
     /// Try limits and lists on what is stored
@@ -53,6 +53,8 @@ pub(super) enum Command {
     Allowlist(ListArgs),
     /// List, try, add and remove rules about content, client software, countries and failures
     Rules(RulesArgs),
+    /// List who sends, when they were heard last, and who is overdue
+    Senders(super::senders::SendersArgs),
     /// Say why an address or a key is turned away, and until when
     Doctor(DoctorArgs),
     /// Make, list, try out and remove receivers that are told of events
@@ -359,28 +361,6 @@ pub(super) struct DeleteArgs {
     pub(super) json: bool,
     #[command(flatten)]
     pub(super) server: ServerArgs,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct QuarantineArgs {
-    #[command(subcommand)]
-    pub(super) action: QuarantineAction,
-    /// Write JSON
-    #[arg(long, global = true)]
-    pub(super) json: bool,
-    #[command(flatten)]
-    pub(super) server: ServerArgs,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum QuarantineAction {
-    /// Show what is set aside, and why
-    List,
-    /// Read a segment again, and take it back if nothing is wrong with it any longer
-    Lift {
-        /// Its id, as the list shows it
-        segment: String,
-    },
 }
 
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@
 //! |-----------------------------------|-------------------------------------------------------|
 //! | `serve`, `check`                  | a configuration                                       |
 //! | `parse`, `kql`                    | standard input, line in and line out, in order        |
-//! | `reload`, `query`, `tail`, `delete`, `quarantine`, `limits`, `blocklist`, `allowlist`, `rules`, `doctor`, `webhooks` | a running daemon, over its API |
+//! | `reload`, `query`, `tail`, `delete`, `quarantine`, `limits`, `blocklist`, `allowlist`, `rules`, `senders`, `doctor`, `webhooks` | a running daemon, over its API |
 //! | `keys`, `backup`, `audit`         | the same, or a data folder that no daemon holds       |
 //! | `verify`                          | a bundle of the audit log, or such a data folder      |
 //! | `restore`                         | a folder of backups                                   |
@@ -36,6 +36,7 @@ mod replay;
 mod restore;
 mod rule_args;
 mod rules;
+mod senders;
 mod table;
 mod tail;
 #[cfg(test)]
@@ -94,6 +95,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Allowlist(args)) => lists::run("allowlist", &args),
         Some(Command::Webhooks(args)) => webhooks::run(&args),
         Some(Command::Rules(args)) => rules::run(&args),
+        Some(Command::Senders(args)) => senders::run(&args),
         Some(Command::Doctor(args)) => doctor::run(&args),
         Some(Command::Backup(args)) => backup::run(&args),
         Some(Command::Restore(args)) => restore::run(&args),

@@ -2,12 +2,35 @@
 
 use std::io::{self, Write};
 
+use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
-use super::args::{QuarantineAction, QuarantineArgs};
+use super::args::ServerArgs;
 use super::client::Client;
 use super::failure::Failure;
 use super::table::table;
+
+#[derive(Debug, Args)]
+pub(super) struct QuarantineArgs {
+    #[command(subcommand)]
+    pub(super) action: QuarantineAction,
+    /// Write JSON
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum QuarantineAction {
+    /// Show what is set aside, and why
+    List,
+    /// Read a segment again, and take it back if nothing is wrong with it any longer
+    Lift {
+        /// Its id, as the list shows it
+        segment: String,
+    },
+}
 
 /// Lists what is in quarantine, or takes a segment back.
 pub(super) fn run(args: &QuarantineArgs) -> Result<(), Failure> {

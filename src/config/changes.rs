@@ -106,6 +106,7 @@ impl Config {
         put("batch", json(batch));
         put("store", json(store));
         put("ship", json(ship));
+        put("senders", json(&self.senders));
         put("log", json(log));
         put("shutdown", json(&self.shutdown));
         put("metrics", json(&self.metrics));

@@ -25,7 +25,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::net::{ListenerConfig, Protocol, Transport};
-use crate::{admin, api, audit, batch, gate, ship, store};
+use crate::{admin, api, audit, batch, gate, senders, ship, store};
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -45,6 +45,8 @@ pub struct Config {
     pub batch: batch::Config,
     /// How events are kept.
     pub store: store::Config,
+    /// Who sends, and how long they may be quiet.
+    pub senders: senders::Config,
     /// Calls to others.
     pub ship: ship::Config,
     /// What the daemon says of itself.
@@ -114,6 +116,7 @@ impl Default for Config {
             audit: audit::Config::default(),
             batch: batch::Config::default(),
             store: store::Config::default(),
+            senders: senders::Config::default(),
             ship: ship::Config::default(),
             log: Log::default(),
             shutdown: Shutdown::default(),

@@ -24,6 +24,7 @@ use crate::ids;
 use crate::journal::{Call, Failed, shown};
 use crate::metrics::Failure;
 use crate::parse::{self, Context};
+use crate::senders::Hearing;
 use crate::store::Rows;
 use crate::time::Timestamp;
 
@@ -46,6 +47,8 @@ pub(super) struct Intake<'a> {
     pub(super) over: Vec<usize>,
     /// What was stored lately and came again.
     pub(super) copies: Copies<'a>,
+    /// Whom it heard; `None` where nobody wants to know.
+    hearing: Option<Hearing>,
 }
 
 /// Messages in a row of one sender, charged together.
@@ -75,6 +78,7 @@ impl<'a> Intake<'a> {
             has_told: false,
             over: Vec::new(),
             copies: Copies::default(),
+            hearing: ingest.senders().listen(),
         }
     }
 
@@ -226,6 +230,9 @@ impl<'a> Intake<'a> {
             Some(Claim::New(identity)) => Some(identity),
             None => None,
         };
+        if let Some(hearing) = &mut self.hearing {
+            hearing.note(event); // whether there is room for it or not: it is not quiet
+        }
         if !self.admit(event, source) {
             identity.into_iter().for_each(|identity| self.ingest.identities.give_up(identity));
             return true;
@@ -331,6 +338,7 @@ impl<'a> Intake<'a> {
     pub(super) fn finish(&mut self, session: &mut Session) -> (Duration, u64) {
         self.end_run(session);
         self.end_refusing(session);
+        self.ingest.senders().done(self.hearing.take());
         (self.wait, self.accepted)
     }
 
@@ -355,6 +363,7 @@ impl<'a> Intake<'a> {
             return;
         }
         let at = self.ingest.elapsed();
+        self.ingest.hear(session, &sender, self.hearing.as_mut(), self.at);
         let charge = self.ingest.gate.settle(who(session, &sender), &allowance, at);
         self.wait = self.wait.max(charge.wait);
         if tally.passed > 0 {

@@ -21,6 +21,7 @@ mod content;
 mod copies;
 mod decoder;
 mod gelf;
+mod heard;
 mod identities;
 mod intake;
 mod listener;
@@ -62,6 +63,7 @@ use crate::batch::Batcher;
 use crate::gate::{Connection, Gate, GateError, Histories, LimitNotice, Punished, Refusal};
 use crate::journal::{Call, Journal, Note};
 use crate::metrics::{Gauges, Ledger};
+use crate::senders::Senders;
 use crate::store::Identity;
 
 /// Everything that messages go through, shared by all doors.
@@ -79,6 +81,8 @@ pub struct Ingest {
     identities: Identities,
     /// Who came over a limit, or is no longer, for whoever tells others.
     limits_told: Mutex<Vec<LimitNotice>>,
+    /// Who was heard, and when.
+    senders: Arc<Senders>,
     gauges: Gauges,
     /// Limits run by a clock that nobody sets.
     opened: Instant,
@@ -102,9 +106,15 @@ impl Ingest {
             histories: Mutex::default(),
             identities: Identities::default(),
             limits_told: Mutex::default(),
+            senders: Arc::new(Senders::none()),
             gauges,
             opened: Instant::now(),
         }
+    }
+
+    /// The same, which puts down there who was heard.
+    pub fn heard_by(self, senders: Arc<Senders>) -> Self {
+        Self { senders, ..self }
     }
 
     /// Takes over what the latest events of the store are known by, the oldest first.
@@ -125,6 +135,11 @@ impl Ingest {
     /// The journals that it writes.
     pub fn journal(&self) -> &Arc<Journal> {
         &self.journal
+    }
+
+    /// Who was heard, and when.
+    pub fn senders(&self) -> &Arc<Senders> {
+        &self.senders
     }
 
     /// What is shown of its state.
@@ -213,7 +228,7 @@ impl Ingest {
     }
 
     /// The time since the start, by a clock that nobody sets.
-    fn elapsed(&self) -> Duration {
+    pub fn elapsed(&self) -> Duration {
         self.opened.elapsed()
     }
 }

@@ -72,6 +72,16 @@ pub struct Gauges {
     pub list_failed: IntGaugeVec,
     /// When what counts was read, in seconds since the epoch, by source; 0 is never.
     pub list_loaded_at: IntGaugeVec,
+    /// Senders that are known: hosts of keys.
+    pub senders: IntGauge,
+    /// Those that are overdue.
+    pub senders_overdue: IntGauge,
+    /// Events whose senders there was no room to know.
+    pub senders_untold: IntCounter,
+    /// Senders of a key that are overdue, by key: those keys that the ledger tells apart.
+    pub key_senders_overdue: IntGaugeVec,
+    /// When a key was heard last, in seconds since the epoch, by key.
+    pub key_last_seen: IntGaugeVec,
     /// Those whom automatic rules found, by rule and by what became of them: `block`, `would`.
     pub automatic: IntCounterVec,
     /// What leaves the daemon.
@@ -131,6 +141,11 @@ impl Gauges {
                 &["source"],
             )?,
             automatic: to.counters("automatic_blocks_total", AUTOMATIC, &["rule", "action"])?,
+            senders: to.gauge("senders", "Senders that are known: hosts of keys.")?,
+            senders_overdue: to.gauge("senders_overdue", OVERDUE)?,
+            senders_untold: to.add(IntCounter::with_opts(opts("senders_untold_total", UNTOLD)))?,
+            key_senders_overdue: to.gauges_by("key_senders_overdue", OVERDUE, &["key"])?,
+            key_last_seen: to.gauges_by("key_last_seen_timestamp_seconds", SEEN, &["key"])?,
             ship: Shipping::register(&to)?,
             uptime: to.add(Gauge::with_opts(opts("uptime_seconds", "Since the start.")))?,
             resident: to.gauge("resident_memory_bytes", "Resident memory of the daemon.")?,
@@ -194,4 +209,7 @@ const NOTED: &str = "What was noted in a journal, folded ones counted each.";
 const RANGES: &str = "Ranges that count of a list from a file or URL.";
 const STALE: &str = "1 while what is there cannot be used and what was read before counts.";
 const LOADED: &str = "When what counts was read.";
+const OVERDUE: &str = "Senders that are quiet for longer than they usually are.";
+const UNTOLD: &str = "Events whose senders there was no room to know (senders.max).";
+const SEEN: &str = "When events with this key came last.";
 const AUTOMATIC: &str = "Those whom automatic rules found, by what became of them.";

@@ -30,6 +30,7 @@
 //! | webhooks, and journals forwarded to others       | [`ship`]     |
 //! | `logtrace tail`                                  | [`tail`]     |
 //! | store and queries, without a daemon              | [`store`]    |
+//! | senders that go quiet, and what is odd of them  | [`senders`]  |
 //! | clocks that are wrong                            | [`clock`]    |
 //! | much at once, and much that is there              | [`scale`]    |
 //! | floods of what is refused                        | [`flood`]    |
@@ -75,6 +76,7 @@ mod relp;
 mod restart;
 mod rules;
 mod scale;
+mod senders;
 mod ship;
 mod store;
 mod tail;

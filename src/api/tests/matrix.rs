@@ -58,6 +58,8 @@ const MATRIX: &[&str] = &[
     "GET /v1/rules/{id}: admin:projects, daemon, asks",
     "DELETE /v1/rules/{id}: admin:projects, daemon, changes",
     "GET /v1/doctor: admin:projects, daemon, asks",
+    "GET /v1/senders: admin:projects, project, asks",
+    "DELETE /v1/senders/{id}: admin:projects, project, changes",
     "GET /v1/webhooks: admin:projects, project, asks",
     "POST /v1/webhooks: admin:projects, project, changes",
     "GET /v1/webhooks/{id}: admin:projects, project, asks",

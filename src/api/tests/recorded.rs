@@ -34,6 +34,8 @@ const EVENTS: &[(&str, Option<&str>)] = &[
     ("POST /v1/reload", None),
     // There is nothing to lift in a store that is whole; see `tests/it`.
     ("DELETE /v1/quarantine/{segment}", None),
+    // Nobody sends anything here; see `tests/it`.
+    ("DELETE /v1/senders/{id}", None),
     ("POST /v1/backup", Some("backup.begun")),
     // That a backup is still being copied.
     ("POST /v1/backup/{id}", None),
