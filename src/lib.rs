@@ -34,6 +34,7 @@
 //! 5. The event is copied, once, into the columns of the open batch ([`store::Rows`]), its message
 //!    split into a template and variables on the way, and booked in the ledger
 //!    ([`metrics::Ledger`]): `received = stored + blocked + failed + in flight`.
+//!    Which host of which key was heard is put down once a read ([`senders`]).
 //! 6. The writer thread ([`batch`]) takes the open batches, encodes each, and writes them to the
 //!    `stage` family with one sync. Only then are senders told.
 //! 7. The sealer thread sorts staged rows by project, day and service into blocks, encodes each
