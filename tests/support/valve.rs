@@ -3,9 +3,11 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+
+use parking_lot::{Condvar, Mutex};
 
 /// Passes connections on to an address: at first so many bytes of their clients and no more, and
 /// all once it is opened.
@@ -42,7 +44,7 @@ impl Valve {
 
     /// Lets all pass from here on.
     pub(crate) fn open(&self) {
-        *self.left.bytes.lock().unwrap() = u64::MAX;
+        *self.left.bytes.lock() = u64::MAX;
         self.left.changed.notify_all();
     }
 }
@@ -57,7 +59,7 @@ fn pass(mut client: TcpStream, mut daemon: TcpStream, left: &Arc<Left>) -> io::R
         let _copied = io::copy(&mut answers, &mut answered);
         let _closed = answered.shutdown(Shutdown::Both);
         drop(answered);
-        let _bytes = shared.bytes.lock().unwrap();
+        let _bytes = shared.bytes.lock();
         ended.store(true, Ordering::Relaxed);
         shared.changed.notify_all();
     });
@@ -67,9 +69,9 @@ fn pass(mut client: TcpStream, mut daemon: TcpStream, left: &Arc<Left>) -> io::R
         if taken == 0 {
             return daemon.shutdown(Shutdown::Write);
         }
-        let (bytes, needed) = (left.bytes.lock().unwrap(), taken as u64);
+        let (mut bytes, needed) = (left.bytes.lock(), taken as u64);
         let is_held = |bytes: &mut u64| *bytes < needed && !has_ended.load(Ordering::Relaxed);
-        let mut bytes = left.changed.wait_while(bytes, is_held).unwrap();
+        left.changed.wait_while(&mut bytes, is_held);
         let Some(after) = bytes.checked_sub(needed) else { return Ok(()) };
         *bytes = after;
         drop(bytes);
