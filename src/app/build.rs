@@ -21,7 +21,7 @@ use crate::net::{self, Door, Drops, Inherited, Listen, ListenerConfig, Transport
 use crate::query::CursorKey;
 use crate::senders::Senders;
 use crate::ship::{ForwardConfig, Outbound, Target, Webhooks};
-use crate::store::Store;
+use crate::store::{Answered, Store};
 
 /// The parts, ready to run.
 #[derive(Debug)]
@@ -84,6 +84,7 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
     }
     let http = Arc::new(of_calls(config, &ledger));
     ingest.remember(&store.identities()?);
+    expect_again(&store, &ingest);
     let ingest = Arc::new(ingest.heard_by(senders));
     Ok(Parts {
         store,
@@ -103,6 +104,21 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
         webhooks,
         targets,
     })
+}
+
+/// Lets it be known what was stored and may come again; without it, it would come twice.
+fn expect_again(store: &Store, ingest: &Ingest) {
+    let known = store.receipt_seed().and_then(|seed| Ok((seed, store.receipts()?)));
+    match known {
+        Ok((seed, lefts)) => {
+            let answered = Answered::open(store.db().path());
+            let answered = answered.inspect_err(|error| {
+                tracing::warn!(%error, "it is not written down how much was answered");
+            });
+            ingest.expect_again(seed, lefts, answered.ok());
+        }
+        Err(error) => tracing::warn!(%error, "what senders send again is stored twice"),
+    }
 }
 
 /// What is kept of open sockets: where they are, and what the kernel drops of them.

@@ -30,6 +30,8 @@ pub struct Batcher {
     pub(super) max_delay: Duration,
     /// Batches that were written and are empty again.
     spare: Mutex<Vec<Rows>>,
+    /// Connections of which nothing need be known any longer.
+    ended: Mutex<Vec<u64>>,
 }
 
 /// A batch that takes events.
@@ -74,6 +76,7 @@ impl Batcher {
             max_bytes: usize::try_from(config.max_bytes.as_u64()).unwrap_or(usize::MAX),
             max_delay: config.max_delay,
             spare: Mutex::default(),
+            ended: Mutex::default(),
         }
     }
 
@@ -111,6 +114,14 @@ impl Batcher {
             }
             room.await;
         }
+    }
+
+    /// Says that nothing need be known any longer of connections whose ids these are. That is written
+    /// with the next batch, whatever that is; it may be lost.
+    pub fn forget(&self, connections: impl IntoIterator<Item = u64>) {
+        let mut ended = self.ended.lock();
+        let room = MAX_ENDED.saturating_sub(ended.len());
+        ended.extend(connections.into_iter().take(room));
     }
 
     /// Whether nothing is written for the time being. What is appended waits in memory until there
@@ -220,6 +231,9 @@ impl Batcher {
                 taken.push(std::mem::replace(&mut *open, empty));
             }
         }
+        if let Some(first) = taken.first_mut() {
+            first.rows.forget(&mut self.ended.lock());
+        }
         self.room.notify_waiters();
         taken
     }
@@ -242,6 +256,9 @@ impl Default for Open {
 
 /// More than there are threads that fill them, so that a reader seldom waits for another.
 const SHARDS: usize = 3;
+
+/// Connections that ended since the last batch; of more it is not told.
+const MAX_ENDED: usize = 65_536;
 
 #[cfg(test)]
 mod tests {

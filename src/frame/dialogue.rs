@@ -18,10 +18,21 @@ pub trait Dialogue: Debug + Send {
     /// forgets it.
     fn answers(&mut self, out: &mut Vec<u8>);
 
+    /// How many of the messages handed out so far are answered together with later ones, so that
+    /// [`answers`](Self::answers) has no word of them yet.
+    fn unanswered(&self) -> u64 {
+        0
+    }
+
     /// What tells a sender who waits that it is not forgotten, where the protocol has such a word.
     /// Said every few seconds while answers are held back.
     fn keep_alive(&self) -> Option<&'static [u8]> {
         None
+    }
+
+    /// What may be said last of all, to find out whether a sender is still there.
+    fn last_word(&self) -> Option<&'static [u8]> {
+        self.keep_alive()
     }
 
     /// Why the stream cannot go on. What came before is stored and answered, then the connection

@@ -35,7 +35,15 @@ impl Copies<'_> {
     ) {
         session.listener.account.fail(Failure::Duplicate, 1, bytes);
         self.known.extend(place);
-        let is_new = |ticket: &Ticket| !self.earlier.iter().any(|other| other.is_same(ticket));
-        self.earlier.extend(ticket.filter(is_new));
+        self.wait_for(ticket);
+    }
+
+    /// Notes what has to be durable before copies may be answered.
+    pub(super) fn wait_for(&mut self, tickets: impl IntoIterator<Item = Ticket>) {
+        for ticket in tickets {
+            if !self.earlier.iter().any(|other| other.is_same(&ticket)) {
+                self.earlier.push(ticket);
+            }
+        }
     }
 }

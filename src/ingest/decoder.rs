@@ -53,6 +53,14 @@ impl Decoder {
         }
     }
 
+    /// What may be said last of all, to find out whether a sender is still there.
+    pub fn last_word(&self) -> Option<&'static [u8]> {
+        match self {
+            Self::Dialogue(dialogue) => dialogue.last_word(),
+            _ => None,
+        }
+    }
+
     /// Why the stream cannot go on.
     pub fn broken(&self) -> Option<ProtocolError> {
         match self {
@@ -66,6 +74,14 @@ impl Decoder {
         match self {
             Self::Dialogue(dialogue) => dialogue.is_over(),
             _ => false,
+        }
+    }
+
+    /// How many of the messages handed out so far are answered together with later ones.
+    pub(super) fn unanswered(&self) -> u64 {
+        match self {
+            Self::Dialogue(dialogue) => dialogue.unanswered(),
+            _ => 0,
         }
     }
 

@@ -21,7 +21,7 @@ use crate::event::{Credential, Event, Known, Tag, Value};
 use crate::frame::{Frames, Framing, JsonValues, Step, datagram};
 use crate::gate::{Allowance, Offer, Reason, Refusal, Stage};
 use crate::ids;
-use crate::journal::{Call, Failed, shown};
+use crate::journal::Call;
 use crate::metrics::Failure;
 use crate::parse::{self, Context};
 use crate::senders::Hearing;
@@ -32,8 +32,8 @@ use crate::time::Timestamp;
 pub(super) struct Intake<'a> {
     pub(super) ingest: &'a Ingest,
     rows: &'a mut Rows,
-    at: Timestamp,
-    run: Option<Run>,
+    pub(super) at: Timestamp,
+    pub(super) run: Option<Run>,
     refusing: Option<Refusing>,
     pub(super) wait: Duration,
     pub(super) inspector: Inspector,
@@ -42,7 +42,7 @@ pub(super) struct Intake<'a> {
     /// Why messages were refused, and how many.
     pub(super) refused: Vec<(Refusal, u64)>,
     /// Whether it was told that the clock of a sender is off.
-    has_told: bool,
+    pub(super) has_told: bool,
     /// The places of those that were over a limit.
     pub(super) over: Vec<usize>,
     /// What was stored lately and came again.
@@ -52,8 +52,8 @@ pub(super) struct Intake<'a> {
 }
 
 /// Messages in a row of one sender, charged together.
-struct Run {
-    sender: Sender,
+pub(super) struct Run {
+    pub(super) sender: Sender,
     /// What of it passes.
     allowance: Allowance,
     /// Whether its rows have begun.
@@ -163,6 +163,9 @@ impl<'a> Intake<'a> {
         let small = event.fields.capacity() <= MAX_SPARE;
         session.spare = if small { event.recycle() } else { Event::default() };
         session.local = local;
+        if let Some(own) = &mut session.own {
+            own.end_message();
+        }
     }
 
     /// Takes the events of a line of JSON, or of a message of Beats.
@@ -200,6 +203,9 @@ impl<'a> Intake<'a> {
         event: &mut Event<'_>,
         source: Source<'_>,
     ) -> bool {
+        if let Some(own) = &mut session.own {
+            own.event();
+        }
         if self.inspector.suspects() && self.offends(session, event, source) {
             return false;
         }
@@ -221,6 +227,9 @@ impl<'a> Intake<'a> {
                 }
             }
         }
+        if session.own.is_some() && self.is_again(session, event, source) {
+            return true;
+        }
         let project = self.run.as_ref().map(|run| &*run.sender.origin.project);
         let identity = match self.copies.claim(self.ingest, project.unwrap_or_default(), event) {
             Some(Claim::Again(ticket)) => {
@@ -239,6 +248,9 @@ impl<'a> Intake<'a> {
         }
         self.mark(session, event, source);
         self.rows.push(event);
+        if let Some(own) = &mut session.own {
+            own.stored();
+        }
         if let Some(identity) = identity {
             self.rows.remember(identity);
         }
@@ -459,41 +471,7 @@ impl<'a> Intake<'a> {
         call.is_forgeable |= is_brought;
         self.ingest.note_refusal(refusal, count, call);
     }
-
-    /// Counts and notes what the parser found wrong. The event is stored all the same.
-    fn note_tags(&mut self, session: &Session, event: &Event<'_>, raw: &[u8]) {
-        for tag in &event.tags {
-            let labels = [&*session.listener.name, tag.as_str()];
-            self.ingest.gauges.parse_failures.with_label_values(&labels).inc();
-        }
-        if event.tags.contains(&Tag::ClockSkew) && !std::mem::replace(&mut self.has_told, true) {
-            let sender = self.run.as_ref().map(|run| &run.sender);
-            skew::tell(self.ingest, session, sender);
-        }
-        let Some(tag) = event.tags.iter().find(|tag| is_failure(**tag)) else { return };
-        let sender = self.run.as_ref().map(|run| &run.sender);
-        let key = sender.and_then(Sender::masked).map(str::to_owned);
-        let project = sender.map(|sender| Arc::clone(&sender.origin.project));
-        let failed = Failed {
-            call: Call { project, ..session.call(key) },
-            code: tag.as_str(),
-            message: format!("stored with {}", tag.as_str()),
-            request_bytes: raw.len() as u64,
-            events_accepted: 1,
-            sample: Some(shown(raw, SAMPLE)),
-            ..Failed::default()
-        };
-        self.ingest.note_failure(1, failed);
-    }
 }
-
-/// Whether a tag says that a call failed, and not only that something is odd.
-fn is_failure(tag: Tag) -> bool {
-    !matches!(tag, Tag::ReservedField | Tag::ClockSkew)
-}
-
-/// Bytes of a message that did not parse which its note in the journal shows.
-const SAMPLE: usize = 256;
 
 /// The field that says of how many events one that was sampled stands for.
 const SAMPLE_RATE: &str = "event.sample_rate";

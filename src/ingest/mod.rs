@@ -13,6 +13,8 @@
 //!
 //! * *Every message is accounted for*: it is accepted, blocked or failed in the ledger before the
 //!   batch that holds it can be written.
+//! * *Each message once*: what a sender sends again, because it did not hear that it is stored, is told
+//!   from what it says twice, where its protocol lets it.
 //! * *No secret is stored*: what looks like one is masked, wherever in a message it stands.
 
 mod call;
@@ -28,6 +30,7 @@ mod listener;
 mod local;
 mod notes;
 mod reads;
+mod receipts;
 mod refusing;
 mod requests;
 mod scrub;
@@ -36,6 +39,7 @@ mod session;
 mod skew;
 mod source;
 mod steady;
+mod tags;
 #[cfg(test)]
 pub(crate) mod testing;
 mod usage;
@@ -59,6 +63,7 @@ use parking_lot::Mutex;
 use tracing::info;
 
 use self::identities::Identities;
+use self::receipts::Receipts;
 use crate::batch::Batcher;
 use crate::gate::{Connection, Gate, GateError, Histories, LimitNotice, Punished, Refusal};
 use crate::journal::{Call, Journal, Note};
@@ -79,6 +84,8 @@ pub struct Ingest {
     histories: Mutex<Histories>,
     /// What was stored lately, and may come again.
     identities: Identities,
+    /// What was stored and may not be known to be.
+    receipts: Receipts,
     /// Who came over a limit, or is no longer, for whoever tells others.
     limits_told: Mutex<Vec<LimitNotice>>,
     /// Who was heard, and when.
@@ -105,6 +112,7 @@ impl Ingest {
             notes: Mutex::default(),
             histories: Mutex::default(),
             identities: Identities::default(),
+            receipts: Receipts::default(),
             limits_told: Mutex::default(),
             senders: Arc::new(Senders::none()),
             gauges,

@@ -34,8 +34,12 @@ pub struct Taken {
     pub ticket: Option<Ticket>,
     /// Whether a message was turned away because of who sent it.
     pub refused: bool,
+    /// What else must be durable first, where messages were copies of others.
+    pub earlier: Vec<Ticket>,
     /// What to say to the sender when that, and all before it, is durable.
     pub answers: Vec<u8>,
+    /// The number of messages that are answered with that, and all before it.
+    pub answered: u64,
 }
 
 /// One datagram.
@@ -81,6 +85,7 @@ impl Ingest {
         eof: bool,
     ) -> Taken {
         let max = self.batcher.max_bytes();
+        self.begin_receipts(session).await;
         let fill = |rows: &mut Rows| {
             let at = now();
             self.refresh(session, at);
@@ -113,13 +118,20 @@ impl Ingest {
             let (wait, accepted) = intake.finish(session);
             let is_of_sender = |(refusal, _): &(Refusal, u64)| is_of_sender(refusal.reason);
             let refused = intake.refused.iter().any(is_of_sender);
-            (consumed, drained, Came { wait, accepted, refused })
+            let earlier = std::mem::take(&mut intake.copies.earlier);
+            self.end_receipts(session, rows, accepted > 0);
+            (consumed, drained, Came { wait, accepted, refused, earlier })
         };
         let ((consumed, drained, came), ticket) = self.batcher.append(fill).await;
-        let Came { wait, accepted, refused } = came;
+        let Came { wait, accepted, refused, earlier } = came;
         // A batch without a message of this read may never be written.
         let ticket = (accepted > 0).then_some(ticket);
-        Taken { consumed, drained, wait, ticket, refused, answers: decoder.answers() }
+        let (answers, mut answered) = (decoder.answers(), 0);
+        if let Some(own) = &mut session.own {
+            ticket.iter().for_each(|ticket| own.waits(ticket));
+            answered = own.came().saturating_sub(decoder.unanswered());
+        }
+        Taken { consumed, drained, wait, ticket, refused, earlier, answers, answered }
     }
 
     /// Books and notes a stream that broke the rules of its protocol.
@@ -187,6 +199,7 @@ struct Came {
     wait: Duration,
     accepted: u64,
     refused: bool,
+    earlier: Vec<Ticket>,
 }
 
 /// Whether a refusal is about the sender, and not about what or how much was sent.

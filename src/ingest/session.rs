@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::listener::Listener;
 use super::local::{Local, Process};
+use super::receipts::Own;
 use super::requests::Counted;
 use super::sender::Sender;
 use super::usage::Usage;
@@ -45,6 +46,12 @@ pub struct Session {
     pub(super) is_queued: bool,
     /// The keys that it was counted for, where it is a call over HTTP.
     pub(super) counted: Option<Counted>,
+    /// Whether its sender sends again what it is not told is stored.
+    pub(super) is_answered: bool,
+    /// What is kept of messages whose sender may not know that they are stored.
+    pub(super) own: Option<Box<Own>>,
+    /// Its sender and itself, once it has left something.
+    pub(super) left: Option<(u64, u64)>,
     /// What it has brought.
     pub(super) usage: Usage,
     /// Whether a first line may still name the key of all that follows.
@@ -78,6 +85,9 @@ impl Session {
             last: None,
             is_queued: false,
             counted: None,
+            is_answered: false,
+            own: None,
+            left: None,
             usage: Usage::default(),
             may_greet,
             spare: Event::default(),
@@ -140,6 +150,17 @@ impl Session {
     /// Takes no first line for a greeting: its protocol has other words.
     pub fn skip_greeting(&mut self) {
         self.may_greet = false;
+    }
+
+    /// Says that its sender is answered, and sends again what was not answered.
+    pub fn expect_again(&mut self) {
+        self.is_answered = true;
+    }
+
+    /// The key of its client certificate.
+    pub(super) fn certificate(&self) -> Option<&str> {
+        let above = self.above.as_ref().filter(|(_, method)| *method == AuthMethod::Certificate);
+        above.map(|(key, _)| &**key)
     }
 
     /// Binds the session to the key of that public id, whatever its messages say.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::batch::{NotStored, Ticket};
 
@@ -17,6 +17,9 @@ pub(super) struct Answering<W> {
     held: VecDeque<Held>,
     /// What can be said, and is not written yet.
     out: BytesMut,
+    /// How many messages are answered by what was said, and by what is about to be.
+    said: u64,
+    saying: u64,
     /// Whether something was written that may still lie in a buffer below.
     is_unflushed: bool,
     /// What tells a sender who waits that it is not forgotten.
@@ -29,6 +32,8 @@ pub(super) struct Answering<W> {
 struct Held {
     ticket: Option<Ticket>,
     bytes: Vec<u8>,
+    /// How many messages of the connection are answered with it.
+    answered: u64,
 }
 
 /// No more can be said on a connection.
@@ -39,23 +44,35 @@ impl<W: AsyncWrite + Unpin> Answering<W> {
     /// The answers to a sender; `None` where it is not answered.
     pub(super) fn new(to: Option<W>) -> Self {
         let (held, out) = (VecDeque::new(), BytesMut::new());
-        Self { to, held, out, is_unflushed: false, keep_alive: None, last: Instant::now() }
+        let last = Instant::now();
+        Self { to, held, out, said: 0, saying: 0, is_unflushed: false, keep_alive: None, last }
     }
 
-    /// Holds `bytes` back until `ticket`, and all before it, are durable.
-    pub(super) fn hold(&mut self, ticket: Option<Ticket>, bytes: Vec<u8>) {
+    /// Holds `bytes` back until `ticket`, and all before it, are durable. With them, so many messages
+    /// of the connection are answered.
+    pub(super) fn hold(&mut self, ticket: Option<Ticket>, bytes: Vec<u8>, answered: u64) {
         if self.to.is_none() || (ticket.is_none() && bytes.is_empty()) {
             return;
         }
         if self.held.is_empty() && self.out.is_empty() {
             self.last = Instant::now();
         }
-        self.held.push_back(Held { ticket, bytes });
+        self.held.push_back(Held { ticket, bytes, answered });
     }
 
     /// Says what keeps a sender alive who waits, from now on.
     pub(super) fn keep_alive(&mut self, bytes: Option<&'static [u8]>) {
         self.keep_alive = bytes;
+    }
+
+    /// How many messages of the connection were answered: what was said of them is on its way.
+    pub(super) fn said(&self) -> u64 {
+        self.said
+    }
+
+    /// Whether all was said that there was to say.
+    pub(super) fn is_done(&self) -> bool {
+        self.held.is_empty() && self.out.is_empty() && !self.is_unflushed
     }
 
     /// Whether so much is held back that no more should be read.
@@ -91,7 +108,8 @@ impl<W: AsyncWrite + Unpin> Answering<W> {
                     self.out.extend_from_slice(self.keep_alive.unwrap_or_default());
                 }
             }
-            take_due(&mut self.held, &mut self.out);
+            let due = take_due(&mut self.held, &mut self.out);
+            self.saying = self.saying.max(due);
         }
         if !self.out.is_empty() {
             let written = timeout(WRITE_PATIENCE, to.write_buf(&mut self.out)).await;
@@ -108,30 +126,41 @@ impl<W: AsyncWrite + Unpin> Answering<W> {
             }
             self.is_unflushed = false;
         }
+        if self.out.is_empty() {
+            self.said = self.saying;
+        }
         Ok(())
     }
 
-    /// Says all that is held back, and ends the stream of answers.
-    pub(super) async fn finish(&mut self) {
-        while !self.held.is_empty() || !self.out.is_empty() || self.is_unflushed {
-            if self.speak(true).await.is_err() {
-                break;
-            }
+    /// Says all that is held back, and after a moment a `last` word, which tells whether anybody is
+    /// still there; ends the stream of answers. Says whether there was.
+    pub(super) async fn finish(&mut self, last: Option<&[u8]>) -> bool {
+        while !self.is_done() && self.speak(true).await.is_ok() {}
+        if let Some(last) = last.filter(|_| self.is_done()) {
+            // What was said to one who is gone comes back as an error, though not at once.
+            sleep(ECHO).await;
+            self.out.extend_from_slice(last);
+            while !self.is_done() && self.speak(true).await.is_ok() {}
         }
         if let Some(to) = &mut self.to {
             // A sender who is gone needs no end.
             let _gone = timeout(WRITE_PATIENCE, to.shutdown()).await;
         }
+        self.is_done()
     }
 }
 
-/// Moves to `out` the answers at the front that nothing holds back.
-fn take_due(held: &mut VecDeque<Held>, out: &mut BytesMut) {
+/// Moves to `out` the answers at the front that nothing holds back; says how many messages are
+/// answered with the last of them.
+fn take_due(held: &mut VecDeque<Held>, out: &mut BytesMut) -> u64 {
+    let mut answered = 0;
     let is_due = |held: &Held| held.ticket.as_ref().is_none_or(Ticket::is_durable);
     while out.len() < MAX_OUT && held.front().is_some_and(is_due) {
         let answer = held.pop_front().expect("it was just looked at");
         out.extend_from_slice(&answer.bytes);
+        answered = answered.max(answer.answered);
     }
+    answered
 }
 
 /// How long a sender waits without a word. Senders give up after 30 s, some after 10.
@@ -145,6 +174,9 @@ const MAX_OUT: usize = 64 << 10;
 
 /// How long a sender may take to read an answer.
 const WRITE_PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 20 } else { 60_000 });
+
+/// How long an error takes to come back from a sender who is near.
+const ECHO: Duration = Duration::from_millis(5);
 
 /// Where nobody waits.
 const FOREVER: Duration = Duration::from_secs(365 * 86_400);
@@ -178,9 +210,9 @@ mod tests {
         let batcher = Batcher::new(&batch::Config::default());
         let ticket = batcher.append(|_| ()).await.1;
         let (mut answering, mut from) = pair();
-        answering.hold(None, b"hello ".to_vec());
-        answering.hold(Some(ticket), b"first".to_vec());
-        answering.hold(None, b"second".to_vec());
+        answering.hold(None, b"hello ".to_vec(), 0);
+        answering.hold(Some(ticket), b"first".to_vec(), 1);
+        answering.hold(None, b"second".to_vec(), 2);
         answering.keep_alive(Some(b"wait"));
         assert_eq!(said(&mut answering, &mut from).await, b"hello ");
         for _ in 0..3 {
@@ -205,7 +237,7 @@ mod tests {
         let (mut answering, from) = pair();
         for _ in 0..MAX_HELD {
             assert!(!answering.is_full());
-            answering.hold(None, vec![b'a'; 1024]);
+            answering.hold(None, vec![b'a'; 1024], 0);
         }
         assert!(answering.is_full());
         assert_eq!(answering.speak(false).await, Ok(()), "what fits is written");
@@ -214,14 +246,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_is_gone_hears_nothing() {
+        let (mut answering, from) = pair();
+        answering.hold(None, b"ok".to_vec(), 1);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let peer = tokio::net::TcpStream::connect(address).await.unwrap();
+        let mut gone = Answering::new(Some(listener.accept().await.unwrap().0));
+        drop((from, peer));
+        assert!(!answering.finish(Some(b".")).await);
+        gone.hold(None, b"ok".to_vec(), 1);
+        assert!(!gone.finish(Some(b".")).await, "its system says so a moment later");
+    }
+
+    #[tokio::test]
     async fn what_is_held_back_is_said_before_the_end() {
         let (mut answering, mut from) = pair();
         for _ in 0..3 {
-            answering.hold(None, b"ok".to_vec());
+            answering.hold(None, b"ok".to_vec(), 0);
         }
-        answering.finish().await;
+        assert!(answering.finish(Some(b".")).await);
         let mut all = Vec::new();
         from.read_to_end(&mut all).await.unwrap();
-        assert_eq!(all, b"okokok");
+        assert_eq!(all, b"okokok.");
     }
 }

@@ -29,10 +29,23 @@ pub(super) struct Stream<'a> {
     changes: watch::Receiver<u64>,
 }
 
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// By its sender, in good order.
+    Theirs,
+    /// Its sender is gone.
+    Broken,
+    /// By us: its sender may still hear what there is to say.
+    Ours,
+}
+
 /// What a read brought.
 enum Read {
     Bytes,
     End,
+    /// The end, and not in good order.
+    Broken,
     Idle,
     Stop,
     /// Nothing: keys or lists have changed.
@@ -46,6 +59,7 @@ impl<'a> Stream<'a> {
         let decoder = decoder(&acceptor.config);
         if decoder.is_dialogue() {
             session.skip_greeting();
+            session.expect_again();
         }
         Self {
             acceptor,
@@ -70,8 +84,8 @@ impl<'a> Stream<'a> {
         if self.decoder.is_dialogue() {
             let (mut reader, writer) = split(socket);
             let mut answering = Answering::new(Some(writer));
-            self.read_all(&mut reader, &mut answering).await;
-            answering.finish().await;
+            let end = self.read_all(&mut reader, &mut answering).await;
+            self.end(end, &mut answering).await;
         } else {
             let mut unanswered = Answering::<WriteHalf<S>>::new(None);
             self.read_all(&mut socket, &mut unanswered).await;
@@ -79,7 +93,7 @@ impl<'a> Stream<'a> {
         self.acceptor.ingest.note_end(&mut self.session);
     }
 
-    async fn read_all<R, W>(&mut self, socket: &mut R, answering: &mut Answering<W>)
+    async fn read_all<R, W>(&mut self, socket: &mut R, answering: &mut Answering<W>) -> End
     where
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
@@ -89,30 +103,75 @@ impl<'a> Stream<'a> {
             let read = self.read(socket, answering).await;
             if matches!(read, Read::Changed) {
                 if self.acceptor.ingest.is_cut(&self.session) {
-                    return;
+                    return End::Ours;
                 }
                 continue;
             }
             if std::mem::take(&mut first) && self.is_foreign() {
-                return;
+                return End::Ours;
             }
-            let end = matches!(read, Read::End | Read::Idle | Read::Stop);
+            let end = match read {
+                Read::End => Some(End::Theirs),
+                Read::Broken => Some(End::Broken),
+                Read::Idle | Read::Stop => Some(End::Ours),
+                Read::Bytes | Read::Changed => None,
+            };
             if matches!(read, Read::Stop) {
                 self.drain(socket, answering).await;
             }
-            let wait = self.take(end, answering).await;
+            let wait = self.take(end.is_some(), answering).await;
             self.publish_errors();
             if let Some(error) = self.decoder.broken() {
-                return self.acceptor.ingest.malformed(&self.session, &error);
+                self.acceptor.ingest.malformed(&self.session, &error);
+                return end.unwrap_or(End::Ours);
             }
-            if end || self.is_refused || self.decoder.is_over() {
-                return;
+            if let Some(end) = end {
+                return end;
+            }
+            if self.is_refused || self.decoder.is_over() {
+                return End::Ours;
             }
             // A sender over its limit is read more slowly; it loses nothing.
             if !wait.is_zero() && self.pause(wait, answering).await {
-                return;
+                return End::Ours;
             }
         }
+    }
+
+    /// Says what there is to say, and finds out what of it was heard.
+    async fn end<W: AsyncWrite + Unpin>(&mut self, end: End, answering: &mut Answering<W>) {
+        self.heard(answering);
+        let ingest = &self.acceptor.ingest;
+        let all = answering.is_done();
+        let last = self.decoder.last_word().filter(|_| end == End::Theirs);
+        match end {
+            End::Ours => {
+                answering.finish(None).await;
+                self.heard(answering);
+                ingest.ended(&mut self.session, answering.is_done());
+            }
+            // It may have gone while the answer was on its way.
+            End::Theirs if all && ingest.may_be_unheard(&self.session) => {
+                let is_clean = answering.finish(last).await;
+                if !is_clean {
+                    ingest.unheard(&mut self.session);
+                }
+                ingest.ended(&mut self.session, is_clean);
+            }
+            // It may be back before all is said that, most likely, nobody hears.
+            End::Theirs | End::Broken => {
+                ingest.ended(&mut self.session, end == End::Theirs && all);
+                let last = last.filter(|_| !all);
+                if answering.finish(last).await && last.is_some() {
+                    self.heard(answering);
+                }
+            }
+        }
+    }
+
+    /// Notes what was said.
+    fn heard<W: AsyncWrite + Unpin>(&mut self, answering: &Answering<W>) {
+        self.acceptor.ingest.answered(&mut self.session, answering.said());
     }
 
     /// Waits; says whether the sender was blocked meanwhile, or reads no answers.
@@ -165,8 +224,11 @@ impl<'a> Stream<'a> {
                 biased; // what has arrived comes before the order to stop
                 Ok(()) = self.changes.changed() => return Read::Changed,
                 spoken = answering.speak(false) => match spoken {
-                    Ok(()) => continue,
-                    Err(Mute) => return Read::End,
+                    Ok(()) => {
+                        self.acceptor.ingest.answered(&mut self.session, answering.said());
+                        continue;
+                    }
+                    Err(Mute) => return Read::Broken,
                 },
                 read = timeout(patience, arrived) => read,
                 () = self.acceptor.stop.cancelled() => return Read::Stop,
@@ -184,7 +246,7 @@ impl<'a> Stream<'a> {
                 Read::Bytes
             }
             // A reset connection ends like any other: what came before it counts.
-            Ok(Err(_)) => Read::End,
+            Ok(Err(_)) => Read::Broken,
             Err(_) => Read::Idle,
         }
     }
@@ -212,6 +274,7 @@ impl<'a> Stream<'a> {
     {
         let (mut wait, mut is_mute) = (Duration::ZERO, false);
         loop {
+            self.heard(answering);
             answering.keep_alive(self.decoder.keep_alive());
             let taken = {
                 let (session, decoder) = (&mut self.session, &mut self.decoder);
@@ -233,7 +296,10 @@ impl<'a> Stream<'a> {
                 self.is_refused = true;
                 return wait;
             }
-            answering.hold(taken.ticket, taken.answers);
+            for ticket in taken.earlier {
+                answering.hold(Some(ticket), Vec::new(), 0);
+            }
+            answering.hold(taken.ticket, taken.answers, taken.answered);
             answering.keep_alive(self.decoder.keep_alive());
             self.buffer.advance(taken.consumed.min(self.buffer.len()));
             wait = wait.max(taken.wait);

@@ -9,10 +9,8 @@
 //! a copy comes soon, or not at all.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use super::identity::Identity;
-use super::staged::Staged;
 use super::{Error, Store};
 use crate::db::{self, Db, Family, Write};
 
@@ -46,16 +44,8 @@ impl Kept {
         Ok(kept)
     }
 
-    /// Writes those of batches: of such too as turned up after they were refused, since what was
-    /// written of `meta` was taken back then.
-    pub(super) fn put_all(&mut self, write: &mut Write<'_>, batches: &[Arc<Staged>]) {
-        for batch in batches {
-            self.put(write, batch.number, &batch.identities);
-        }
-    }
-
     /// Writes those of a batch, and forgets the oldest where there are too many.
-    fn put(&mut self, write: &mut Write<'_>, number: u64, identities: &[Identity]) {
+    pub(super) fn put(&mut self, write: &mut Write<'_>, number: u64, identities: &[Identity]) {
         if identities.is_empty() {
             return;
         }

@@ -84,6 +84,11 @@ impl Missing {
         self.0.iter().map(|(first, last)| last.saturating_sub(*first).saturating_add(1)).sum()
     }
 
+    /// Whether a batch is one of them.
+    pub(super) fn has(&self, batch: u64) -> bool {
+        self.0.iter().any(|(first, last)| (*first..=*last).contains(&batch))
+    }
+
     /// In words, for answers and health.
     pub(super) fn reasons(&self) -> Vec<String> {
         let reason = |(first, last): &Batches| {

@@ -18,6 +18,7 @@
 //!   before a crash and that no catalog row names is removed at start.
 //! * *Damage is an error of one source*, never a panic and never silence.
 
+mod answered;
 pub mod backup;
 mod bytes;
 mod cache;
@@ -29,14 +30,17 @@ mod column;
 mod config;
 mod deletes;
 mod eights;
+mod error;
 mod head;
 mod identities;
 mod identity;
+mod known;
 mod mends;
 mod merge;
 mod missing;
 mod origin;
 mod quarantine;
+mod receipts;
 mod recover;
 mod retention;
 mod row_set;
@@ -50,17 +54,20 @@ pub mod tokens;
 mod view;
 mod witness;
 
+pub use self::answered::{Answered, Slot, Told};
 pub use self::bytes::Damaged;
 pub use self::checkpoints::{CHECKPOINT_LEASE, Checkpoint};
 pub use self::column::{Column, Cutter};
 pub use self::config::{Config, Days, Retention};
 pub use self::deletes::{Deleted, Tombstones};
+pub use self::error::Error;
 pub use self::head::{RowHead, Seconds};
 pub use self::identities::MAX_IDENTITIES;
 pub use self::identity::Identity;
 pub use self::merge::Merge;
 pub use self::origin::{Origin, Run};
 pub use self::quarantine::Quarantined;
+pub use self::receipts::{HOLE, Left, MAX_RECEIPTS, Receipt};
 pub use self::retention::RetentionSet;
 pub use self::row_set::RowSet;
 pub use self::rows::Rows;
@@ -81,6 +88,7 @@ use self::checkpoints::Checkpoints;
 use self::chunk::Packer;
 use self::column::Payload;
 use self::deletes::Deletes;
+use self::known::Known;
 use self::mends::Mends;
 use self::merge::Merger;
 use self::missing::Missing;
@@ -134,54 +142,12 @@ struct Writer {
     /// Batches that were refused, were found to be there when the engine was opened anew, and are
     /// put again by whoever does not know.
     turned_up: BTreeSet<u64>,
-    /// What is kept of the identities of rows.
-    identities: identities::Kept,
+    /// What rows and messages are known by that may come again.
+    known: Known,
     /// The number after that of the last batch that is synced.
     synced: u64,
     /// The same as it was last written down.
     marked: u64,
-}
-
-/// Why the store did not do as it was told.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The engine said no.
-    #[error(transparent)]
-    Db(#[from] db::Error),
-    /// What was read is not what was written.
-    #[error(transparent)]
-    Damaged(#[from] Damaged),
-    /// The catalog names a segment whose file lacks a chunk.
-    #[error("expected a chunk of segment {segment:016x}, but found none")]
-    ChunkMissing {
-        /// The segment.
-        segment: u64,
-    },
-    /// A catalog row could not be written.
-    #[error("expected a catalog row, but found damaged bytes: {0}")]
-    Catalog(#[from] postcard::Error),
-    /// It was found damaged before, and is not read.
-    #[error("in quarantine: {reason}")]
-    Quarantined {
-        /// What was found.
-        reason: Arc<str>,
-    },
-    /// Nothing of a segment is in quarantine.
-    #[error("expected a segment in quarantine, but found that {segment:016x} is in none")]
-    NotQuarantined {
-        /// The segment.
-        segment: u64,
-    },
-    /// A segment that was there is not any longer.
-    #[error("expected segment {segment:016x}, but found it gone")]
-    SegmentGone {
-        /// The segment.
-        segment: u64,
-    },
-    /// A backup is under way already.
-    #[error("expected no other backup under way, but found one")]
-    CheckpointHeld,
 }
 
 /// How much there is, for metrics and health.
@@ -201,16 +167,6 @@ pub struct Usage {
     pub segment_rows: u64,
     /// Segments that are set aside, whole or in part.
     pub quarantined_segments: u64,
-}
-
-impl Error {
-    /// What it means for whoever wanted to write.
-    pub fn trouble(&self) -> db::Trouble {
-        match self {
-            Self::Db(error) => error.trouble(),
-            _ => db::Trouble::Fatal,
-        }
-    }
 }
 
 impl Store {
@@ -263,7 +219,7 @@ impl Store {
         for batch in &new {
             write.put(Family::Stage, batch.number.to_be_bytes().to_vec(), &*batch.chunk);
         }
-        writer.identities.put_all(&mut write, batches);
+        writer.known.put_all(&mut write, batches);
         if write.is_empty() {
             writer.turned_up.clear();
             return Ok(());

@@ -14,7 +14,7 @@ use super::checkpoints::{self, Checkpoints};
 use super::chunk::Packer;
 use super::column::Payload;
 use super::deletes::Deletes;
-use super::identities;
+use super::known::Known;
 use super::mends::Mends;
 use super::merge::Merger;
 use super::missing::{self, Missing};
@@ -57,7 +57,7 @@ pub(super) fn open(db: Arc<Db>, config: Config) -> Result<Store, Error> {
         packer: Packer::new(LEVEL),
         scratch: Payload::default(),
         turned_up: BTreeSet::new(),
-        identities: identities::Kept::read(&db)?,
+        known: Known::read(&db)?,
         synced: next_batch,
         marked: 0,
     };
@@ -251,7 +251,7 @@ fn stage(db: &Db) -> Result<Stage, Error> {
 }
 
 /// What is kept under [`NEXT`], unless it cannot be read or was never written.
-fn next(db: &Db) -> Result<Option<(u64, u64, u64)>, Error> {
+pub(super) fn next(db: &Db) -> Result<Option<(u64, u64, u64)>, Error> {
     let value = match db.get(Family::Catalog, NEXT) {
         Err(error) if error.is_damage() => None,
         value => value?,

@@ -9,6 +9,7 @@ use super::bytes::{Damaged, put_varint, put_zigzag};
 use super::column::{Column, MAX_VALUES, Parts, Payload, numbers};
 use super::identity::Identity;
 use super::origin::{Origin, Run};
+use super::receipts::{Receipt, Receipts};
 use crate::event::{Event, Field, Kind, Known, Name, Tag, ValueRef};
 
 /// Rows of any origin, each field in a column of its own.
@@ -28,6 +29,8 @@ pub struct Rows {
     tags: Vec<u8>,
     /// What some of the rows are known by.
     identities: Vec<Identity>,
+    /// What the messages are known by whose senders wait for an acknowledgement.
+    receipts: Receipts,
 }
 
 impl Rows {
@@ -107,6 +110,21 @@ impl Rows {
         self.identities.push(identity);
     }
 
+    /// Says what messages are known by whose rows were pushed last.
+    pub fn receive(&mut self, receipt: Receipt, messages: impl IntoIterator<Item = u64>) {
+        self.receipts.push(receipt, messages);
+    }
+
+    /// Says that nothing need be known any longer of connections whose ids these are.
+    pub fn forget(&mut self, connections: &mut Vec<u64>) {
+        self.receipts.ended.append(connections);
+    }
+
+    /// What messages are known by.
+    pub(super) fn receipts(&self) -> &Receipts {
+        &self.receipts
+    }
+
     /// What rows are known by, in their order.
     pub fn identities(&self) -> &[Identity] {
         &self.identities
@@ -169,6 +187,7 @@ impl Rows {
         }
         self.others.iter_mut().for_each(|(_, column)| column.clear());
         self.identities.clear();
+        self.receipts.clear();
         self.bytes = 0;
     }
 

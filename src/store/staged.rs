@@ -15,6 +15,7 @@ use super::chunk::{Packer, Unpacker};
 use super::column::{Column, Parts, Payload};
 use super::identity::Identity;
 use super::origin::Origin;
+use super::receipts::Receipts;
 use super::rows::{Head, Rows};
 
 /// A staged batch: what is known of it without opening it, and its chunk.
@@ -36,6 +37,8 @@ pub struct Staged {
     pub(super) chunk: Arc<[u8]>,
     /// What its rows are known by, until it is on disk.
     pub(super) identities: Box<[Identity]>,
+    /// What its messages are known by, until it is on disk.
+    pub(super) receipts: Receipts,
 }
 
 /// A staged batch, opened.
@@ -85,6 +88,7 @@ impl Staged {
             raw_bytes: rows.bytes(),
             chunk: packer.pack(scratch).into(),
             identities: rows.identities().into(),
+            receipts: rows.receipts().clone(),
         }
     }
 
@@ -100,6 +104,7 @@ impl Staged {
             raw_bytes: usize::try_from(opened.raw_bytes).unwrap_or(usize::MAX),
             chunk: chunk.into(),
             identities: Box::default(),
+            receipts: Receipts::default(),
         })
     }
 }

@@ -37,6 +37,7 @@
 //! | starting, stopping, and wrong configurations     | [`life`]     |
 //! | the configuration read again                     | [`reload`]   |
 //! | certificates that are replaced                   | [`certificates`] |
+//! | what is sent again because nobody answered       | [`resent`]   |
 //! | a restart that keeps its sockets                 | [`restart`]  |
 
 #![cfg(test)]
@@ -73,6 +74,7 @@ mod proxy;
 mod queries;
 mod reload;
 mod relp;
+mod resent;
 mod restart;
 mod rules;
 mod scale;

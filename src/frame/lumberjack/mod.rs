@@ -187,6 +187,10 @@ impl Dialogue for Lumberjack {
         self.windows.take(out);
     }
 
+    fn unanswered(&self) -> u64 {
+        self.windows.unanswered()
+    }
+
     fn keep_alive(&self) -> Option<&'static [u8]> {
         Some(self.windows.keep_alive())
     }

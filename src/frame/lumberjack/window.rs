@@ -88,6 +88,11 @@ impl Windows {
         out.append(&mut self.answers);
     }
 
+    /// Events of the window that is being filled.
+    pub(super) fn unanswered(&self) -> u64 {
+        u64::from(self.came)
+    }
+
     /// What says that the answer is still to come.
     pub(super) fn keep_alive(&self) -> &'static [u8] {
         if self.version == b'1' { b"1A\0\0\0\0" } else { b"2A\0\0\0\0" }

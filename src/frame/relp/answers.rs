@@ -66,4 +66,4 @@ fn respond(out: &mut Vec<u8>, number: u32, data: &str) {
 }
 
 /// That we close, and nothing after this is read.
-const SERVER_CLOSE: &[u8] = b"0 serverclose 0\n";
+pub(super) const SERVER_CLOSE: &[u8] = b"0 serverclose 0\n";

@@ -32,7 +32,7 @@ mod offers;
 #[cfg(test)]
 mod tests;
 
-use self::answers::Answers;
+use self::answers::{Answers, SERVER_CLOSE};
 use self::header::{Front, Header};
 use super::oversize::Oversize;
 use super::{Dialogue, Found, FrameErrors, ProtocolError, Step, is_line_end, trimmed_len};
@@ -287,6 +287,11 @@ impl Dialogue for Relp {
 
     fn answers(&mut self, out: &mut Vec<u8>) {
         self.answers.take(out);
+    }
+
+    /// As a session ends in any case.
+    fn last_word(&self) -> Option<&'static [u8]> {
+        Some(SERVER_CLOSE)
     }
 
     fn broken(&self) -> Option<ProtocolError> {

@@ -1,6 +1,6 @@
 //! RELP: what is acknowledged is stored, and a session that breaks loses nothing.
 
-mod session;
+pub(crate) mod session;
 
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Write};

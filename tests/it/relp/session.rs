@@ -7,19 +7,19 @@ use std::time::Duration;
 use crate::support::Daemon;
 
 /// One session, and the numbers of its frames.
-pub(super) struct Session {
+pub(crate) struct Session {
     stream: BufReader<TcpStream>,
     /// The number of the last frame sent.
-    pub(super) last: u32,
+    pub(crate) last: u32,
 }
 
 /// An answer: the number of its frame, the command, the data.
-pub(super) type Answer = (u32, String, String);
+pub(crate) type Answer = (u32, String, String);
 
 impl Session {
     /// Connects to the listener `relp`, and opens a session.
     #[track_caller]
-    pub(super) fn open(daemon: &Daemon) -> Self {
+    pub(crate) fn open(daemon: &Daemon) -> Self {
         let mut session = Self::connect(daemon);
         session.frame("open", "relp_version=0\nrelp_software=test\ncommands=syslog");
         let (number, command, data) = session.answer().expect("an answer to open");
@@ -30,37 +30,37 @@ impl Session {
     }
 
     /// Only connects.
-    pub(super) fn connect(daemon: &Daemon) -> Self {
+    pub(crate) fn connect(daemon: &Daemon) -> Self {
         let stream = daemon.connect("relp");
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         Self { stream: BufReader::new(stream), last: 0 }
     }
 
     /// Sends the next frame.
-    pub(super) fn frame(&mut self, command: &str, data: &str) {
+    pub(crate) fn frame(&mut self, command: &str, data: &str) {
         self.last += 1;
         let frame = frame(self.last, command, data);
         self.write(frame.as_bytes());
     }
 
     /// Sends a message, and returns its number.
-    pub(super) fn message(&mut self, text: &str) -> u32 {
+    pub(crate) fn message(&mut self, text: &str) -> u32 {
         self.frame("syslog", &format!("<13>1 - h a - - - {text}"));
         self.last
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8]) {
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
         self.stream.get_mut().write_all(bytes).unwrap();
     }
 
     /// The connection itself.
-    pub(super) fn socket(&mut self) -> &mut TcpStream {
+    pub(crate) fn socket(&mut self) -> &mut TcpStream {
         self.stream.get_mut()
     }
 
     /// The next answer; none where the connection ended before it.
     #[track_caller]
-    pub(super) fn answer(&mut self) -> Option<Answer> {
+    pub(crate) fn answer(&mut self) -> Option<Answer> {
         let number = self.word()?.parse().expect("a number");
         let command = self.word()?;
         let mut len = String::new();
@@ -83,7 +83,7 @@ impl Session {
 
     /// Expects the frames from `from` to the last to be acknowledged, in order.
     #[track_caller]
-    pub(super) fn acknowledged_from(&mut self, from: u32) {
+    pub(crate) fn acknowledged_from(&mut self, from: u32) {
         for number in from..=self.last {
             let want = (number, "rsp".to_owned(), "200 OK".to_owned());
             assert_eq!(self.answer(), Some(want));
@@ -91,7 +91,7 @@ impl Session {
     }
 
     /// Whether nothing is said for so long.
-    pub(super) fn is_silent_for(&mut self, time: Duration) -> bool {
+    pub(crate) fn is_silent_for(&mut self, time: Duration) -> bool {
         self.socket().set_read_timeout(Some(time)).unwrap();
         let is_silent = self.stream.fill_buf().is_err();
         self.socket().set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -106,7 +106,7 @@ impl Session {
 }
 
 /// A frame, as librelp writes it.
-pub(super) fn frame(number: u32, command: &str, data: &str) -> String {
+pub(crate) fn frame(number: u32, command: &str, data: &str) -> String {
     match data {
         "" => format!("{number} {command} 0\n"),
         data => format!("{number} {command} {} {data}\n", data.len()),
