@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, WriteHalf, split};
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use super::answering::{Answering, Mute};
@@ -25,6 +26,8 @@ pub(super) struct Stream<'a> {
     published: FrameErrors,
     /// Whether the connection ends, because its sender may not pass.
     is_refused: bool,
+    /// Bytes that were read since others had their turn.
+    since_turn: usize,
     /// Says when its sender may be one who is blocked by now.
     changes: watch::Receiver<u64>,
 }
@@ -70,6 +73,7 @@ impl<'a> Stream<'a> {
             room: MIN_READ,
             published: FrameErrors::default(),
             is_refused: false,
+            since_turn: 0,
         }
     }
 
@@ -130,6 +134,12 @@ impl<'a> Stream<'a> {
             }
             if self.is_refused || self.decoder.is_over() {
                 return End::Ours;
+            }
+            // The runtime counts reads, and looks for what else has come once in so many of them:
+            // with long ones, other connections and all clocks would stand still for seconds.
+            if self.since_turn >= TURN {
+                self.since_turn = 0;
+                yield_now().await;
             }
             // A sender over its limit is read more slowly; it loses nothing.
             if !wait.is_zero() && self.pause(wait, answering).await {
@@ -241,6 +251,7 @@ impl<'a> Stream<'a> {
         match read {
             Ok(Ok(0)) => Read::End,
             Ok(Ok(len)) => {
+                self.since_turn += len;
                 self.room = if len >= self.room { self.room * 2 } else { len * 2 };
                 self.room = self.room.clamp(MIN_READ, MAX_READ);
                 Read::Bytes
@@ -264,6 +275,7 @@ impl<'a> Stream<'a> {
                 return;
             }
             self.take(false, answering).await;
+            yield_now().await;
         }
     }
 
@@ -358,6 +370,9 @@ const MIN_READ: usize = 4 << 10;
 
 /// Room for a read of one that says much.
 const MAX_READ: usize = 128 << 10;
+
+/// Bytes that one connection may bring before others have their turn.
+const TURN: usize = 64 << 10;
 
 /// Where there is no idle timeout.
 const FOREVER: Duration = Duration::from_secs(365 * 86_400);
