@@ -214,6 +214,10 @@ pub(super) struct TailArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Journal {
+    /// Calls that were done, and what connections brought
+    Access,
+    /// What someone should look at
+    Advisory,
     /// Who was turned away
     Blocked,
     /// What failed
@@ -472,6 +476,8 @@ impl Journal {
     /// Its name in the API.
     pub(super) fn as_str(self) -> &'static str {
         match self {
+            Self::Access => "access",
+            Self::Advisory => "advisory",
             Self::Blocked => "blocked",
             Self::Failed => "failed",
         }

@@ -87,6 +87,23 @@ fn columns(journal: Option<Journal>) -> &'static [(&'static str, &'static str)] 
             ("service", "service"),
             ("message", "message"),
         ],
+        Some(Journal::Access) => &[
+            ("time", "@timestamp"),
+            ("call", "message"),
+            ("source", "source.ip"),
+            ("key", "api_key"),
+            ("endpoint", "endpoint"),
+            ("events", "events_accepted"),
+            ("bytes", "request_bytes"),
+        ],
+        Some(Journal::Advisory) => &[
+            ("time", "@timestamp"),
+            ("level", "level"),
+            ("kind", "kind"),
+            ("subject", "subject"),
+            ("advice", "advice"),
+            ("project", "project"),
+        ],
         Some(Journal::Blocked) => &[
             ("time", "@timestamp"),
             ("reason", "reason"),

@@ -201,7 +201,9 @@ fn co_18_tables_and_tails_of_hostile_events() {
     });
     let answer = json!({"logs": [log], "meta": meta});
     let (mut output, mut notes) = (Vec::new(), Vec::new());
-    for options in [&["x"][..], &["--fields", HOSTILE], &["--journal", "failed"]] {
+    let journals = ["access", "advisory", "blocked", "failed"].map(|name| ["--journal", name]);
+    let options = [&["x"][..], &["--fields", HOSTILE]];
+    for options in options.into_iter().chain(journals.iter().map(|options| &options[..])) {
         query::show(&query_args(options), &answer, &mut output, &mut notes).unwrap();
     }
     let message = json!({HOSTILE: HOSTILE});
@@ -232,6 +234,22 @@ fn tables_have_the_columns_that_people_look_for() {
      T     ERROR        pay      no money
     ");
     assert_eq!(notes, b"");
+    let log = json!({
+        "@timestamp": "T", "message": "POST /x 200", "kind": "clock", "subject": "web-1",
+        "advice": "set it", "events_accepted": 3, "level": "WARN",
+    });
+    let of_journal = json!({"logs": [log], "meta": {"partial": false, "next_cursor": null}});
+    let mut output = Vec::new();
+    for journal in ["access", "advisory"] {
+        let args = query_args(&["--journal", journal]);
+        query::show(&args, &of_journal, &mut output, &mut notes).unwrap();
+    }
+    let lines = String::from_utf8(output).unwrap();
+    let words: Vec<Vec<_>> = lines.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(words[0], ["time", "call", "source", "key", "endpoint", "events", "bytes"]);
+    assert_eq!(words[1], ["T", "POST", "/x", "200", "3"]);
+    assert_eq!(words[2], ["time", "level", "kind", "subject", "advice", "project"]);
+    assert_eq!(words[3], ["T", "WARN", "clock", "web-1", "set", "it"]);
     let mut output = Vec::new();
     query::show(&query_args(&["--json"]), &answer, &mut output, &mut notes).unwrap();
     assert_eq!(String::from_utf8(output).unwrap(), format!("{}\n", answer["logs"][0]));
