@@ -76,6 +76,8 @@
 //! * Every message is accounted for, at any moment.
 //! * No secret is stored, logged or shown, wherever in a message it stood.
 //! * Memory is bounded by configuration: a slow disk slows readers, and through them senders.
+//! * What the daemon cannot live without ends it, loudly: a thread or task of its own that panics. A
+//!   connection or call that does is counted, and alone.
 //! * A full disk is waited for: nothing is acknowledged, and it goes on when there is room. A disk
 //!   that failed ends the daemon ([`db`] says what is the one and what the other).
 //!

@@ -118,4 +118,12 @@ async fn cf_09_a_hundred_thousand_keys_are_a_bounded_page() {
     assert_eq!(series, 101);
     let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
     assert!(!page.contains(&peer.to_string()));
+    // And the same to many who ask at once.
+    let pages = futures_util::future::join_all((0..50).map(|_| house.get("/metrics"))).await;
+    let lines = |page: &str| page.lines().filter(|line| line.starts_with('#')).count();
+    assert!(
+        pages
+            .iter()
+            .all(|(status, other)| { *status == StatusCode::OK && lines(other) == lines(&page) })
+    );
 }

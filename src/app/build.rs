@@ -1,10 +1,12 @@
 //! Makes the parts.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use parking_lot::Mutex;
+use tokio::net::TcpListener;
 
 use super::list_urls::ListUrl;
 use super::listening::Listening;
@@ -37,7 +39,11 @@ pub(super) struct Parts {
     pub(super) page: Page,
     pub(super) gauges: Gauges,
     pub(super) doors: Vec<Door>,
+    /// Sockets of the daemon before at addresses that are no longer listened at.
+    pub(super) leaving: Vec<Door>,
     pub(super) watched: Watched,
+    /// The sockets of the API and of the admin port.
+    pub(super) calls: Option<[TcpListener; 2]>,
     /// The listener that calls of `POST /v1/logs/ingest` are booked under.
     pub(super) http: Arc<Listener>,
     /// What cursors of queries are signed with.
@@ -78,7 +84,7 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
         journal,
         gauges.clone(),
     );
-    let (doors, watched) = bind_all(config, &ledger, &gauges)?;
+    let Opened { doors, leaving, watched, calls } = bind_all(config, &ledger, &gauges)?;
     for journal in Which::ALL {
         gauges.journal_noted.with_label_values(&[journal.as_str()]).reset();
     }
@@ -98,7 +104,9 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
         page,
         gauges,
         doors,
+        leaving,
         watched,
+        calls: Some(calls),
         http,
         cursor_key,
         webhooks,
@@ -159,18 +167,27 @@ impl Watched {
     }
 }
 
-/// Opens the sockets of senders.
+/// All sockets.
+struct Opened {
+    doors: Vec<Door>,
+    leaving: Vec<Door>,
+    watched: Watched,
+    calls: [TcpListener; 2],
+}
+
+/// Opens the sockets, or says of all of them why not.
 fn bind_all(
     config: &Config,
     ledger: &Ledger,
     gauges: &Gauges,
-) -> Result<(Vec<Door>, Watched), Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<Opened, Box<dyn std::error::Error + Send + Sync>> {
     let (mut doors, mut watched) = (Vec::new(), Watched::default());
     let mut inherited = Inherited::take()?;
     let mut problems = Vec::new();
     for listener in &config.listener {
         let described = Arc::new(described(listener, ledger));
-        match net::bind(Arc::new(listener.clone()), described, &mut inherited) {
+        let own = inherited.addresses();
+        match net::bind(Arc::new(listener.clone()), described, &mut inherited, &own) {
             Ok(door) => {
                 watched.door(gauges, &door);
                 doors.push(door);
@@ -178,11 +195,22 @@ fn bind_all(
             Err(error) => problems.push(error.to_string()),
         }
     }
-    inherited.warn_of_unused();
-    if !problems.is_empty() {
-        return Err(problems.join("\n").into()); // all of them at once
+    let mut of_calls = Vec::new();
+    for (name, at) in [("api", config.api.listen), ("admin", config.admin.listen)] {
+        match net::bind_calls(name, at, &mut inherited) {
+            Ok(socket) => {
+                watched.addresses.insert(name.to_owned(), socket.local_addr()?.into());
+                of_calls.push(socket);
+            }
+            Err(error) => problems.push(error.to_string()),
+        }
     }
-    Ok((doors, watched))
+    let leaving = doors.iter().filter_map(|door| door.leaving(&mut inherited)).collect();
+    inherited.warn_of_unused();
+    match <[TcpListener; 2]>::try_from(of_calls) {
+        Ok(calls) if problems.is_empty() => Ok(Opened { doors, leaving, watched, calls }),
+        _ => Err(problems.join("\n").into()), // all of them at once
+    }
 }
 
 /// Tells the gate which proxies are trusted, and which projects listeners name.
@@ -346,7 +374,6 @@ fn cursor_key(db: &Db) -> Result<CursorKey, Box<dyn std::error::Error + Send + S
 }
 
 /// On a store that has no key yet, makes one for the operator and shows it once.
-#[expect(clippy::print_stderr, reason = "a secret belongs on the terminal, and in no log")]
 fn print_bootstrap_key(
     gate: &Gate,
     audit: &Arc<Audit>,
@@ -354,11 +381,17 @@ fn print_bootstrap_key(
 ) -> Result<(), crate::gate::GateError> {
     let act = Act::new("api_key.created", "");
     if let Some(secret) = audit.change(Who::daemon(), act, || gate.bootstrap(now()))? {
-        eprintln!(
+        // A secret belongs on the terminal, and in no log. Where there is none, `logtrace keys create`
+        // makes another.
+        let shown = writeln!(
+            io::stderr(),
             "logtrace: a new store in {}. Its first key, with all rights, is shown only now:\n\n    {}\n",
             data_dir.display(),
             secret.reveal(),
         );
+        if let Err(error) = shown {
+            tracing::warn!(%error, "the first key of the new store could not be shown");
+        }
     }
     Ok(())
 }

@@ -4,11 +4,11 @@ use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use super::build::Parts;
 use super::failure::Failure;
+use super::vital::Vital;
 use crate::admin::Readiness;
 use crate::batch::{Commit, SealerStop, Writing, run_merger, run_sealer, run_writer};
 use crate::ingest::now;
@@ -24,24 +24,9 @@ pub(super) struct Disk {
     merger_stop: Arc<SealerStop>,
 }
 
-/// Says so when a thread ends in a panic: the daemon must not live on without it.
-struct Watch(&'static str, mpsc::Sender<Failure>);
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            tell(&self.1, Failure::Thread(self.0));
-        }
-    }
-}
-
 impl Disk {
-    /// Starts them. The receiver hears of it when the store fails, or a thread does.
-    pub(super) fn start(
-        parts: &Parts,
-        readiness: &Readiness,
-    ) -> io::Result<(Self, mpsc::Receiver<Failure>)> {
-        let (failures, failed) = mpsc::channel(2);
+    /// Starts them. `vital` hears of it when the store fails, or a thread does.
+    pub(super) fn start(parts: &Parts, readiness: &Readiness, vital: &Vital) -> io::Result<Self> {
         let writer = {
             let (batcher, store) = (Arc::clone(&parts.batcher), Arc::clone(&parts.store));
             let room = Arc::clone(&parts.room);
@@ -61,11 +46,11 @@ impl Disk {
                 gauges.commit_seconds.inc_by(commit.took.as_secs_f64());
             };
             let held = of_the_disk(readiness.clone());
-            let watch = Watch("writer", failures.clone());
+            let watch = vital.thread("writer");
             named("writer", move || {
                 let writing = Writing { batcher: &batcher, store: &store, room: &room };
                 if let Err(error) = run_writer(writing, begin, report, held) {
-                    tell(&watch.1, Failure::Store(error));
+                    watch.tell(Failure::Store(error));
                 }
             })?
         };
@@ -74,7 +59,7 @@ impl Disk {
             let (store, stop) = (Arc::clone(&parts.store), Arc::clone(&sealer_stop));
             let (room, audit) = (Arc::clone(&parts.room), Arc::clone(&parts.audit));
             let trouble = of_sealing(readiness.clone());
-            let watch = Watch("sealer", failures.clone());
+            let watch = vital.thread("sealer");
             named("sealer", move || {
                 audit.attend(|| run_sealer(&store, &room, &stop, now, trouble));
                 drop(watch);
@@ -84,13 +69,13 @@ impl Disk {
         let merger = {
             let (store, stop) = (Arc::clone(&parts.store), Arc::clone(&merger_stop));
             let (room, audit) = (Arc::clone(&parts.room), Arc::clone(&parts.audit));
-            let watch = Watch("merger", failures);
+            let watch = vital.thread("merger");
             named("merger", move || {
                 audit.attend(|| run_merger(&store, &room, &stop));
                 drop(watch);
             })?
         };
-        Ok((Self { writer, sealer, sealer_stop, merger, merger_stop }, failed))
+        Ok(Self { writer, sealer, sealer_stop, merger, merger_stop })
     }
 
     /// Lets the writer write what is there, then the sealer seal it.
@@ -132,11 +117,6 @@ fn of_sealing(readiness: Readiness) -> impl FnMut(Option<&Error>) {
 /// Waits for a thread; one that panicked has told so already.
 async fn join(thread: JoinHandle<()>) {
     let _told = tokio::task::spawn_blocking(move || thread.join()).await.is_ok();
-}
-
-/// Tells of a failure, unless one was told before.
-fn tell(failures: &mpsc::Sender<Failure>, failure: Failure) {
-    let _told_before = failures.try_send(failure).is_err();
 }
 
 fn named(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {

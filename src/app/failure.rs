@@ -24,4 +24,18 @@ pub enum Failure {
     /// A thread of the store ended in a panic.
     #[error("the {0} ended in a panic and the daemon must be started again")]
     Thread(&'static str),
+    /// Work that goes on all the time ended in a panic: the store is well, but the daemon would live
+    /// on without it.
+    #[error("the task {0:?} ended in a panic and the daemon must be started again")]
+    Task(&'static str),
+    /// Nobody reads a listener's socket any longer.
+    #[error("the listener {0:?} ended in a panic and the daemon must be started again")]
+    Listener(String),
+}
+
+impl Failure {
+    /// Whether what has arrived can still be stored.
+    pub(super) fn leaves_the_store(&self) -> bool {
+        matches!(self, Self::Task(_) | Self::Listener(_))
+    }
 }

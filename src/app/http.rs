@@ -1,31 +1,34 @@
 //! The API and the admin port on their sockets.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::build::Parts;
+use super::run::Keeping;
 use super::serve::{Limits, serve};
 use crate::admin::{self, Admin, Readiness};
 use crate::api::{self, Api, Health, Reload, Reloads};
 use crate::config::Config;
 use crate::net::http::{self, HttpConfig};
 
-/// Serves both on `tasks` until `stop`; calls that are under way then end. Returns where the
+/// Serves both until the stop; calls that are under way then end. Returns where the
 /// configuration is asked to be read again.
 pub(super) fn serve_all(
     parts: &Parts,
     config: &Config,
     [api_socket, admin_socket]: [TcpListener; 2],
     readiness: &Readiness,
-    stop: &CancellationToken,
-    tasks: &TaskTracker,
+    keeping: &Keeping,
 ) -> mpsc::Receiver<Reload> {
-    let started = Instant::now();
+    let (started, stop) = (Instant::now(), &keeping.stop);
     let door = HttpConfig {
         max_body: usize::try_from(config.api.max_body.as_u64()).unwrap_or(usize::MAX),
         max_events: config.api.max_events,
@@ -33,7 +36,8 @@ pub(super) fn serve_all(
         elasticsearch_version: config.api.elasticsearch_version.clone(),
         ..HttpConfig::default()
     };
-    let logs = http::router(Arc::clone(&parts.ingest), Arc::clone(&parts.http), door);
+    let logs = http::router(Arc::clone(&parts.ingest), Arc::clone(&parts.http), door)
+        .layer(from_fn_with_state(keeping.tasks.clone(), go_on));
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let (waiting, kept) = (readiness.clone(), Arc::clone(&parts.store));
     let problems = move || [waiting.reasons(), kept.missing()].concat();
@@ -58,7 +62,7 @@ pub(super) fn serve_all(
     };
     let guard = Some(Arc::clone(parts.ingest.gate()));
     let router = api::router(Arc::new(api)).merge(logs);
-    tasks.spawn(serve(api_socket, router, limits, guard, stop.clone()));
+    keeping.spawn("api", serve(api_socket, router, limits, guard, stop.clone()));
 
     let admin = Admin::new(
         Arc::clone(&parts.ingest),
@@ -69,8 +73,18 @@ pub(super) fn serve_all(
         started,
     );
     let router = admin::router(Arc::new(admin));
-    tasks.spawn(serve(admin_socket, router, ADMIN, None, stop.clone()));
+    keeping.spawn("admin", serve(admin_socket, router, ADMIN, None, stop.clone()));
     asked
+}
+
+/// Lets a call go on whose client has closed its side: some that ship logs do not wait for an answer.
+/// One that only asks something ends instead: nobody wants the answer any longer.
+async fn go_on(State(tasks): State<TaskTracker>, request: Request, next: Next) -> Response {
+    match tasks.spawn(next.run(request)).await {
+        Ok(answer) => answer,
+        // As if it had been done here: the connection ends.
+        Err(error) => resume_unwind(Box::new(error.to_string())),
+    }
 }
 
 /// Limits of the admin port: a few scrapers and probes.

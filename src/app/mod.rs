@@ -19,6 +19,7 @@ mod keys;
 mod list_urls;
 mod listening;
 mod lists;
+mod log_lines;
 mod logging;
 mod reload;
 mod restart;
@@ -27,7 +28,9 @@ mod scrub;
 mod senders;
 mod serve;
 mod signals;
+mod surroundings;
 mod tell;
+mod vital;
 
 pub use self::failure::Failure;
 pub use self::run::run;

@@ -12,21 +12,23 @@
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use super::build::{Parts, Watched, described, trust};
 use super::certificates::{Watch, keep};
 use super::listening::Listening;
 use super::logging::Level;
+use super::run::Keeping;
 use crate::audit::{Act, Audit, Who};
 use crate::config::{Changes, Config, Reader};
 use crate::ingest::{Ingest, now};
-use crate::net::{self, Door, Inherited, ListenerConfig, Next, Serving};
+use crate::net::{self, Door, Inherited, ListenerConfig, Next, Serving, Where};
 
 /// The configuration as it is in force, and what of it can be changed.
 pub(super) struct Reloader {
@@ -39,8 +41,7 @@ pub(super) struct Reloader {
     certificates: Watch,
     ingest: Arc<Ingest>,
     audit: Arc<Audit>,
-    stop: CancellationToken,
-    tasks: TaskTracker,
+    serving: Where,
 }
 
 /// What a listener is to be, and from which of those that are served.
@@ -57,11 +58,20 @@ impl Reloader {
         config: Config,
         parts: &mut Parts,
         level: Level,
-        stop: &CancellationToken,
-        tasks: &TaskTracker,
+        places: Arc<Semaphore>,
+        keeping: &Keeping,
     ) -> Self {
+        let (stop, tasks) = (keeping.stop.clone(), keeping.tasks.clone());
+        let serving = Where { ingest: Arc::clone(&parts.ingest), places, stop, tasks };
         let doors = std::mem::take(&mut parts.doors).into_iter();
-        let served = doors.map(|door| door.serve(&parts.ingest, stop, tasks)).collect();
+        let served = doors.map(|door| door.serve(&serving)).collect();
+        for door in std::mem::take(&mut parts.leaving) {
+            let leaving = door.serve(&serving);
+            keeping.tasks.spawn(async {
+                sleep(LEAVING).await;
+                leaving.end().await;
+            });
+        }
         let listening = Listening::write(&config.data_dir, &parts.watched.addresses)
             .inspect_err(|error| warn!(%error, "cannot say in the data folder where it listens"));
         for (name, address) in &parts.watched.addresses {
@@ -80,11 +90,11 @@ impl Reloader {
             listening: listening.ok(),
             ingest: Arc::clone(&parts.ingest),
             audit: Arc::clone(&parts.audit),
-            stop: stop.clone(),
-            tasks: tasks.clone(),
+            serving,
         };
         reloader.watch_certificates();
-        tasks.spawn(keep(reloader.certificates.clone(), gauges.clone(), stop.clone()));
+        let kept = keep(reloader.certificates.clone(), gauges.clone(), keeping.stop.clone());
+        keeping.spawn("certificates", kept);
         reloader
     }
 
@@ -92,6 +102,12 @@ impl Reloader {
     pub(super) async fn hand_over(self) -> Vec<OwnedFd> {
         let handed = self.served.into_iter().map(Serving::hand_over);
         futures_util::future::join_all(handed).await.into_iter().flatten().collect()
+    }
+
+    /// A listener whose socket nobody reads any longer, though nobody told it to end.
+    pub(super) fn ended(&self) -> Option<String> {
+        let ended = self.served.iter().find(|serving| serving.has_ended())?;
+        Some(ended.config().name.clone())
     }
 
     fn watch_certificates(&self) {
@@ -166,6 +182,7 @@ impl Reloader {
             reasons.push(error.to_string());
         }
         let mut steps = Vec::new();
+        let own: Vec<_> = self.served.iter().filter_map(Serving::address).cloned().collect();
         for (listener, from) in new.listener.iter().zip(self.sources(&new.listener)) {
             let config = Arc::new(listener.clone());
             let known = from.and_then(|at| self.served.get(at));
@@ -180,7 +197,7 @@ impl Reloader {
             let described = Arc::new(described(listener, self.ingest.ledger()));
             let step = match from {
                 Some(at) => Next::new(config, described).map(|next| Step::Change(at, next)),
-                None => net::bind(config, described, &mut Inherited::default())
+                None => net::bind(config, described, &mut Inherited::default(), &own)
                     .map(|door| Step::Open(Box::new(door))),
             };
             match step {
@@ -223,19 +240,19 @@ impl Reloader {
     async fn take(&mut self, new: Config, steps: Vec<Step>) {
         let mut old: Vec<_> = std::mem::take(&mut self.served).into_iter().map(Some).collect();
         let mut of = |at: usize| old.get_mut(at).and_then(Option::take);
-        let (ingest, stop, tasks) = (&self.ingest, &self.stop, &self.tasks);
+        let ingest = &self.ingest;
         for (step, config) in steps.into_iter().zip(&new.listener) {
             let serving = match step {
                 Step::Keep(at) => of(at),
                 Step::Open(door) => {
                     self.watched.door(ingest.gauges(), &door);
-                    Some(door.serve(ingest, stop, tasks))
+                    Some(door.serve(&self.serving))
                 }
                 Step::Change(at, next) => match of(at) {
                     None => None,
                     Some(serving) => {
                         self.watched.rename(&serving.config().name, config);
-                        let next = serving.become_next(next, ingest, stop, tasks).await;
+                        let next = serving.become_next(next, &self.serving).await;
                         next.inspect_err(|error| {
                             error!(name = %config.name, %error, "a listener had ended in a panic");
                         })
@@ -282,6 +299,9 @@ fn tell(changes: &Changes) {
         warn!(?needs_restart, "what these settings say counts after a restart");
     }
 }
+
+/// How long a socket is read whose listener is elsewhere by now: what waits there is there at once.
+const LEAVING: Duration = Duration::from_millis(200);
 
 fn one(error: impl ToString) -> Vec<String> {
     vec![error.to_string()]

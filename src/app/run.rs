@@ -1,15 +1,14 @@
 //! Runs the daemon from a checked configuration to its end.
 
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use rustix::process::{
-    DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
-};
 use sd_notify::NotifyState;
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -24,7 +23,9 @@ use super::reload::Reloader;
 use super::restart::{Ended, Restart};
 use super::scrub::Scrubber;
 use super::signals::{Order, Signals};
+use super::surroundings::{Given, look_at_rights};
 use super::tell::tell;
+use super::vital::Vital;
 use super::{http, keys, logging, senders};
 use crate::admin::Readiness;
 use crate::api::Reload;
@@ -49,10 +50,10 @@ pub fn run(reader: Reader) -> Result<(), Failure> {
     };
     let config = reader.read()?;
     let level = logging::begin(&config.log).map_err(|error| Failure::Build(error.into()))?;
-    raise_descriptors();
-    forbid_dumps();
-    let result = runtime.block_on(daemon(reader, config, level, signals));
+    let given = Given::take();
+    let result = runtime.block_on(daemon(reader, config, given, level.clone(), signals));
     runtime.shutdown_timeout(Duration::from_secs(1));
+    level.flush();
     match result? {
         Ended::Stopped => Ok(()),
         Ended::HandingOver(sockets) => Err(restart?.exec(sockets).into()),
@@ -62,60 +63,123 @@ pub fn run(reader: Reader) -> Result<(), Failure> {
 async fn daemon(
     reader: Reader,
     config: Config,
+    given: Given,
     level: Level,
     mut signals: Signals,
 ) -> Result<Ended, Failure> {
     let readiness = Readiness::default();
     let starting = readiness.hold("starting");
-    let mut parts = build(&config).map_err(Failure::Build)?;
-    let sockets = http_sockets(&config, &mut parts).await?;
-    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let (disk, mut failed) = Disk::start(&parts, &readiness)?;
-    let scrubber = Scrubber::start(&parts)?;
-    let mut reloads = http::serve_all(&parts, &config, sockets, &readiness, &stop, &tasks);
-    let mut reloader = Reloader::start(reader, config, &mut parts, level, &stop, &tasks);
-    start_keeping(&mut parts, &stop, &tasks);
+    let mut running = Running::start(reader, config, given, level, &readiness)?;
     drop(starting);
     notify(&[NotifyState::Ready]);
-    let mut is_restart = false;
-    let failure = loop {
-        tokio::select! {
-            order = signals.next() => match order {
-                Order::Stop => break None,
-                Order::Restart => if reloader.may_restart().await {
-                    is_restart = true;
-                    break None;
-                },
-                Order::Reload => drop(reload(&mut reloader, Who::daemon()).await),
-            },
-            Some(Reload { who, answer }) = reloads.recv() => {
-                let done = reload(&mut reloader, who).await;
-                // Who asked may have gone.
-                let _gone = answer.send(done.map(|changes| json!(changes))).is_err();
-            }
-            failure = failed.recv() => break failure,
-        }
-    };
+    let told = running.until_told(&mut signals).await;
     let _stopping = readiness.hold("stopping");
-    tell_of_the_end(is_restart);
-    stop.cancel();
-    tasks.close();
-    let grace = reloader.config().shutdown.grace;
-    let sockets = if is_restart { reloader.hand_over().await } else { Vec::new() };
-    tokio::select! {
-        ended = timeout(grace, tasks.wait()) => if ended.is_err() {
-            warn!(tasks = tasks.len(), "connections had not ended in time and were cut");
-        },
-        () = signals.stop() => warn!("told to stop again: connections are cut"),
+    running.stop(told, &mut signals).await
+}
+
+/// The daemon, from its start to its end.
+struct Running {
+    parts: Parts,
+    disk: Disk,
+    scrubber: Scrubber,
+    keeping: Keeping,
+    reloader: Reloader,
+    reloads: mpsc::Receiver<Reload>,
+    /// What it cannot live without says here that it ended.
+    failed: mpsc::Receiver<Failure>,
+    /// The sockets of the API and of the admin port, for the next daemon.
+    sockets: Vec<OwnedFd>,
+}
+
+/// Why it is to end.
+enum Told {
+    Stop,
+    Restart,
+    Failed(Failure),
+}
+
+impl Running {
+    fn start(
+        reader: Reader,
+        config: Config,
+        given: Given,
+        level: Level,
+        readiness: &Readiness,
+    ) -> Result<Self, Failure> {
+        let fitted = given.fit(&config);
+        fitted.lowered.iter().for_each(|what| warn!(what, "less than the configuration asks for"));
+        let mut parts = build(&fitted.config).map_err(Failure::Build)?;
+        look_at_rights(&config);
+        let calls = parts.calls.take().expect("they are opened with the parts");
+        let copies = calls.each_ref().map(|socket| socket.as_fd().try_clone_to_owned());
+        let sockets = copies.into_iter().collect::<io::Result<Vec<_>>>()?;
+        let (vital, failed) = Vital::new();
+        let disk = Disk::start(&parts, readiness, &vital)?;
+        let scrubber = Scrubber::start(&parts)?;
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let keeping = Keeping { vital, stop, tasks };
+        let reloads = http::serve_all(&parts, &fitted.config, calls, readiness, &keeping);
+        let places = Arc::new(Semaphore::new(fitted.connections));
+        let reloader = Reloader::start(reader, config, &mut parts, level.clone(), places, &keeping);
+        keeping.start(&mut parts, level);
+        Ok(Self { parts, disk, scrubber, keeping, reloader, reloads, failed, sockets })
     }
-    scrubber.stop().await;
-    match failure {
-        None => {
-            close(&parts, disk).await;
-            let ended = if is_restart { Ended::HandingOver(sockets) } else { Ended::Stopped };
-            failed.try_recv().map_or(Ok(ended), Err)
+
+    /// Runs until there is a reason to end.
+    async fn until_told(&mut self, signals: &mut Signals) -> Told {
+        let Self { reloader, reloads, failed, .. } = self;
+        let mut second = interval(Duration::from_secs(1));
+        loop {
+            tokio::select! {
+                order = signals.next() => match order {
+                    Order::Stop => return Told::Stop,
+                    Order::Restart => if reloader.may_restart().await {
+                        return Told::Restart;
+                    },
+                    Order::Reload => drop(reload(reloader, Who::daemon()).await),
+                },
+                Some(Reload { who, answer }) = reloads.recv() => {
+                    let done = reload(reloader, who).await;
+                    // Who asked may have gone.
+                    let _gone = answer.send(done.map(|changes| json!(changes))).is_err();
+                }
+                Some(failure) = failed.recv() => return Told::Failed(failure),
+                _ = second.tick() => if let Some(name) = reloader.ended() {
+                    return Told::Failed(Failure::Listener(name));
+                },
+            }
         }
-        Some(failure) => Err(failure),
+    }
+
+    /// Ends what it does, and stores what is left.
+    async fn stop(self, told: Told, signals: &mut Signals) -> Result<Ended, Failure> {
+        let Self { parts, disk, scrubber, keeping, reloader, mut failed, mut sockets, .. } = self;
+        let is_restart = matches!(told, Told::Restart);
+        tell_of_the_end(is_restart);
+        keeping.stop.cancel();
+        keeping.tasks.close();
+        let grace = reloader.config().shutdown.grace;
+        match is_restart {
+            true => sockets.extend(reloader.hand_over().await),
+            false => sockets.clear(),
+        }
+        tokio::select! {
+            ended = timeout(grace, keeping.tasks.wait()) => if ended.is_err() {
+                let tasks = keeping.tasks.len();
+                warn!(tasks, "connections had not ended in time and were cut");
+            },
+            () = signals.stop() => warn!("told to stop again: connections are cut"),
+        }
+        scrubber.stop().await;
+        if let Told::Failed(failure) = told {
+            if failure.leaves_the_store() {
+                close(&parts, disk).await;
+            }
+            return Err(failure);
+        }
+        close(&parts, disk).await;
+        let ended = if is_restart { Ended::HandingOver(sockets) } else { Ended::Stopped };
+        failed.try_recv().map_or(Ok(ended), Err)
     }
 }
 
@@ -152,56 +216,48 @@ async fn reload(reloader: &mut Reloader, who: Who) -> Result<Changes, Vec<String
     done
 }
 
-/// Starts what is done again and again.
-fn start_keeping(parts: &mut Parts, stop: &CancellationToken, tasks: &TaskTracker) {
-    let drops = Arc::clone(&parts.watched.drops);
-    tasks.spawn(keep_audit(Arc::clone(&parts.audit), stop.clone()));
-    for target in std::mem::take(&mut parts.targets) {
-        tasks.spawn(target.run(stop.clone()));
-    }
-    tasks.spawn(Arc::clone(&parts.webhooks).run(stop.clone()));
-    tasks.spawn(Arc::clone(&parts.webhooks).follow(Arc::clone(&parts.audit), stop.clone()));
-    let room = Arc::clone(&parts.room);
-    let (ingest, audit) = (Arc::clone(&parts.ingest), Arc::clone(&parts.audit));
-    tasks.spawn(look_after(ingest, audit, room, drops, stop.clone()));
-    tasks.spawn(keys::Keeper::new(parts).run(stop.clone()));
-    tasks.spawn(senders::Keeper::new(parts).run(stop.clone()));
-    if let Some(lists) = parts.lists.take() {
-        tasks.spawn(lists.keep(stop.clone()));
-    }
-    for list in std::mem::take(&mut parts.list_urls) {
-        tasks.spawn(list.keep(stop.clone()));
-    }
-    let webhooks = Arc::clone(&parts.webhooks);
-    tasks.spawn(keep_journals(Arc::clone(&parts.ingest), webhooks, stop.clone()));
+/// Where what is done again and again is done.
+pub(super) struct Keeping {
+    pub(super) vital: Vital,
+    pub(super) stop: CancellationToken,
+    pub(super) tasks: TaskTracker,
 }
 
-/// Takes as many descriptors as the system allows: connections are not to take those of the store.
-fn raise_descriptors() {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
-    if let Err(error) = raised {
-        debug!(%error, "cannot raise the number of descriptors");
+impl Keeping {
+    /// Does `work`, which the daemon must not live on without.
+    pub(super) fn spawn(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) {
+        self.tasks.spawn(self.vital.task(name, work));
     }
-}
 
-/// Keeps what is in memory, the keys of connected senders among it, out of core dumps, and from other
-/// processes of the same user.
-fn forbid_dumps() {
-    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
-        warn!(%error, "core dumps of this process may hold keys");
+    /// Starts it all.
+    fn start(&self, parts: &mut Parts, level: Level) {
+        let stop = || self.stop.clone();
+        let drops = Arc::clone(&parts.watched.drops);
+        self.spawn("audit", keep_audit(Arc::clone(&parts.audit), stop()));
+        for target in std::mem::take(&mut parts.targets) {
+            self.spawn("forward", target.run(stop()));
+        }
+        self.spawn("webhooks", Arc::clone(&parts.webhooks).run(stop()));
+        let follow = Arc::clone(&parts.webhooks).follow(Arc::clone(&parts.audit), stop());
+        self.spawn("changes", follow);
+        let room = Arc::clone(&parts.room);
+        let (ingest, audit) = (Arc::clone(&parts.ingest), Arc::clone(&parts.audit));
+        self.spawn("every-second", look_after(ingest, audit, room, drops, level, stop()));
+        self.spawn("keys", keys::Keeper::new(parts).run(stop()));
+        self.spawn("senders", senders::Keeper::new(parts).run(stop()));
+        if let Some(lists) = parts.lists.take() {
+            self.spawn("lists", lists.keep(stop()));
+        }
+        for list in std::mem::take(&mut parts.list_urls) {
+            self.spawn("list-url", list.keep(stop()));
+        }
+        let webhooks = Arc::clone(&parts.webhooks);
+        self.spawn("journals", keep_journals(Arc::clone(&parts.ingest), webhooks, stop()));
     }
-}
-
-/// Opens the sockets of the API and of the admin port.
-async fn http_sockets(config: &Config, parts: &mut Parts) -> Result<[TcpListener; 2], Failure> {
-    let mut bind = async |name: &str, at| {
-        let failed = |error| Failure::Build(format!("[{name}] listen: {at}: {error}").into());
-        let socket = TcpListener::bind(at).await.map_err(failed)?;
-        parts.watched.addresses.insert(name.to_owned(), socket.local_addr()?.into());
-        Ok::<_, Failure>(socket)
-    };
-    Ok([bind("api", config.api.listen).await?, bind("admin", config.admin.listen).await?])
 }
 
 /// What is to be done every second.
@@ -210,6 +266,7 @@ async fn look_after(
     audit: Arc<Audit>,
     room: Arc<Room>,
     drops: Arc<Mutex<Drops>>,
+    level: Level,
     stop: CancellationToken,
 ) {
     let (mut watchman, began) = (Watchman::default(), Instant::now());
@@ -219,7 +276,10 @@ async fn look_after(
             _ = second.tick() => {}
             () = stop.cancelled() => return,
         }
-        drops.lock().publish(&ingest.gauges().kernel_dropped);
+        let gauges = ingest.gauges();
+        drops.lock().publish(&gauges.kernel_dropped);
+        gauges.log_lost.inc_by(level.lost().saturating_sub(gauges.log_lost.get()));
+        gauges.panics.inc_by(logging::panics().saturating_sub(gauges.panics.get()));
         let of_the_clock = watchman.clock(crate::ingest::now(), began.elapsed());
         let advisories = [watchman.disk(room.status()), of_the_clock];
         advisories.into_iter().flatten().for_each(|advisory| ingest.advise(advisory));

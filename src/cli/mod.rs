@@ -47,6 +47,9 @@ mod webhooks;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 
@@ -68,14 +71,27 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let Some(text) = failure.text() {
-                // Where standard error is gone, the exit code says it alone.
-                let text = visible_lines(&text);
-                writeln!(io::stderr(), "logtrace: {text}").ok();
+                complain(format!("logtrace: {}\n", visible_lines(&text)));
             }
             failure.code().into()
         }
     }
 }
+
+/// Says it on standard error. Where nobody reads that, the exit code says it alone, and soon.
+fn complain(text: String) {
+    let (said, waiting) = mpsc::sync_channel::<()>(1);
+    let saying = thread::Builder::new().spawn(move || {
+        let _gone = io::stderr().write_all(text.as_bytes()).is_err();
+        drop(said);
+    });
+    if saying.is_ok() {
+        let _not_in_time = waiting.recv_timeout(PATIENCE).is_err();
+    }
+}
+
+/// How long a reader of the last words is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {

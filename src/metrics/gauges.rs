@@ -86,6 +86,10 @@ pub struct Gauges {
     pub automatic: IntCounterVec,
     /// What leaves the daemon.
     pub ship: Shipping,
+    /// Lines of the daemon's own log that could not be written.
+    pub log_lost: IntCounter,
+    /// Mistakes of the daemon's own that ended a connection, a call, or itself.
+    pub panics: IntCounter,
     /// Seconds since the start.
     pub uptime: Gauge,
     /// Resident memory of the daemon, in bytes.
@@ -147,6 +151,8 @@ impl Gauges {
             key_senders_overdue: to.gauges_by("key_senders_overdue", OVERDUE, &["key"])?,
             key_last_seen: to.gauges_by("key_last_seen_timestamp_seconds", SEEN, &["key"])?,
             ship: Shipping::register(&to)?,
+            log_lost: to.add(IntCounter::with_opts(opts("log_lines_lost_total", LOG_LOST)))?,
+            panics: to.add(IntCounter::with_opts(opts("panics_total", PANICS)))?,
             uptime: to.add(Gauge::with_opts(opts("uptime_seconds", "Since the start.")))?,
             resident: to.gauge("resident_memory_bytes", "Resident memory of the daemon.")?,
         })
@@ -203,6 +209,8 @@ const COMMIT: &str = "Time spent in synced commits.";
 const LIMITED: &str = "Events over a limit, by what became of them.";
 const RELOADED: &str = "1 if the last reading of the configuration was taken.";
 const RELOADED_AT: &str = "When the configuration was last read and taken.";
+const LOG_LOST: &str = "Lines of the daemon's own log that could not be written.";
+const PANICS: &str = "Mistakes of the daemon's own, each of which ended something.";
 const EXPIRY: &str = "When the first certificate of a listener's chain expires.";
 const CERTIFICATES: &str = "Certificate files that changed and cannot be used.";
 const NOTED: &str = "What was noted in a journal, folded ones counted each.";

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use quinn_udp::UdpSocketState;
 use socket2::{Domain, Protocol as IpProtocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket, UnixDatagram, UnixListener};
+use tracing::warn;
 
 use super::config::{ListenerConfig, Transport};
 use super::inherit::Inherited;
@@ -51,6 +52,16 @@ pub enum BindError {
         /// What the system said, or is in the way.
         error: FileError,
     },
+    /// The system said no to the API or the admin port.
+    #[error("[{name}] listen: expected to listen on {listen}, but {error}")]
+    Calls {
+        /// Which of them.
+        name: String,
+        /// Its address.
+        listen: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
     /// Its certificates cannot be used.
     #[error("listener {name:?}: {error}")]
     Tls {
@@ -61,8 +72,10 @@ pub enum BindError {
     },
 }
 
-/// Opens the socket of `config`, or takes the one that was handed over for its address; must be
-/// called inside a tokio runtime.
+/// Opens the socket of `config`, or takes the one that was handed over for its address.
+///
+/// Must be called inside a tokio runtime. It may be beside one at `own`, of this process, which has
+/// the same port of another address and is to be closed soon.
 ///
 /// # Errors
 ///
@@ -71,14 +84,31 @@ pub fn bind(
     config: Arc<ListenerConfig>,
     listener: Arc<Listener>,
     inherited: &mut Inherited,
+    own: &[Listen],
 ) -> Result<Door, BindError> {
     let tls = certificates(&config)?;
     let failed = |error| {
         let (name, listen) = (config.name.clone(), config.listen.clone());
         BindError::Socket { name, listen, error }
     };
-    let bound = open(&config, inherited).map_err(failed)?;
+    let bound = open(&config, inherited, own).map_err(failed)?;
     Ok(Door { bound, tls, listener, config })
+}
+
+/// Opens the socket of the API or the admin port, or takes the one that was handed over for its
+/// address; must be called inside a tokio runtime.
+///
+/// # Errors
+///
+/// The address is taken or not ours.
+pub fn bind_calls(
+    name: &str,
+    listen: SocketAddr,
+    inherited: &mut Inherited,
+) -> Result<TcpListener, BindError> {
+    let own = inherited.addresses();
+    let bound = tcp(listen, inherited, &own);
+    bound.map_err(|error| BindError::Calls { name: name.to_owned(), listen, error })
 }
 
 /// What answers the handshakes of a listener, where there are any.
@@ -88,13 +118,17 @@ pub(super) fn certificates(config: &ListenerConfig) -> Result<Option<Arc<Tls>>, 
     Ok(tls.map(Arc::new))
 }
 
-fn open(config: &ListenerConfig, inherited: &mut Inherited) -> Result<Bound, FileError> {
+fn open(
+    config: &ListenerConfig,
+    inherited: &mut Inherited,
+    own: &[Listen],
+) -> Result<Bound, FileError> {
     match (config.transport, &config.listen) {
         (Transport::Tcp, Listen::Address(listen)) => {
-            Ok(Bound::Streams(Streams::Tcp(tcp(*listen, inherited)?)))
+            Ok(Bound::Streams(Streams::Tcp(tcp(*listen, inherited, own)?)))
         }
         (Transport::Udp, Listen::Address(listen)) => {
-            let (socket, state) = udp(config, *listen, inherited)?;
+            let (socket, state) = udp(config, *listen, inherited, own)?;
             Ok(Bound::Udp(socket, state))
         }
         (Transport::Unix, Listen::Path(path)) => {
@@ -134,6 +168,31 @@ impl Door {
         }
     }
 
+    /// The socket that was handed over for its port, but at another address than it has by now: what
+    /// still waits there is to be taken, and then it ends.
+    pub fn leaving(&self, inherited: &mut Inherited) -> Option<Self> {
+        let listen = self.config.listen.address()?;
+        let bound = match self.config.transport {
+            Transport::Tcp => inherited.stream_of_port(listen).map(|socket| {
+                socket.set_nonblocking(true)?;
+                Ok(Bound::Streams(Streams::Tcp(TcpListener::from_std(socket)?)))
+            }),
+            Transport::Udp => inherited.datagram_of_port(listen).map(|socket| {
+                socket.set_nonblocking(true)?;
+                let socket = UdpSocket::from_std(socket)?;
+                let state = UdpSocketState::new((&socket).into())?;
+                Ok(Bound::Udp(socket, state))
+            }),
+            Transport::Unix | Transport::Unixgram => None,
+        };
+        let bound: io::Result<Bound> = bound?;
+        let bound = bound
+            .inspect_err(|error| warn!(name = self.name(), %error, "cannot take what waits there"))
+            .ok()?;
+        let (tls, listener) = (self.tls.clone(), Arc::clone(&self.listener));
+        Some(Self { bound, tls, listener, config: Arc::clone(&self.config) })
+    }
+
     /// The bytes that the kernel keeps for a listener of datagrams.
     pub fn receive_buffer(&self) -> Option<usize> {
         match &self.bound {
@@ -151,17 +210,41 @@ impl Door {
     }
 }
 
-fn tcp(listen: SocketAddr, inherited: &mut Inherited) -> io::Result<TcpListener> {
+fn tcp(listen: SocketAddr, inherited: &mut Inherited, own: &[Listen]) -> io::Result<TcpListener> {
     if let Some(socket) = inherited.stream(listen) {
         socket.set_nonblocking(true)?;
         return TcpListener::from_std(socket);
     }
-    let socket = Socket::new(Domain::for_address(listen), Type::STREAM, Some(IpProtocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&listen.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+    let open = |is_beside| {
+        let socket = Socket::new(Domain::for_address(listen), Type::STREAM, Some(IpProtocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.set_reuse_port(is_beside)?;
+        socket.bind(&listen.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket)
+    };
+    TcpListener::from_std(beside(listen, own, open)?.into())
+}
+
+/// Opens a socket; beside another of our own, if that is what is in its way. From then on others of
+/// our own, and only these, can be put beside it.
+fn beside(
+    listen: SocketAddr,
+    own: &[Listen],
+    open: impl Fn(bool) -> io::Result<Socket>,
+) -> io::Result<Socket> {
+    let is_ours = |own: &Listen| {
+        own.address().is_some_and(|own| own.port() == listen.port() && own != listen)
+    };
+    let socket = match open(false) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && own.iter().any(is_ours) => {
+            open(true)?
+        }
+        opened => opened?,
+    };
+    socket.set_reuse_port(true)?;
+    Ok(socket)
 }
 
 fn unix_streams(
@@ -201,19 +284,24 @@ fn udp(
     config: &ListenerConfig,
     listen: SocketAddr,
     inherited: &mut Inherited,
+    own: &[Listen],
 ) -> io::Result<(UdpSocket, UdpSocketState)> {
-    let (socket, handed_over) = match inherited.datagram(listen) {
-        Some(socket) => (Socket::from(socket), true),
-        None => {
-            let domain = Domain::for_address(listen);
-            (Socket::new(domain, Type::DGRAM, Some(IpProtocol::UDP))?, false)
+    let socket = match inherited.datagram(listen) {
+        Some(socket) => {
+            let socket = Socket::from(socket);
+            ask_for_buffer(SockRef::from(&socket), config)?;
+            socket
         }
+        None => beside(listen, own, |is_beside| {
+            let domain = Domain::for_address(listen);
+            let socket = Socket::new(domain, Type::DGRAM, Some(IpProtocol::UDP))?;
+            ask_for_buffer(SockRef::from(&socket), config)?;
+            socket.set_reuse_port(is_beside)?;
+            socket.bind(&listen.into())?;
+            Ok(socket)
+        })?,
     };
     socket.set_nonblocking(true)?;
-    ask_for_buffer(SockRef::from(&socket), config)?;
-    if !handed_over {
-        socket.bind(&listen.into())?;
-    }
     let socket = UdpSocket::from_std(socket.into())?;
     let state = UdpSocketState::new((&socket).into())?;
     Ok((socket, state))

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use listenfd::ListenFd;
 use tracing::warn;
 
+use super::listen::Listen;
+
 /// Sockets handed over and not yet taken by a listener.
 #[derive(Debug, Default)]
 pub struct Inherited {
@@ -67,6 +69,25 @@ impl Inherited {
     pub(super) fn unix_datagram(&mut self, listen: &Path) -> Option<UnixDatagram> {
         let at = self.unix_datagrams.iter().position(|(path, _)| path == listen)?;
         Some(self.unix_datagrams.swap_remove(at).1)
+    }
+
+    /// The socket of streams at this port of another address, if one was handed over.
+    pub(super) fn stream_of_port(&mut self, listen: SocketAddr) -> Option<TcpListener> {
+        let at = self.streams.iter().position(|(address, _)| address.port() == listen.port())?;
+        Some(self.streams.swap_remove(at).1)
+    }
+
+    /// The socket of datagrams at this port of another address, if one was handed over.
+    pub(super) fn datagram_of_port(&mut self, listen: SocketAddr) -> Option<UdpSocket> {
+        let at = self.datagrams.iter().position(|(address, _)| address.port() == listen.port())?;
+        Some(self.datagrams.swap_remove(at).1)
+    }
+
+    /// Where those with an address are that no listener has taken.
+    pub fn addresses(&self) -> Vec<Listen> {
+        let streams = self.streams.iter().map(|(address, _)| *address);
+        let datagrams = self.datagrams.iter().map(|(address, _)| *address);
+        streams.chain(datagrams).map(Listen::from).collect()
     }
 
     /// Says which sockets no listener wanted: whoever sends there waits for ever.

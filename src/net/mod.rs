@@ -44,12 +44,12 @@ mod udp;
 mod unix;
 mod validity;
 
-pub use self::bind::{BindError, Door, bind};
+pub use self::bind::{BindError, Door, bind, bind_calls};
 pub use self::config::{ListenerConfig, Protocol, TlsConfig, Transport};
 pub use self::drops::Drops;
 pub use self::inherit::Inherited;
 pub use self::listen::Listen;
 pub use self::proxies::ProxyConfig;
-pub use self::served::{Certificates, Next, Serving};
+pub use self::served::{Certificates, Next, Serving, Where};
 pub use self::tls::{Look, TlsError};
 pub use self::unix::{FileError, SocketFile, SocketOwner};

@@ -25,6 +25,19 @@ use super::{udp, unix};
 use crate::ingest::{Ingest, Listener};
 use crate::time::Timestamp;
 
+/// Where listeners are served, and until when.
+#[derive(Clone, Debug)]
+pub struct Where {
+    /// What takes their messages.
+    pub ingest: Arc<Ingest>,
+    /// Places for the connections of all listeners together.
+    pub places: Arc<Semaphore>,
+    /// Ends them: what has arrived by then is still taken.
+    pub stop: CancellationToken,
+    /// What they do.
+    pub tasks: TaskTracker,
+}
+
 /// A listener that is served.
 #[derive(Debug)]
 pub struct Serving {
@@ -32,6 +45,8 @@ pub struct Serving {
     address: Option<Listen>,
     tls: Option<Arc<Tls>>,
     socket: JoinHandle<Bound>,
+    /// Says that its socket is read for the last time.
+    last: CancellationToken,
     /// Ends the reading of its socket.
     close: CancellationToken,
     /// Ends its connections.
@@ -56,28 +71,19 @@ pub struct Next {
 }
 
 impl Door {
-    /// Serves it on `tasks` until `stop`; what has arrived by then is still taken.
-    pub fn serve(
-        self,
-        ingest: &Arc<Ingest>,
-        stop: &CancellationToken,
-        tasks: &TaskTracker,
-    ) -> Serving {
+    /// Serves it; what has arrived by the stop is still taken.
+    pub fn serve(self, at: &Where) -> Serving {
         let slots = tcp::slots(&self.config);
-        self.serve_with(ingest, stop.child_token(), stop.child_token(), slots, tasks)
+        self.serve_with(at, at.stop.child_token(), slots)
     }
 
-    fn serve_with(
-        self,
-        ingest: &Arc<Ingest>,
-        close: CancellationToken,
-        stop: CancellationToken,
-        slots: Arc<Semaphore>,
-        tasks: &TaskTracker,
-    ) -> Serving {
+    /// The same, with connections that end with `stop`.
+    fn serve_with(self, at: &Where, stop: CancellationToken, slots: Arc<Semaphore>) -> Serving {
+        let (close, tasks) = (at.stop.child_token(), &at.tasks);
+        let last = CancellationToken::new();
         let address = self.address().ok();
         let Self { bound, tls, listener, config } = self;
-        let ingest = Arc::clone(ingest);
+        let ingest = Arc::clone(&at.ingest);
         let socket = match bound {
             Bound::Streams(socket) => {
                 let http = (config.protocol == Protocol::Http).then(|| {
@@ -93,9 +99,11 @@ impl Door {
                     host: unix::host(),
                     config: Arc::clone(&config),
                     tls: tls.clone(),
+                    last: last.clone(),
                     close: close.clone(),
                     stop: stop.clone(),
                     slots: Arc::clone(&slots),
+                    places: Arc::clone(&at.places),
                     tasks: tasks.clone(),
                 };
                 if is_auto {
@@ -117,7 +125,7 @@ impl Door {
                 tasks.spawn(async { Bound::Unixgram(receiver.run(socket).await, file) })
             }
         };
-        Serving { config, address, tls, socket, close, stop, slots }
+        Serving { config, address, tls, socket, last, close, stop, slots }
     }
 }
 
@@ -168,6 +176,11 @@ impl Serving {
         Some(Certificates { listener, tls: Arc::clone(self.tls.as_ref()?) })
     }
 
+    /// Whether nobody reads its socket any longer.
+    pub fn has_ended(&self) -> bool {
+        self.socket.is_finished()
+    }
+
     /// Where it listens.
     pub fn address(&self) -> Option<&Listen> {
         self.address.as_ref()
@@ -187,13 +200,7 @@ impl Serving {
     /// # Errors
     ///
     /// The task that read the socket had ended in a panic.
-    pub async fn become_next(
-        self,
-        next: Next,
-        ingest: &Arc<Ingest>,
-        stop: &CancellationToken,
-        tasks: &TaskTracker,
-    ) -> Result<Self, JoinError> {
+    pub async fn become_next(self, next: Next, at: &Where) -> Result<Self, JoinError> {
         self.close.cancel();
         let bound = self.socket.await?;
         if let Bound::Udp(socket, _) = &bound {
@@ -211,12 +218,12 @@ impl Serving {
         if !keeps {
             old.cancel();
         }
-        let connections = if keeps { old } else { stop.child_token() };
+        let connections = if keeps { old } else { at.stop.child_token() };
         let same_slots = next.config.max_connections == self.config.max_connections;
         let slots = if same_slots { self.slots } else { tcp::slots(&next.config) };
         let Next { config, listener, tls } = next;
         let door = Door { bound, tls, listener, config };
-        Ok(door.serve_with(ingest, stop.child_token(), connections, slots, tasks))
+        Ok(door.serve_with(at, connections, slots))
     }
 
     /// Ends it as [`end`](Self::end) does, but keeps its socket open for the next daemon: the system
@@ -231,6 +238,7 @@ impl Serving {
 
     /// Ends it: what has arrived is taken, its connections end, its socket is closed.
     pub async fn end(self) {
+        self.last.cancel();
         self.close.cancel();
         self.stop.cancel();
         let _panicked = self.socket.await.is_err();

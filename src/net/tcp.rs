@@ -24,6 +24,7 @@ use super::sockets::{Incoming, Streams};
 use super::stream::Stream;
 use super::tls::{self, Tls};
 use crate::event::AuthMethod;
+use crate::failpoint;
 use crate::gate::{Connection, Refusal};
 use crate::ingest::{Ingest, Listener, Process, Session};
 use crate::journal::Failed;
@@ -42,12 +43,16 @@ pub(super) struct Acceptor {
     pub(super) variants: Option<Arc<Variants>>,
     /// The name of this machine.
     pub(super) host: Arc<str>,
+    /// Says that who waits to be accepted is not served by anyone else.
+    pub(super) last: CancellationToken,
     /// Ends the accepting.
     pub(super) close: CancellationToken,
     /// Ends the connections.
     pub(super) stop: CancellationToken,
-    /// Places for connections.
+    /// Places for its connections.
     pub(super) slots: Arc<Semaphore>,
+    /// Places for those of all listeners.
+    pub(super) places: Arc<Semaphore>,
     pub(super) tasks: TaskTracker,
 }
 
@@ -67,14 +72,20 @@ impl Acceptor {
     /// Accepts until it is closed, and hands its socket back. Nothing that a peer or the system does
     /// ends it before.
     pub(super) async fn run(self, socket: Streams) -> Streams {
+        failpoint::reached("accept");
         loop {
             let next = async {
-                let slot = Arc::clone(&self.slots).acquire_owned().await.expect("never closed");
-                (slot, socket.accept().await)
+                // Its own first: a listener that is full is not to keep others waiting.
+                let own = Arc::clone(&self.slots).acquire_owned().await.expect("never closed");
+                let of_all = Arc::clone(&self.places).acquire_owned().await.expect("never closed");
+                ([own, of_all], socket.accept().await)
             };
             let (slot, accepted) = tokio::select! {
                 next = next => next,
-                () = self.close.cancelled() => return socket,
+                () = self.close.cancelled() => {
+                    self.accept_last(&socket).await;
+                    return socket;
+                }
             };
             match accepted {
                 Ok(incoming) => self.admit(incoming, slot),
@@ -88,8 +99,19 @@ impl Acceptor {
         }
     }
 
+    /// Accepts those who wait, if nobody else will.
+    async fn accept_last(&self, socket: &Streams) {
+        while self.last.is_cancelled() {
+            let own = Arc::clone(&self.slots).try_acquire_owned();
+            let of_all = Arc::clone(&self.places).try_acquire_owned();
+            let (Ok(own), Ok(of_all)) = (own, of_all) else { return };
+            let Ok(Ok(incoming)) = timeout(LAST, socket.accept()).await else { return };
+            self.admit(incoming, [own, of_all]);
+        }
+    }
+
     /// Serves a connection, if its address may come in.
-    fn admit(&self, incoming: Incoming, slot: OwnedSemaphorePermit) {
+    fn admit(&self, incoming: Incoming, slot: [OwnedSemaphorePermit; 2]) {
         let client = match &incoming {
             Incoming::Tcp(_, peer) => Client::At(peer.ip()),
             Incoming::Unix(_, process) => Client::Here(*process),
@@ -119,11 +141,12 @@ impl Acceptor {
         socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         client: Client,
         connection: Option<Connection>,
-        slot: OwnedSemaphorePermit,
+        slot: [OwnedSemaphorePermit; 2],
     ) {
         let acceptor = self.clone();
         self.tasks.spawn(async move {
             let _open = Gauged::new(&acceptor);
+            failpoint::reached("connection");
             match connection {
                 Some(connection) => acceptor.serve(socket, client, connection).await,
                 None => acceptor.serve_proxied(socket, client).await,
@@ -320,6 +343,9 @@ fn keep_alive(socket: &TcpStream) {
         debug!(%error, "cannot keep alive");
     }
 }
+
+/// How long it may take to find out whether somebody still waits.
+const LAST: Duration = Duration::from_millis(20);
 
 /// How long to wait after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

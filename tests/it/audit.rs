@@ -77,7 +77,9 @@ fn kill_9_keeps_every_answered_change_and_its_entry() {
                 });
             }
             ingest(&daemon, "a");
-            thread::sleep(Duration::from_millis(150 + 100 * u64::from(round)));
+            // In the middle of their work, however fast that is.
+            let enough = answered.lock().len() + 10 + 5 * usize::from(round);
+            wait_for("answers", || (answered.lock().len() >= enough).then_some(()));
             let _gone = kill_process(daemon.pid(), Signal::KILL).is_err();
         });
         daemon.kill();

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
-use crate::support::{Daemon, LISTENERS};
+use crate::support::{Daemon, LISTENERS, wait_for};
 
 /// A listener for it, beside those of all tests.
 const FLUENT: &str = r#"
@@ -90,9 +92,12 @@ fn acknowledged_is_stored_however_often_it_is_killed() {
     for round in 0..6 {
         let daemon = start(folder.path(), "[store]\nseal_after = \"100ms\"\n");
         let mut stream = daemon.connect("fluent");
-        let pid = daemon.pid();
+        let (pid, chunks) = (daemon.pid(), Arc::new(AtomicUsize::new(0)));
+        let counted = Arc::clone(&chunks);
         let killer = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(40 + 45 * round));
+            // In the middle of its work, however fast that is.
+            let enough = || (counted.load(Ordering::Relaxed) >= 2 + 3 * round).then_some(());
+            wait_for("acknowledgements", enough);
             kill_process(pid, Signal::KILL).unwrap();
         });
         for chunk in 0.. {
@@ -112,6 +117,7 @@ fn acknowledged_is_stored_however_often_it_is_killed() {
                 None => break,
             }
             sent.extend(messages);
+            chunks.fetch_add(1, Ordering::Relaxed);
         }
         killer.join().unwrap();
         daemon.kill();

@@ -200,3 +200,24 @@ fn documents_with_ids_are_there_once_however_often_the_daemon_is_killed() {
     let answer = talk(daemon.connect("web"), &bulk(0, 2));
     assert!(answer.contains(r#"{"index":{"status":200}},{"create":{"status":409,"#), "{answer}");
 }
+
+/// Some that ship logs do not wait for an answer. Who asks something and goes away needs none.
+#[test]
+fn a_call_whose_client_is_gone_goes_on_at_the_api_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    for number in 0..100 {
+        let body = format!("{{\"logs\":[{{\"message\":\"gone {number}\"}}]}}");
+        let mut socket = std::net::TcpStream::connect(daemon.address("api")).unwrap();
+        write!(
+            socket,
+            "POST /v1/logs/ingest HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        drop(socket);
+    }
+    daemon.settle("http", 100);
+    assert_eq!(daemon.query("message:gone").len(), 100);
+}

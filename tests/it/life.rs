@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -93,6 +93,83 @@ fn cf_05_ports_that_are_taken_are_all_named() {
     ]);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     assert!(ports.iter().all(|port| said(&output).contains(port)), "{}", said(&output));
+}
+
+/// A listener of that transport at that address.
+fn listener_at(number: usize, transport: &str, at: &str) -> String {
+    format!(
+        "[[listener]]\nname = \"l{number}\"\nprotocol = \"syslog\"\ntransport = \"{transport}\"\n\
+         listen = \"{at}\"\nallow_anonymous = true\n"
+    )
+}
+
+#[test]
+fn cf_05_all_that_cannot_be_had_is_named_at_once_and_nothing_is_half_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let streams = TcpListener::bind("127.0.0.1:0").unwrap();
+    let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let calls = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = |at: std::io::Result<std::net::SocketAddr>| at.unwrap().to_string();
+    let (taken, taken_udp) = (address(streams.local_addr()), address(datagrams.local_addr()));
+    let taken_api = address(calls.local_addr());
+    let wrong = [
+        ("tcp", &*taken),
+        ("udp", &taken_udp),
+        ("tcp", "192.0.2.1:5514"),
+        ("udp", "[2001:db8::1]:5514"),
+    ];
+    let listeners = (0..).zip(wrong).map(|(n, (transport, at))| listener_at(n, transport, at));
+    let listeners: String = listeners.chain([listener_at(9, "tcp", "127.0.0.1:0")]).collect();
+    let config =
+        format!("api.listen = \"{taken_api}\"\nadmin.listen = \"192.0.2.9:9514\"\n{listeners}");
+    let file = folder.path().join("logtrace.toml");
+    fs::write(&file, config).unwrap();
+    let data = folder.path().join("data");
+    let (file, data_dir) = (file.to_str().unwrap(), data.to_str().unwrap());
+    let output = logtrace(&["serve", "--config", file, "--data", data_dir]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let ports = wrong.map(|(_, at)| at);
+    for at in ports.into_iter().chain([&*taken_api, "192.0.2.9:9514"]) {
+        assert!(said(&output).contains(at), "{at} in {}", said(&output));
+    }
+    assert!(!data.join("listening.json").exists());
+}
+
+/// In a network of its own without IPv6, and without the right to low ports.
+#[test]
+fn cf_05_low_ports_and_ipv6_that_is_off_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let listeners = listener_at(0, "tcp", "127.0.0.1:514") + &listener_at(1, "udp", "[::1]:5514");
+    let script = "ip link set lo up && echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6 && \
+                  exec setpriv --inh-caps=-all --bounding-set=-net_bind_service \"$0\" \"$@\"";
+    let by = ["unshare", "--net", "--mount", "sh", "-c", script];
+    let ended = Daemon::try_start_by(folder.path(), "", &listeners, &[], &by);
+    assert_eq!(ended.map(|_| ()).unwrap_err().code(), Some(1));
+    let said = fs::read_to_string(folder.path().join("daemon.log")).unwrap();
+    assert!(said.contains("127.0.0.1:514") && said.contains("Permission denied"), "{said}");
+    assert!(said.contains("[::1]:5514") && said.contains("Cannot assign"), "{said}");
+}
+
+/// What earlier versions were configured with, each with all of its settings. None of them has
+/// another name by now; one that gets another is to be named here, with the new one.
+#[test]
+fn up_06_a_configuration_of_an_earlier_version_is_taken() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let mut files = 0;
+    for file in fs::read_dir(fixtures).unwrap().map(|file| file.unwrap().path()) {
+        if file.extension().is_some_and(|extension| extension == "toml") {
+            let output = logtrace(&["check", "--config", file.to_str().unwrap()]);
+            assert!(output.status.success(), "{}", said(&output));
+            assert_eq!(said(&output), "", "{}", file.display());
+            files += 1;
+        }
+    }
+    assert_eq!(files, 3);
+    // A name that there never was, or no longer is: the one that it is most like.
+    let folder = tempfile::tempdir().unwrap();
+    let (code, said) = check(folder.path(), "[store]\nseal_byte = \"1 MiB\"\n");
+    assert_eq!(code, Some(78));
+    assert!(said.contains("seal_byte") && said.contains("did you mean `seal_bytes`"), "{said}");
 }
 
 /// A folder on NFS is not tried: a server of it is not to be had without modules of the kernel that

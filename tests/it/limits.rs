@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Daemon, wait_for};
+use crate::support::{Daemon, LISTENERS, wait_for};
 
 /// So many lines under a key, each severe or plain as `severe` says.
 fn lines(key: &str, count: usize, severe: impl Fn(usize) -> bool) -> String {
@@ -297,6 +297,36 @@ fn rl_04_neither_a_crash_nor_a_restart_forgives_the_hour() {
     let daemon = Daemon::start(folder.path(), config);
     assert_eq!(left(&daemon, "/v1/logs/ingest", &logs), 30 - 9);
     assert_eq!(left(&daemon, "/v1/logs/query", &query), after - 1);
+}
+
+#[test]
+fn rl_04_nor_does_a_reload() {
+    let folder = tempfile::tempdir().unwrap();
+    let requests = |ingest: u64, more: &str| {
+        format!("{more}[gate.requests]\nstandard = {{ ingest = {ingest}, query = 300 }}\n")
+    };
+    let mut daemon = Daemon::start(folder.path(), &requests(30, ""));
+    let scopes = json!({"name": "k", "scopes": ["write:logs", "read:logs"]});
+    let (_, key) = daemon.create_key(&scopes);
+    let logs = json!({"logs": [{"message": "one"}]});
+    let left = |daemon: &Daemon| {
+        header(&answer(daemon, "/v1/logs/ingest", &key, &logs).1, "ratelimit-remaining")
+    };
+    for n in 1..=7 {
+        assert_eq!(left(&daemon), 30 - n);
+    }
+    // Of something else, and of the quota itself: what was spent stays spent.
+    let steps = [(30, "log.level = \"debug\"\n"), (40, ""), (10, ""), (30, "")];
+    for (spent, (quota, more)) in (8..).zip(steps) {
+        Daemon::configure(folder.path(), &requests(quota, more), LISTENERS);
+        assert_eq!(daemon.reload().0, 200);
+        assert_eq!(left(&daemon), quota - spent.min(quota), "{quota}");
+        daemon.signal(rustix::process::Signal::HUP);
+    }
+    // And in a crash right behind a reload.
+    daemon.kill();
+    let daemon = Daemon::start(folder.path(), &requests(30, ""));
+    assert_eq!(left(&daemon), 30 - 12);
 }
 
 /// How long so many calls of another key take, each: the slowest but the slowest hundredth.

@@ -4,11 +4,11 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Address, Daemon, tls, wait_for};
+use crate::support::{Address, Daemon, LISTENERS, tls, wait_for};
 
 const LINE: &[u8] = b"<13>1 - h a - - - from a stranger\n";
 
@@ -159,6 +159,61 @@ fn bl_05_a_list_file_that_cannot_be_used_changes_nothing() {
     wait_for("the new list", || (source(&daemon)["ranges"] == 2).then_some(()));
     assert_eq!(source(&daemon)["error"], Value::Null);
     assert!(!is_blocked(&daemon, 3));
+}
+
+/// A million networks: overlapping, nested, and with the documentation's among them.
+fn million() -> String {
+    let networks = (0..999_998_u32).map(|number| {
+        let address = std::net::Ipv4Addr::from(0x0b00_0000 + number * 64);
+        format!("{address}/{}\n", 26 + number % 7)
+    });
+    networks.chain(["198.51.100.0/24\n".to_owned(), "198.51.100.75\n".to_owned()]).collect()
+}
+
+#[test]
+fn bl_01_a_million_ranges_are_taken_over_while_lines_are() {
+    let stranger = Address::add("198.51.100.76");
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("drop.txt");
+    let config = "[gate]\nsources = [{ name = \"drop\", path = \"FOLDER/drop.txt\" }]\n";
+    fs::write(&list, "203.0.113.0/24\n").unwrap();
+    let mut daemon = Daemon::start(folder.path(), config);
+    stranger.talk(daemon.address("tcp"), b"<13>1 - h a - - - before\n");
+    daemon.find("message:before");
+    let new = folder.path().join("new");
+    fs::write(&new, million()).unwrap();
+    let mut stream = daemon.connect("tcp");
+    let (mut taken, mut longest, began) = (1, Duration::ZERO, Instant::now());
+    let mut take = |daemon: &Daemon| {
+        let began = Instant::now();
+        stream.write_all(b"<13>1 - h a - - - meanwhile\n").unwrap();
+        taken += 1;
+        daemon.settle("tcp", taken);
+        longest = longest.max(began.elapsed());
+    };
+    fs::rename(new, &list).unwrap();
+    while source(&daemon)["ranges"] != 1_000_000 {
+        take(&daemon);
+    }
+    // And once more because the configuration is read again.
+    let more = config.replace("[gate]\n", "[gate]\nblock = [\"192.0.2.9\"]\n");
+    Daemon::configure(folder.path(), &more, LISTENERS);
+    let at = daemon.address("api").to_owned();
+    let reloading = std::thread::spawn(move || {
+        ureq::post(format!("http://{at}/v1/reload")).send_json(serde_json::json!({})).unwrap();
+    });
+    while !reloading.is_finished() {
+        take(&daemon);
+    }
+    reloading.join().unwrap();
+    let took = began.elapsed();
+    assert!(longest < took / 3, "a line waited for {longest:?} of {took:?}");
+    daemon.look();
+    stranger.talk(daemon.address("tcp"), b"<13>1 - h a - - - after\n");
+    let entry = daemon.find_in("blocked", "endpoint:tcp");
+    assert_eq!(entry["rule"], "blocklist:drop:198.51.100.0/24");
+    assert_eq!(source(&daemon)["ranges"], 1_000_000);
+    assert_eq!(daemon.query("message:after"), [Value::Null; 0]);
 }
 
 #[test]

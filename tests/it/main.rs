@@ -23,6 +23,8 @@
 //! | listeners of calls over HTTP                     | [`http`]     |
 //! | who is behind a proxy                            | [`proxy`]    |
 //! | TLS that is old, slow, cut or not trusted        | [`tls`]      |
+//! | chains of certificates that are long, and keys that are | [`chains`] |
+//! | datagrams that are too many, and errors of the system | [`udp`]  |
 //! | unix sockets, and who is behind them             | [`unix`]     |
 //! | Fluentd's forward protocol                       | [`fluent`]   |
 //! | RELP, and what it acknowledges                   | [`relp`]     |
@@ -35,6 +37,8 @@
 //! | much at once, and much that is there              | [`scale`]    |
 //! | floods of what is refused                        | [`flood`]    |
 //! | starting, stopping, and wrong configurations     | [`life`]     |
+//! | a stop, whenever it comes                         | [`stop`]     |
+//! | what the machine gives, and what fails around it | [`surroundings`] |
 //! | the configuration read again                     | [`reload`]   |
 //! | certificates that are replaced                   | [`certificates`] |
 //! | what is sent again because nobody answered       | [`resent`]   |
@@ -52,6 +56,7 @@ mod backup;
 mod beats;
 mod blocked;
 mod certificates;
+mod chains;
 mod clock;
 mod crash;
 mod damage;
@@ -80,7 +85,10 @@ mod rules;
 mod scale;
 mod senders;
 mod ship;
+mod stop;
 mod store;
+mod surroundings;
 mod tail;
 mod tls;
+mod udp;
 mod unix;

@@ -1,7 +1,9 @@
 //! The daemon becomes another program with the same sockets.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream, UdpSocket};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -66,6 +68,120 @@ fn up_05_a_restart_hands_its_sockets_over() {
         (stored + usize::try_from(dropped).unwrap() == SENT).then_some(())
     });
     assert!(daemon.query("\"line\"").len() >= whole, "of {whole}");
+    assert!(daemon.stop().success());
+}
+
+/// The listeners of [`moving`] by the address that they have now.
+fn at(address: SocketAddr) -> String {
+    ["tcp", "udp"]
+        .map(|transport| {
+            format!(
+                "[[listener]]\nname = \"{transport}\"\nprotocol = \"syslog\"\n\
+                 transport = \"{transport}\"\nlisten = \"{address}\"\nrequire_key = false\n\
+                 allow_anonymous = true\n"
+            )
+        })
+        .concat()
+}
+
+/// Sends lines and datagrams to a port whose listeners move from the loopback address to all, and
+/// back, by `change`.
+#[track_caller]
+fn moving(change: impl Fn(&mut Daemon, usize)) {
+    let folder = tempfile::tempdir().unwrap();
+    let here = free_address();
+    let everywhere = SocketAddr::from(([0, 0, 0, 0], here.port()));
+    let mut daemon = Daemon::with_listeners(folder.path(), "", &at(here));
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut sent = 0;
+    for (number, next) in (1..).zip([everywhere, here, everywhere]) {
+        Daemon::configure(folder.path(), "", &at(next));
+        // What waits to be accepted or received when the address changes is taken.
+        for _ in 0..20 {
+            sent += 1;
+            sender.send_to(format!("datagram {sent}").as_bytes(), here).unwrap();
+            TcpStream::connect(here).unwrap().write_all(line(sent).as_bytes()).unwrap();
+        }
+        change(&mut daemon, number);
+        daemon.look();
+        assert_eq!(daemon.address("tcp"), next.to_string());
+        assert_eq!(daemon.address("udp"), next.to_string());
+        sent += 1;
+        sender.send_to(format!("datagram {sent}").as_bytes(), here).unwrap();
+        TcpStream::connect(here).unwrap().write_all(line(sent).as_bytes()).unwrap();
+    }
+    for what in ["datagram", "\"line\""] {
+        wait_for(what, || (daemon.query(what).len() == sent).then_some(()));
+    }
+    // Nobody else can have it meanwhile.
+    assert!(TcpListener::bind(here).is_err() && UdpSocket::bind(here).is_err());
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn up_05_a_listener_moves_to_another_address_of_its_port_at_a_reload() {
+    moving(|daemon, _| {
+        let (status, answer) = daemon.reload();
+        assert_eq!(status, 200, "{answer}");
+    });
+}
+
+#[test]
+fn up_05_a_listener_moves_to_another_address_of_its_port_at_a_restart() {
+    moving(|daemon, number| restart(daemon, number));
+}
+
+/// Has it become the program that is on disk, the `number`th time.
+#[track_caller]
+fn restart(daemon: &Daemon, number: usize) {
+    daemon.signal(Signal::USR2);
+    // One line of each listener, and of the API and the admin port, at each start.
+    let started = || daemon.said().matches("store opened").count() == number + 1;
+    wait_for("the next program", || started().then_some(()));
+    let listens = || daemon.said().matches("listening name=udp").count() == number + 1;
+    wait_for("its sockets", || listens().then_some(()));
+}
+
+/// Who calls while it restarts waits for the answer, and is not refused.
+#[test]
+fn up_05_callers_are_not_refused_during_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (api, admin) = (free_address(), free_address());
+    let config = format!("api.listen = \"{api}\"\nadmin.listen = \"{admin}\"\n");
+    let file = folder.path().join("logtrace.toml");
+    let listeners = at(free_address());
+    let data = folder.path().join("data");
+    let text = format!("data_dir = \"{}\"\n{config}{listeners}", data.display());
+    // The helper's own lines name free ports; these are fixed, so that they are the same again.
+    let daemon = Daemon::with_text(folder.path(), &text);
+    assert!(file.exists());
+    let over = Arc::new(AtomicBool::new(false));
+    let ended = Arc::clone(&over);
+    let asking = thread::spawn(move || {
+        let mut answers = 0;
+        while !ended.load(Ordering::Relaxed) {
+            for (address, path) in [(api, "/v1/health"), (admin, "/livez")] {
+                // A connection that is cut is asked again; one that is refused never was taken.
+                match TcpStream::connect(address) {
+                    Err(error) => panic!("{address}: {error}"),
+                    Ok(mut stream) => {
+                        let head =
+                            format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+                        let mut answer = Vec::new();
+                        let _cut = stream.write_all(head.as_bytes()).is_err();
+                        let _cut = stream.read_to_end(&mut answer).is_err();
+                        answers += usize::from(answer.starts_with(b"HTTP/1.1 200"));
+                    }
+                }
+            }
+        }
+        answers
+    });
+    for number in 1..=3 {
+        restart(&daemon, number);
+    }
+    over.store(true, Ordering::Relaxed);
+    assert!(asking.join().unwrap() > 0);
     assert!(daemon.stop().success());
 }
 

@@ -12,6 +12,7 @@ use rcgen::{
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason,
     RevokedCertParams, SerialNumber, date_time_ymd,
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -63,7 +64,7 @@ const BAD: [(&str, &str); 6] = [
 ];
 
 /// An authority, a server, a client that is good, and those of [`BAD`].
-fn write_certificates(folder: &Path) {
+fn write_certificates(folder: &Path) -> Issuer<'static, KeyPair> {
     let (authority, text) = authority("authority");
     fs::write(folder.join("ca.pem"), text).unwrap();
     let (stranger, _) = self::authority("another authority");
@@ -97,6 +98,7 @@ fn write_certificates(folder: &Path) {
         invalidity_date: None,
     };
     fs::write(folder.join("crl.pem"), list(&authority, vec![revoked])).unwrap();
+    authority
 }
 
 fn authority(name: &str) -> (Issuer<'static, KeyPair>, String) {
@@ -147,16 +149,35 @@ fn offer(cipher: [u8; 2], compression: u8, extensions: &[u8]) -> Vec<u8> {
     [&[0, 0, 2], &cipher[..], &[1, compression], &len, extensions].concat()
 }
 
+/// Handshakes that are begun at once, and not ended.
+const STALLED: usize = 1000;
+
+/// What a client of today begins with.
+fn good_hello() -> Vec<u8> {
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(DEFAULT_VERSIONS)
+        .unwrap()
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).unwrap();
+    hello
+}
+
 #[test]
 fn tl_01_handshakes_that_stall_or_are_none_end_in_time_and_others_go_on() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let daemon = start(folder.path());
-    let whole = hello([3, 3], &offer([0xc0, 0x2f], 0, &[]));
-    let stalled: Vec<_> = (0..300)
+    let whole = good_hello();
+    let begun = [&whole[..1], &whole[..whole.len() - 1], &whole[..]];
+    let stalled: Vec<_> = (0..STALLED)
         .map(|number| {
             let mut socket = daemon.connect("tls");
-            let begin = if number % 2 == 0 { &whole[..1] } else { &whole[..whole.len() - 1] };
-            socket.write_all(begin).unwrap();
+            socket.write_all(begun[number % begun.len()]).unwrap();
             socket
         })
         .collect();
@@ -169,7 +190,7 @@ fn tl_01_handshakes_that_stall_or_are_none_end_in_time_and_others_go_on() {
     }
     let failures =
         || daemon.metrics().get("logtrace_tls_handshake_failures_total{listener=\"tls\"}");
-    wait_for("all of them", || (failures() == 300).then_some(()));
+    wait_for("all of them", || (failures() == STALLED as u64).then_some(()));
     let entry = daemon.find_in("failed", "error.code:TLS_HANDSHAKE and message:time");
     assert_eq!(entry["message"], "expected a TLS handshake in time, but it did not end");
     // Equal ones are told of together: far fewer entries than handshakes, and none is missing.
@@ -178,9 +199,9 @@ fn tl_01_handshakes_that_stall_or_are_none_end_in_time_and_others_go_on() {
             json!({"filter": "error.code:TLS_HANDSHAKE", "journal": "failed", "from": "-1h"});
         let found = daemon.query_with(&query);
         let count = |entry: &Value| entry["count"].as_u64().unwrap_or(1);
-        (found.iter().map(count).sum::<u64>() == 300).then_some(found.len())
+        (found.iter().map(count).sum::<u64>() == STALLED as u64).then_some(found.len())
     };
-    assert!(wait_for("the entries", entries) <= 30);
+    assert!(wait_for("the entries", entries) <= STALLED / 10);
     let garbage: Vec<u8> = (0..8).flat_map(|_| 1..=250).collect();
     answer(daemon.connect("tls"), &garbage);
     daemon.find_in("failed", "error.code:TLS_HANDSHAKE and message:\"plain text\"");
@@ -264,6 +285,40 @@ fn tl_05_tl_10_files_that_cannot_be_used_stop_the_start() {
     fs::write(folder.path().join("daemon.log"), "").unwrap();
     let daemon = Daemon::with_listeners(folder.path(), "", &strict);
     assert!(!daemon.said().contains("private key"), "{}", daemon.said());
+}
+
+#[test]
+fn tl_05_a_list_that_cannot_be_used_leaves_the_one_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = write_certificates(folder.path());
+    let daemon = Daemon::with_listeners(folder.path(), "", TLS);
+    let talks = |client: &str| {
+        let mut stream = tls(folder.path(), daemon.connect("mutual"), Some(client));
+        let sent = stream.write_all(b"<13>1 - h a - - - talks\n");
+        sent.is_ok() && finish(stream).is_ok()
+    };
+    let failures =
+        || daemon.metrics().get("logtrace_certificate_reload_failures_total{listener=\"mutual\"}");
+    let (path, good) = (folder.path().join("crl.pem"), list(&authority, Vec::new()));
+    let put = |text: &str, len: Option<u64>| {
+        let draft = folder.path().join("draft");
+        fs::write(&draft, text).unwrap();
+        let file = fs::File::options().write(true).open(&draft).unwrap();
+        len.into_iter().for_each(|len| file.set_len(len).unwrap());
+        fs::rename(draft, &path).unwrap();
+    };
+    let (half, _) = good.split_at(good.len() / 2);
+    let cut = format!("{half}\n-----END X509 CRL-----\n");
+    for (text, len) in [("", None), ("no list", None), (&*cut, None), (&*good, Some(100 << 20))] {
+        let before = failures();
+        put(text, len);
+        wait_for("a failure", || (failures() > before).then_some(()));
+        assert!(talks("client") && !talks("revoked"), "the one before stays");
+    }
+    // One that no longer names it counts at once.
+    put(&good, None);
+    wait_for("the new list", || talks("revoked").then_some(()));
+    assert!(daemon.said().contains("the one before stays"), "{}", daemon.said());
 }
 
 #[test]

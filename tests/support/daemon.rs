@@ -48,18 +48,50 @@ impl Daemon {
         listeners: &str,
         variables: &[(&str, &str)],
     ) -> Result<Self, ExitStatus> {
+        Self::try_start_by(folder, config, listeners, variables, &[])
+    }
+
+    /// The same, started by another program, which becomes the daemon.
+    #[track_caller]
+    pub(crate) fn try_start_by(
+        folder: &Path,
+        config: &str,
+        listeners: &str,
+        variables: &[(&str, &str)],
+        by: &[&str],
+    ) -> Result<Self, ExitStatus> {
         if !folder.join("server.pem").exists() {
             certificates::write(folder);
         }
-        let file = Self::configure(folder, config, listeners);
+        Self::run(folder, &Self::configure(folder, config, listeners), variables, by)
+    }
+
+    /// Starts one with this text for its configuration, and nothing else.
+    #[track_caller]
+    pub(crate) fn with_text(folder: &Path, text: &str) -> Self {
+        let file = folder.join("logtrace.toml");
+        fs::write(&file, text).unwrap();
+        let started = Self::run(folder, &file, &[], &[]);
+        started.unwrap_or_else(|ended| panic!("the daemon ended: {ended}"))
+    }
+
+    #[track_caller]
+    fn run(
+        folder: &Path,
+        file: &Path,
+        variables: &[(&str, &str)],
+        by: &[&str],
+    ) -> Result<Self, ExitStatus> {
         let log = folder.join("daemon.log");
         let said = File::options().create(true).append(true).open(&log).unwrap();
         let listening = folder.join("data/listening.json");
         let _of_a_killed_one = fs::remove_file(&listening).is_ok();
-        let child = Command::new(env!("CARGO_BIN_EXE_logtrace"))
+        let mut words = by.iter().copied().chain([env!("CARGO_BIN_EXE_logtrace")]);
+        let child = Command::new(words.next().unwrap())
+            .args(words)
             .arg("serve")
             .arg("--config")
-            .arg(&file)
+            .arg(file)
             .envs(variables.iter().copied())
             .stderr(said)
             .spawn()
@@ -115,7 +147,21 @@ impl Daemon {
 
     /// What it wrote to its log, in this folder, so far.
     pub(crate) fn said(&self) -> String {
+        wait_for("the log to be written", || self.has_said_all().then_some(()));
         fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Whether the thread that writes the log has nothing to write, or is no more (proc(5)).
+    fn has_said_all(&self) -> bool {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid().as_raw_nonzero()));
+        let is_of_the_log = |task: &PathBuf| {
+            fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim() == "log")
+        };
+        let mut tasks = tasks.into_iter().flatten().filter_map(|task| Some(task.ok()?.path()));
+        let Some(task) = tasks.find(is_of_the_log) else { return true };
+        // Behind the name, which is in parentheses: it sleeps as long as nobody says anything.
+        let stat = fs::read_to_string(task.join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('S'))
     }
 
     /// A connection to a listener.

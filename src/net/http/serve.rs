@@ -11,6 +11,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderValue, Request, Response, header};
+use futures_util::FutureExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -72,8 +73,9 @@ async fn run(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(server.header_timeout);
     http.max_buf_size(MAX_HEAD).max_headers(MAX_HEADERS).half_close(server.goes_on);
-    let service =
-        service_fn(move |request| answer(server.router.clone(), peer, carrier.clone(), request));
+    let service = service_fn(move |request| {
+        begun(answer(server.router.clone(), peer, carrier.clone(), request))
+    });
     let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(socket), service));
     tokio::select! {
         ended = connection.as_mut() => ended,
@@ -97,6 +99,19 @@ async fn blocked(guard: Option<&Gate>, peer: SocketAddr) {
     while changes.changed().await.is_ok() {
         if gate.admit_peer(peer.ip(), crate::ingest::steady()).is_err() {
             return;
+        }
+    }
+}
+
+/// Begins a call at once. hyper looks first whether its client is gone, and drops the call if so: one
+/// that is to go on all the same has to have begun by then.
+fn begun<C: Future>(call: C) -> impl Future<Output = C::Output> {
+    let mut call = Box::pin(call);
+    let ended = call.as_mut().now_or_never();
+    async move {
+        match ended {
+            Some(ended) => ended,
+            None => call.await,
         }
     }
 }

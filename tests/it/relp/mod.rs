@@ -5,6 +5,8 @@ pub(crate) mod session;
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Signal, kill_process};
@@ -157,9 +159,12 @@ fn rp_05_acknowledged_is_stored_however_often_it_is_killed() {
     for round in 0..6 {
         let daemon = start(folder.path(), "[store]\nseal_after = \"100ms\"\n");
         let mut session = Session::open(&daemon);
-        let pid = daemon.pid();
+        let (pid, answers) = (daemon.pid(), Arc::new(AtomicUsize::new(0)));
+        let counted = Arc::clone(&answers);
         let killer = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(40 + 45 * round));
+            // In the middle of its work, however fast that is.
+            let enough = || (counted.load(Ordering::Relaxed) >= 100 + 150 * round).then_some(());
+            wait_for("acknowledgements", enough);
             kill_process(pid, Signal::KILL).unwrap();
         });
         let text = |n: u32| format!("round {round} number {n}");
@@ -177,6 +182,7 @@ fn rp_05_acknowledged_is_stored_however_often_it_is_killed() {
                 let Some((answered, _, data)) = session.answer() else { break 'session };
                 assert_eq!((answered, &*data), (number, "200 OK"));
                 acknowledged.insert(text(number));
+                answers.fetch_add(1, Ordering::Relaxed);
                 session.last = number;
             }
         }
