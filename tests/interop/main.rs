@@ -21,6 +21,7 @@
 //! | GELF: pygelf, graypy, gelf-pro           | [`gelf`]        |
 //! | haproxy, in front                        | [`haproxy`]     |
 //! | logger, Python, syslog-ng, syslog(3) on unix sockets | [`unix`] |
+//! | ferro-lumberjack, and others over a daemon that is killed | [`killed`] |
 //! | curl                                     | [`curl`]        |
 //! | openssl                                  | [`openssl`]     |
 //! | Prometheus                               | [`prometheus`]  |
@@ -40,6 +41,7 @@ mod event;
 mod fluent;
 mod gelf;
 mod haproxy;
+mod killed;
 mod logger;
 mod node;
 mod openssl;
@@ -53,3 +55,4 @@ mod rsyslog;
 mod siem;
 mod syslog_ng;
 mod unix;
+mod yard;

@@ -5,7 +5,8 @@ use std::process::{Command, Output};
 use serde_json::json;
 
 use crate::daemon::Daemon;
-use crate::program::{installed, output_of, run_with};
+use crate::program::{installed, output_of, run_with, start};
+use crate::support::wait_for;
 
 fn s_client(daemon: &Daemon, listener: &str, arguments: &[&str]) -> Command {
     let mut command = installed("openssl");
@@ -54,4 +55,21 @@ fn a_client_without_the_certificate_asked_for_is_refused() {
     run_with(s_client(&daemon, "mtls", &["-cert", &pem, "-key", &key]), b"<134>1 - - - - - last\n");
     daemon.find("last");
     daemon.expect_count("listener:mtls", 2);
+}
+
+/// `R` has openssl ask for another handshake, and wait for it with what it was given to send.
+#[test]
+fn tl_02_another_handshake_on_the_same_connection_is_refused() {
+    let daemon = Daemon::start();
+    let mut command = installed("sh");
+    let script = "printf 'R\\n<134>1 - web nginx - - - in another\\n' | exec \"$@\"";
+    command.args(["-c", script, "sh", "openssl", "s_client"]);
+    command.args(["-connect", daemon.address("tls"), "-servername", "localhost"]);
+    command.args(["-CAfile", &daemon.file("ca.pem"), "-tls1_2"]);
+    let client = start(command, daemon.folder(), "openssl");
+    wait_for("the second handshake", || client.said().contains("RENEGOTIATING").then_some(()));
+    let last = b"<134>1 - web nginx - - - last\n";
+    run_with(s_client(&daemon, "tls", &["-tls1_2"]), last);
+    daemon.find("last");
+    daemon.expect_count("listener:tls", 1);
 }

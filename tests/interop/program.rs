@@ -58,6 +58,11 @@ pub(crate) fn node_of(folder: &str, script: &str) -> Command {
     command
 }
 
+/// A program that was built for the tests.
+pub(crate) fn program_of(path: &str) -> Command {
+    plain(Command::new(tools().join(path)))
+}
+
 /// Starts it, with `name`.log in `folder` for what it says.
 pub(crate) fn start(mut command: Command, folder: &Path, name: &str) -> Running {
     let log = folder.join(format!("{name}.log"));

@@ -11,7 +11,8 @@ use serde_json::json;
 
 use crate::daemon::Daemon;
 use crate::program::{node_of, output_of, python_of, run, run_with, start, unpacked};
-use crate::support::{self, Valve, free_address, wait_for};
+use crate::support::{Valve, wait_for};
+use crate::yard::{COUNT, Yard};
 
 #[test]
 fn otlp_exporter() {
@@ -109,16 +110,19 @@ fn journal_upload() {
 /// that comes again brings all of it.
 #[test]
 fn otlp_exporter_over_a_kill() {
-    let yard = Yard::new();
+    let yard = Yard::new("http");
     let daemon = yard.start();
     let (_, secret) = daemon.create_key(&json!({"name": "otlp", "scopes": ["write:logs"]}));
     let mut command = python_of("python-push", "otlp_client.py");
-    command.args([&yard.url("/v1/logs"), &secret, COUNT]);
+    let valve = Valve::new(yard.at, 30_000);
+    let url = format!("http://{}/v1/logs", valve.address());
+    command.args([&url, &secret, &COUNT.to_string()]);
     let client = start(command, yard.folder(), "otlp");
     let told = || client.said().lines().filter(|line| line.starts_with("number")).count();
-    wait_for("the first of the records", || (told() > 30).then_some(()));
+    wait_for("the first of the records", || (told() > 10).then_some(()));
     daemon.kill();
     let daemon = yard.start();
+    valve.open();
     wait_for("all of the records", || (told() == 150).then_some(()));
     let stored = yard.stored(&daemon, "otlp");
     let said = client.said();
@@ -130,12 +134,12 @@ fn otlp_exporter_over_a_kill() {
 
 #[test]
 fn splunk_handler_over_a_kill() {
-    let yard = Yard::new();
+    let yard = Yard::new("http");
     let daemon = yard.start();
     let (_, secret) = daemon.create_key(&json!({"name": "hec", "scopes": ["write:logs"]}));
     let mut command = python_of("python-push", "splunk_client.py");
     let valve = Valve::new(yard.at, 5_000);
-    command.args([&valve.address().port().to_string(), &secret, COUNT]);
+    command.args([&valve.address().port().to_string(), &secret, &COUNT.to_string()]);
     let mut client = start(command, yard.folder(), "splunk");
     wait_for("the first of the events", || {
         (!daemon.query("message:\"of splunk\"").is_empty()).then_some(())
@@ -150,7 +154,7 @@ fn splunk_handler_over_a_kill() {
 
 #[test]
 fn journal_upload_over_a_kill() {
-    let yard = Yard::new();
+    let yard = Yard::new("http");
     let daemon = yard.start();
     let (_, secret) = daemon.create_key(&json!({"name": "till", "scopes": ["write:logs"]}));
     journal(yard.folder(), 50_000);
@@ -169,53 +173,6 @@ fn journal_upload_over_a_kill() {
     run(upload(yard.folder(), &url(yard.at)));
     assert_eq!(yard.stored(&daemon, "journal").len(), 50_000);
     assert!(daemon.stop().success());
-}
-
-/// A daemon that comes back on the same port.
-struct Yard {
-    folder: tempfile::TempDir,
-    at: SocketAddr,
-}
-
-impl Yard {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), at: free_address() }
-    }
-
-    fn start(&self) -> support::Daemon {
-        let listeners = format!(
-            "[[listener]]\nname = \"push\"\nprotocol = \"http\"\ntransport = \"tcp\"\n\
-             listen = \"{}\"\n",
-            self.at
-        );
-        support::Daemon::with_listeners(self.folder(), "", &listeners)
-    }
-
-    fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.at)
-    }
-
-    /// The numbered messages of a client, each once.
-    fn stored(&self, daemon: &support::Daemon, name: &str) -> BTreeSet<String> {
-        let first = |message: &str| message.lines().next().unwrap_or_default().to_owned();
-        let mut stored = BTreeSet::new();
-        // By leading digits, so that no page is too long.
-        for digits in 0..100 {
-            let filter =
-                format!("message:\"number\" and message:\"of {name}\" and message:{digits:03}*");
-            let query = json!({"filter": filter, "limit": 10_000, "fields": ["message"]});
-            let found = daemon.query_with(&query);
-            stored.extend(found.iter().map(|log| first(log["message"].as_str().unwrap())));
-            if found.is_empty() {
-                break;
-            }
-        }
-        stored
-    }
 }
 
 /// Writes a journal of so many entries.
@@ -260,6 +217,3 @@ fn upload(folder: &Path, url: &str) -> Command {
     command.arg(format!("--save-state={}", state.display()));
     command
 }
-
-/// Numbered records of a client.
-const COUNT: &str = "150";

@@ -1,11 +1,12 @@
 //! A syslog daemon that passes on what `logger` gives it: what rsyslog and syslog-ng have in common.
 
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::daemon::Daemon;
-use crate::program::{Running, installed, run, start};
+use crate::program::{Running, installed, run, start, unpacked, unpacked_folder};
 use crate::support::wait_for;
 
 /// A syslog daemon that takes RFC 5424 on a unix socket, until it is dropped.
@@ -26,6 +27,37 @@ impl Relay {
         let input = Self::input(daemon, name);
         let running = start(command, daemon.folder(), name);
         wait_for(name, || std::fs::exists(&input).unwrap().then_some(()));
+        Self { input, _running: running }
+    }
+
+    /// rsyslog that passes on to Elasticsearch at that port of this machine, keeps what it cannot
+    /// pass on, and gives each message its text for an id.
+    pub(crate) fn elasticsearch(folder: &Path, port: u16, secret: &str) -> Self {
+        let input = folder.join("rsyslog.sock").display().to_string();
+        let config = format!(
+            r#"
+            global(workDirectory="{folder}")
+            module(load="imuxsock" SysSock.Use="off")
+            module(load="omelasticsearch")
+            template(name="id" type="string" string="%msg%")
+            input(type="imuxsock" Socket="{input}" CreatePath="on" UseSpecialParser="off"
+                  ParseHostname="on" UseSysTimeStamp="off" RateLimit.Interval="0")
+            action(type="omelasticsearch" server="127.0.0.1" serverport="{port}" bulkmode="on"
+                   uid="rsyslog" pwd="{secret}" searchIndex="syslog" searchType=""
+                   bulkid="id" dynbulkid="on" writeoperation="create"
+                   queue.type="LinkedList" queue.dequeueBatchSize="10"
+                   action.resumeRetryCount="-1" action.resumeInterval="1")
+            "#,
+            folder = folder.display(),
+        );
+        let file = folder.join("rsyslog.conf");
+        std::fs::write(&file, config).unwrap();
+        let mut command = unpacked("usr/sbin/rsyslogd");
+        command.args(["-n", "-C", "-f"]).arg(&file).arg("-i").arg(folder.join("rsyslog.pid"));
+        let multiarch = format!("usr/lib/{}-linux-gnu/rsyslog", std::env::consts::ARCH);
+        command.arg("-M").arg(unpacked_folder(&multiarch));
+        let running = start(command, folder, "rsyslog");
+        wait_for("rsyslog", || std::fs::exists(&input).unwrap().then_some(()));
         Self { input, _running: running }
     }
 

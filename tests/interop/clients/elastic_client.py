@@ -1,9 +1,15 @@
-"""Sends with elasticsearch-py or opensearch-py: URL, KEY and the package are its arguments."""
+"""Sends with elasticsearch-py or opensearch-py: URL, KEY and the package are its arguments.
+
+With a further COUNT it sends so many numbered documents, each with an id, again and again until it
+is told that they are there, and writes the numbers of those.
+"""
 
 import importlib
 import sys
+import time
 
 url, key, package = sys.argv[1:4]
+count = int(sys.argv[4]) if len(sys.argv) > 4 else 0
 library = importlib.import_module(package)
 helpers = importlib.import_module(f"{package}.helpers")
 
@@ -11,6 +17,25 @@ if package == "elasticsearch":
     client = library.Elasticsearch(url, api_key=("id", key))
 else:
     client = library.OpenSearch(url, http_auth=("user", key))
+for first in range(0, count, 10):
+    texts = [f"number {number:06d} of elastic" for number in range(first, first + 10)]
+    actions = [
+        {"_op_type": "create", "_index": "orders", "_id": text[7:13], "message": text}
+        for text in texts
+    ]
+    while texts:
+        try:
+            answers = list(helpers.streaming_bulk(client, actions, raise_on_error=False))
+        except (library.exceptions.TransportError, library.exceptions.ConnectionError):
+            time.sleep(0.05)
+            continue
+        for text, (_ok, answer) in zip(texts, answers):
+            assert answer["create"]["status"] in (201, 409), answer
+            print(text, flush=True)
+        texts = []
+if count:
+    sys.exit()
+
 assert client.ping()
 documents = [
     {"_op_type": "create", "_index": "orders", "_id": "a1", "message": "order 7 failed", "n": 7},

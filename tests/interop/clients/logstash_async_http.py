@@ -1,8 +1,14 @@
-"""Sends with python-logstash-async over HTTP: PORT and KEY are its arguments."""
+"""Sends with python-logstash-async over HTTP: PORT and KEY are its arguments.
+
+With a further COUNT and the FILE of a queue it sends so many numbered ones, and leaves it to its
+worker what becomes of them.
+"""
 
 import logging
 import sys
+import time
 
+from logstash_async.constants import constants
 from logstash_async.handler import AsynchronousLogstashHandler
 from logstash_async.transport import HttpTransport
 
@@ -10,10 +16,20 @@ port, key = int(sys.argv[1]), sys.argv[2]
 transport = HttpTransport(
     "127.0.0.1", port, timeout=5.0, ssl_enable=False, path="orders", username="user", password=key
 )
-handler = AsynchronousLogstashHandler("127.0.0.1", port, database_path=None, transport=transport)
+count, queue = (int(sys.argv[3]), sys.argv[4]) if len(sys.argv) > 3 else (0, None)
+constants.QUEUE_CHECK_INTERVAL = 0.1
+constants.QUEUED_EVENTS_FLUSH_INTERVAL = 0.2
+constants.QUEUED_EVENTS_BATCH_SIZE = 10
+handler = AsynchronousLogstashHandler("127.0.0.1", port, database_path=queue, transport=transport)
 logger = logging.getLogger("orders")
 logger.setLevel(logging.DEBUG)
 logger.addHandler(handler)
+if count:
+    for number in range(count):
+        logger.info("number %06d of logstash", number)
+        time.sleep(0.01)
+    while True:
+        time.sleep(1)
 logger.error("order %s failed", 7, extra={"order": 7})
 logger.debug("naïve — ünïcode")
 handler.flush()

@@ -1,9 +1,10 @@
-// Sends through winston-loki: winston_loki.js URL KEY json|protobuf.
+// Sends through winston-loki: winston_loki.js URL KEY json|protobuf [COUNT]. With COUNT it sends so
+// many numbered messages, and leaves it to winston-loki what becomes of them.
 
 const winston = require('winston');
 const LokiTransport = require('winston-loki');
 
-const [url, key, form] = process.argv.slice(2);
+const [url, key, form, count] = process.argv.slice(2);
 
 const loki = new LokiTransport({
   host: url,
@@ -20,6 +21,15 @@ const logger = winston.createLogger({
   transports: [loki],
 });
 
+if (count) {
+  let number = 0;
+  const next = () => {
+    logger.info(`number ${String(number++).padStart(6, '0')} of loki`);
+    if (number < Number(count)) setTimeout(next, 40);
+  };
+  next();
+  return;
+}
 logger.error({ message: `order 7 failed as ${form}`, labels: { region: 'eu' } });
 logger.warn(`naïve — ünïcode\nin two lines as ${form}`);
 loki.flush().then(() => process.exit());
