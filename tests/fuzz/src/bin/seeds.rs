@@ -54,6 +54,20 @@ fn main() -> std::io::Result<()> {
         let case = serde_json::json!({"id": format!("session-{number}")});
         write(folder, "dialogue", &case, &[*kind, 99, 3], stream)?;
     }
+    for (number, message) in GELF.iter().enumerate() {
+        let case = serde_json::json!({"id": format!("message-{number}")});
+        let (first, second) = message.split_at(message.len() / 2);
+        let chunk = |number, part: &[u8]| [b"\x1e\x0f12345678", &[number, 2][..], part].concat();
+        let datagrams = [message.to_vec(), chunk(1, second), chunk(0, first)];
+        let stream: Vec<u8> = datagrams
+            .iter()
+            .flat_map(|datagram| {
+                let len = u8::try_from(datagram.len()).expect("messages are short");
+                [&[len, 8][..], datagram].concat()
+            })
+            .collect();
+        write(folder, "gelf", &case, &[], &stream)?;
+    }
     for (number, (kind, message)) in KEYED.iter().enumerate() {
         let case = serde_json::json!({"id": format!("keyed-{number}")});
         let message = message.replace("KEY", "lt_live_0123456789abcdef0123456789abcdef");
@@ -127,6 +141,14 @@ const KEYED: [(u8, &str); 8] = [
     (0, "[KEY] <13>1 - h a - - - m [type=t]"),
     (2, "{\"message\":\"m\",\"api_key\":\"KEY\"}"),
     (2, "{\"fields\":{\"token\":\"KEY\"},\"message\":\"m\"}"),
+];
+
+/// Messages of GELF: plain, and compressed as zlib and gzip have it.
+const GELF: [&[u8]; 4] = [
+    br#"{"version":"1.1","host":"h","short_message":"m","level":3,"_a":1}"#,
+    br#"{"short_message":"m","full_message":"f","timestamp":1.5,"_id":"x","_token":"y"}"#,
+    b"\x78\xda\xab\x56\x2a\xce\xc8\x2f\x2a\x89\xcf\x4d\x2d\x2e\x4e\x4c\x4f\x55\xb2\x52\xca\x55\xaa\x05\x00\x58\xc0\x07\x9c",
+    b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\x2a\xce\xc8\x2f\x2a\x89\xcf\x4d\x2d\x2e\x4e\x4c\x4f\x55\xb2\x52\xca\x55\xaa\x05\x00\xb1\xe5\xe4\x75\x15\x00\x00\x00",
 ];
 
 /// Sessions of protocols that answer, and which they are.
