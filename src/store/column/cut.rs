@@ -4,14 +4,15 @@
 //! lies within one token. The rule comes within two percent of templates that people made by hand,
 //! and needs no learning.
 //!
-//! Eight octets are looked at together: each test leaves its answer in the highest bit of every
-//! octet, and one multiplication gathers those bits.
+//! 64 octets are looked at together.
 
-use super::super::eights::{EACH, HIGH, at_least};
+use fearless_simd::{Level, dispatch, prelude::*, u8x64};
 
 /// Finds what varies, and keeps its memory from text to text.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Cutter {
+    /// What the processor can.
+    level: Level,
     /// A bit for each octet: whether it is a digit.
     digits: Vec<u64>,
     /// A bit for each octet: whether it belongs to a token.
@@ -20,32 +21,21 @@ pub struct Cutter {
     pub variables: Vec<(usize, usize)>,
 }
 
+impl Default for Cutter {
+    fn default() -> Self {
+        let (digits, tokens, variables) = Default::default();
+        Self { level: Level::new(), digits, tokens, variables }
+    }
+}
+
 impl Cutter {
     /// Finds the variables of `text`, in order.
     pub fn cut(&mut self, text: &[u8]) {
         self.variables.clear();
         self.digits.clear();
         self.tokens.clear();
-        for window in text.chunks(64) {
-            let (mut digits, mut tokens) = (0, 0);
-            let (eights, rest) = window.as_chunks::<8>();
-            let mut shift = 0;
-            for eight in eights {
-                let (digit, token) = classify(u64::from_le_bytes(*eight));
-                digits |= digit << shift;
-                tokens |= token << shift;
-                shift += 8;
-            }
-            if !rest.is_empty() {
-                let mut eight = [0; 8];
-                eight.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-                let (digit, token) = classify(u64::from_le_bytes(eight));
-                digits |= digit << shift;
-                tokens |= token << shift;
-            }
-            self.digits.push(digits);
-            self.tokens.push(tokens);
-        }
+        let (digits, tokens) = (&mut self.digits, &mut self.tokens);
+        dispatch!(self.level, simd => classify_all(simd, text, digits, tokens));
         let mut from = 0;
         while let Some(digit) = next_one(&self.digits, from) {
             let end = next_zero(&self.tokens, digit).min(text.len());
@@ -55,21 +45,48 @@ impl Cutter {
     }
 }
 
-/// For each octet a bit: is it a digit, is it of a token?
-#[inline]
-const fn classify(octets: u64) -> (u64, u64) {
-    let low = octets & !HIGH;
-    let letter = low | (EACH * 0x20);
-    // Octets above 127 pass for what they are without their highest bit; they are of a token anyway.
-    let digit = at_least(low, b'0') & !at_least(low, b'9' + 1) & !octets;
-    let alphabetic = at_least(letter, b'a') & !at_least(letter, b'z' + 1);
-    let underscore = HIGH - (low ^ (EACH * b'_' as u64));
-    (gather(digit), gather((digit | alphabetic | underscore | octets) & HIGH))
+/// Appends for each octet a bit: is it a digit, is it of a token?
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "what the processor can is only known to the caller")]
+fn classify_all<S: Simd>(simd: S, text: &[u8], digits: &mut Vec<u64>, tokens: &mut Vec<u64>) {
+    let (windows, rest) = text.as_chunks::<64>();
+    for window in windows {
+        let (digit, token) = classify(simd, window);
+        digits.push(digit);
+        tokens.push(token);
+    }
+    if rest.is_empty() {
+        return;
+    }
+    let unused = 64 - rest.len();
+    let (digit, token) = match text.last_chunk() {
+        Some(last) => {
+            let (digit, token) = classify(simd, last);
+            (digit >> unused, token >> unused)
+        }
+        None => {
+            let mut padded = [0; 64];
+            padded.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+            classify(simd, &padded)
+        }
+    };
+    digits.push(digit);
+    tokens.push(token);
 }
 
-/// The highest bits of the octets, as the lowest eight bits.
-const fn gather(high: u64) -> u64 {
-    (high >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+/// For each octet a bit: is it a digit, is it of a token?
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "as above")]
+fn classify<S: Simd>(simd: S, octets: &[u8; 64]) -> (u64, u64) {
+    let octets = u8x64::from_slice(simd, octets);
+    let within = |octets: u8x64<S>, first: u8, last: u8| {
+        (octets - first).simd_le(u8x64::splat(simd, last - first))
+    };
+    let digit = within(octets, b'0', b'9');
+    let letter = within(octets | 0x20, b'a', b'z');
+    let underscore = octets.simd_eq(u8x64::splat(simd, b'_'));
+    let beyond = octets.simd_ge(u8x64::splat(simd, 0x80));
+    (digit.to_bitmask(), (digit | letter | underscore | beyond).to_bitmask())
 }
 
 /// The first bit at or after `from` that is set.

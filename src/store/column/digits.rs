@@ -21,13 +21,21 @@ pub(super) struct Hex {
 }
 
 impl Decimal {
-    /// The value of the decimal digits from `start` to `end` of `text`, if there is nothing else and
-    /// no more of them than fit.
+    /// What the digits from `start` to `end` of `text` are by themselves.
     #[inline]
-    pub(super) fn read(text: &[u8], start: usize, end: usize) -> Option<(u64, Self)> {
-        let len = u8::try_from(end - start).ok().filter(|len| (1..=MAX_DIGITS).contains(len))?;
-        let first = eight(text, start, end);
-        let mut value = decimal(first, usize::from(len).min(8))?;
+    pub(super) fn of(text: &[u8], start: usize, end: usize) -> Self {
+        let len = end - start;
+        let is_canonical = len == 1 || text.get(start) != Some(&b'0');
+        Self { is_canonical, len: u8::try_from(len).ok() }
+    }
+
+    /// The value of the decimal digits from `start` to `end` of `text`, if there is nothing else and
+    /// no more of them than fit. It comes without what [`of`](Self::of) says, as the two together
+    /// do not fit into registers.
+    #[inline]
+    pub(super) fn read(text: &[u8], start: usize, end: usize) -> Option<u64> {
+        let len = Some(end - start).filter(|len| (1..=usize::from(MAX_DIGITS)).contains(len))?;
+        let mut value = decimal(eight(text, start, end), len.min(8))?;
         let mut at = start + 8;
         while at < end {
             let more = (end - at).min(8);
@@ -35,8 +43,7 @@ impl Decimal {
             value = value * scale + decimal(eight(text, at, end), more)?;
             at += 8;
         }
-        let is_canonical = len == 1 || first & 0xff != u64::from(b'0');
-        Some((value, Self { is_canonical, len: Some(len) }))
+        Some(value)
     }
 
     /// What both are.
@@ -166,6 +173,15 @@ pub(super) fn may_surround((before, after): (&[u8], &[u8]), run: &str) -> bool {
 pub(super) fn digits(value: u64) -> usize {
     (bits::width(value) * 77 / 256) as usize + 1
 }
+
+/// About how many decimal digits all `values` have, by some of them.
+pub(super) fn digits_of_all(values: &[u64]) -> usize {
+    let asked = values.len().div_ceil(ASKED).max(1);
+    values.iter().step_by(ASKED).map(|value| digits(*value)).sum::<usize>() * values.len() / asked
+}
+
+/// Of so many numbers one is asked.
+const ASKED: usize = 16;
 
 /// Decimal digits that always fit into 64 bits.
 pub(super) const MAX_DIGITS: u8 = 19;

@@ -5,10 +5,14 @@
 //! in all: `5ms`, `blk_42`.
 
 use super::super::bytes::{Damaged, put_bytes, put_varint};
-use super::digits::{Decimal, Hex, MAX_DIGITS, MAX_HEX, around_digits, digits, may_surround};
+use super::super::eights::is_same;
+use super::digits::{
+    Decimal, Hex, MAX_DIGITS, MAX_HEX, around_digits, digits, digits_of_all, may_surround,
+};
 use super::numbers;
 use super::payload::{Parts, Payload};
-use super::texts::{Texts, is_same};
+use super::take::take_numbers;
+use super::texts::Texts;
 
 /// The variables of one place, one for each row of a template.
 #[derive(Clone, Debug, Default)]
@@ -63,10 +67,12 @@ impl Slot {
     pub(super) fn push(&mut self, text: &[u8], start: usize, end: usize) {
         match self.form {
             Form::Decimal(all) if !self.has_affix() => {
-                if let Some((value, own)) = Decimal::read(text, start, end)
-                    && let Some(both) = all.and(own)
+                if let Some(value) = Decimal::read(text, start, end)
+                    && let Some(both) = all.and(Decimal::of(text, start, end))
                 {
-                    self.form = Form::Decimal(both);
+                    if both != all {
+                        self.form = Form::Decimal(both);
+                    }
                     return self.numbers.push(value);
                 }
             }
@@ -87,8 +93,9 @@ impl Slot {
             return self.texts.push(text);
         }
         let (before, digits, after) = around_digits(text);
-        if let Some((value, own)) = Decimal::read(text, before.len(), before.len() + digits.len())
-            && let Some(both) = self.with_decimal(own, (before, after))
+        if let Some(value) = Decimal::read(digits, 0, digits.len())
+            && let Some(both) =
+                self.with_decimal(Decimal::of(digits, 0, digits.len()), (before, after))
         {
             self.form = Form::Decimal(both);
             return self.numbers.push(value);
@@ -142,17 +149,15 @@ impl Slot {
     /// Takes over the variables of another slot that have these numbers there. Returns about the
     /// length of their texts.
     pub(super) fn take(&mut self, other: &Self, indices: &[u32], scratch: &mut Vec<u8>) -> usize {
-        let at = |index: &u32| other.numbers.get(*index as usize).copied().unwrap_or_default();
         match other.form {
             Form::Decimal(own) => {
                 let (before, after) = &other.affix;
                 if let Some(both) = self.with_decimal(own, (before, after)) {
                     self.form = Form::Decimal(both);
                     let start = self.numbers.len();
-                    self.numbers.extend(indices.iter().map(at));
+                    take_numbers(&mut self.numbers, &other.numbers, indices);
                     let taken = self.numbers.get(start..).unwrap_or_default();
-                    let affix = (before.len() + after.len()) * taken.len();
-                    return affix + taken.iter().map(|value| digits(*value)).sum::<usize>();
+                    return (before.len() + after.len()) * taken.len() + digits_of_all(taken);
                 }
             }
             Form::Hex(own)
@@ -160,7 +165,7 @@ impl Slot {
                     && (self.form == other.form
                         || (self.form == Form::Empty && self.with_hex(own, true))) =>
             {
-                self.numbers.extend(indices.iter().map(at));
+                take_numbers(&mut self.numbers, &other.numbers, indices);
                 return usize::from(own.len) * indices.len();
             }
             Form::Hex(_) | Form::Text | Form::Empty => {}

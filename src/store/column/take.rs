@@ -158,5 +158,15 @@ impl Column {
     }
 }
 
+/// Appends those of `other` that have these places there, which are in order and each there once: as
+/// many as there are numbers are all.
+pub(super) fn take_numbers(own: &mut Vec<u64>, other: &[u64], indices: &[u32]) {
+    if indices.len() == other.len() {
+        return own.extend_from_slice(other);
+    }
+    let at = |index: &u32| other.get(*index as usize).copied().unwrap_or_default();
+    own.extend(indices.iter().map(at));
+}
+
 /// A row without a value.
 const NONE: u32 = u32::MAX;

@@ -3,7 +3,7 @@
 use hashbrown::hash_map::{Entry, HashMap};
 
 use super::super::bytes::{Damaged, put_varint};
-use super::super::eights::has_at;
+use super::super::eights::is_same;
 use super::payload::{Parts, Payload};
 
 /// Texts (or any bytes) in one run of memory.
@@ -70,8 +70,8 @@ impl Texts {
     pub(super) fn is(&self, index: usize, text: &[u8]) -> bool {
         let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
         let (start, end) = (start.unwrap_or(0) as usize, self.ends.get(index));
-        end.is_some_and(|end| *end as usize - start == text.len())
-            && has_at(text, 0, &self.data, start, text.len())
+        let own = end.and_then(|end| self.data.get(start..*end as usize));
+        own.is_some_and(|own| is_same(own, text))
     }
 
     /// All of them, without anything in between.
@@ -148,12 +148,6 @@ impl Texts {
     fn end(&mut self) {
         self.ends.push(u32::try_from(self.data.len()).expect("batches are far smaller than 4 GiB"));
     }
-}
-
-/// Whether both are equal. Often both are empty: comparing what lies nowhere costs some processors
-/// hundreds of cycles, as they look whether it would have been a fault.
-pub(super) fn is_same(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len() && (one.is_empty() || one == other)
 }
 
 /// Whether `run`, in lower case, may be in `text`, in any case.
