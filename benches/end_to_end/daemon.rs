@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -31,8 +31,7 @@ impl Daemon {
     pub(crate) fn start(settings: &[&str]) -> Outcome<Self> {
         let folder = tempfile::Builder::new().prefix("logtrace-bench").tempdir()?;
         let data = folder.path().join("data");
-        let file = folder.path().join("logtrace.toml");
-        fs::write(&file, CONFIG.replace("DATA", &data.to_string_lossy()))?;
+        let file = configure(folder.path(), "")?;
         let child = Command::new(env!("CARGO_BIN_EXE_logtrace"))
             .args(["serve", "--config"])
             .arg(&file)
@@ -58,6 +57,11 @@ impl Daemon {
             }
         }
         Ok(daemon)
+    }
+
+    /// Writes its configuration anew, with `more` at the end.
+    pub(crate) fn configure(&self, more: &str) -> Outcome<()> {
+        configure(self.folder.path(), more).map(drop)
     }
 
     /// An error once it has ended, with what it said.
@@ -125,10 +129,19 @@ impl Daemon {
 
     /// The most memory that it ever had resident, in bytes.
     pub(crate) fn peak_memory(&self) -> Outcome<u64> {
+        self.status("VmHWM:")
+    }
+
+    /// The memory that it has resident now, in bytes.
+    pub(crate) fn memory(&self) -> Outcome<u64> {
+        self.status("VmRSS:")
+    }
+
+    fn status(&self, name: &str) -> Outcome<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
-        Ok(kib.ok_or("expected a peak of memory, but found none")?.parse::<u64>()? << 10)
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        Ok(kib.ok_or_else(|| format!("expected {name}, but found none"))?.parse::<u64>()? << 10)
     }
 
     /// Bytes that its data folder takes on the disk.
@@ -157,6 +170,14 @@ impl Drop for Daemon {
             thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+/// Writes the configuration into a folder; where it is.
+fn configure(folder: &Path, more: &str) -> Outcome<PathBuf> {
+    let file = folder.join("logtrace.toml");
+    let config = CONFIG.replace("DATA", &folder.join("data").to_string_lossy());
+    fs::write(&file, config + more)?;
+    Ok(file)
 }
 
 fn blocks(folder: &Path) -> u64 {
@@ -216,6 +237,12 @@ codec = "json_lines"
 [[listener]]
 name = "beats"
 protocol = "beats"
+transport = "tcp"
+listen = "127.0.0.1:0"
+
+[[listener]]
+name = "relp"
+protocol = "relp"
 transport = "tcp"
 listen = "127.0.0.1:0"
 "#;

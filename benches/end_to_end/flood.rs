@@ -23,6 +23,8 @@ pub(crate) enum Format {
     Beats,
     /// Beats, each window compressed.
     BeatsCompressed,
+    /// RELP: RFC 5424 lines in frames that are acknowledged.
+    Relp,
 }
 
 /// Where the lines go, and how.
@@ -43,6 +45,8 @@ pub(crate) struct Pool {
     ends: Vec<usize>,
     /// Where in a line the time begins.
     stamp_at: usize,
+    /// How long each write took since it was last asked.
+    writes: Vec<Duration>,
 }
 
 /// When a flood ends.
@@ -120,7 +124,7 @@ fn send(way: Way<'_>, pool: &mut Pool, until: Until<'_>, senders: u64) -> Outcom
 impl Format {
     /// Whether the daemon says what it has stored.
     pub(crate) fn is_acknowledged(self) -> bool {
-        matches!(self, Self::Beats | Self::BeatsCompressed)
+        matches!(self, Self::Beats | Self::BeatsCompressed | Self::Relp)
     }
 }
 
@@ -131,7 +135,7 @@ impl Pool {
         for _ in 0..lines.max(1) {
             let line = Line::random(&mut random);
             let text = match format {
-                Format::Syslog => line.syslog(&stamp(0), key),
+                Format::Syslog | Format::Relp => line.syslog(&stamp(0), key),
                 _ => line.json(&stamp(0), key),
             };
             bytes.extend_from_slice(text.as_bytes());
@@ -139,10 +143,15 @@ impl Pool {
             ends.push(bytes.len());
         }
         let stamp_at = match format {
-            Format::Syslog => "<128>1 ".len(),
+            Format::Syslog | Format::Relp => "<128>1 ".len(),
             _ => "{\"@timestamp\":\"".len(),
         };
-        Self { bytes, ends, stamp_at }
+        Self { bytes, ends, stamp_at, writes: Vec::new() }
+    }
+
+    /// How long each write took since this was last asked.
+    pub(crate) fn writes(&mut self) -> Vec<Duration> {
+        std::mem::take(&mut self.writes)
     }
 
     /// Hands out the lines, about `size` bytes of them at a time, from the front again at the end,
@@ -167,7 +176,11 @@ impl Pool {
             let fit = ends.take_while(|end| **end - from <= size).count().max(1);
             let end = self.ends.get(line + fit - 1).copied().unwrap_or_default();
             self.stamp(line, fit, from);
+            let began = Instant::now();
             write(self.bytes.get(from..end).unwrap_or_default(), sent.messages)?;
+            if size > 0 {
+                self.writes.push(began.elapsed());
+            }
             sent.messages += fit as u64;
             sent.bytes += (end - from) as u64;
             (line, from) = (line + fit, end);

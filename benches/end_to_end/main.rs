@@ -16,6 +16,7 @@
 
 mod daemon;
 mod flood;
+mod idle;
 mod journals;
 mod latency;
 #[path = "../lines/mod.rs"]
@@ -23,6 +24,7 @@ mod lines;
 #[path = "../lumberjack/mod.rs"]
 mod lumberjack;
 mod queries;
+mod reload;
 mod sender;
 mod table;
 
@@ -70,6 +72,12 @@ struct Args {
     /// Only compares floods with all journals on and off, in so many rounds of both.
     #[arg(long, value_name = "ROUNDS")]
     journals: Option<u64>,
+    /// Only compares a flood with reloads every half second to one without.
+    #[arg(long)]
+    reloads: bool,
+    /// Only opens so many connections, and says what they cost.
+    #[arg(long, value_name = "CONNECTIONS")]
+    idle: Option<u64>,
     /// Given by `cargo bench`.
     #[arg(long, hide = true)]
     bench: bool,
@@ -80,12 +88,21 @@ fn main() -> Outcome<()> {
     println!("{}", machine());
     // What merges cost at some time is no cost of the turn that they fall into.
     let settings: &[&str] = if args.journals.is_some() { &["store.merge_rate=0"] } else { &[] };
+    if args.idle.is_some() {
+        idle::allow_many()?;
+    }
     let mut daemon = Daemon::start(settings)?;
+    if let Some(count) = args.idle {
+        return idle::measure(&mut daemon, &args.listener(), count);
+    }
     let key = args.key.then(|| daemon.create_key()).transpose()?;
     let lines = args.lines.min(args.messages) / args.connections;
     let mut pools = pools(args.connections, lines, args.format, key.as_deref());
     if let Some(rounds) = args.journals {
         return journals::compare(&args, &mut daemon, &mut pools, rounds);
+    }
+    if args.reloads {
+        return reload::compare(&args, &mut daemon, &mut pools);
     }
     take(&args, &mut daemon, &mut pools)?;
     if args.settle > 0 {
@@ -218,10 +235,12 @@ fn find(args: &Args, daemon: &Daemon, pools: &mut [Pool]) -> Outcome<()> {
 
 impl Args {
     fn listener(&self) -> String {
-        if self.format.is_acknowledged() {
-            return "beats".to_owned();
-        }
-        let format = if self.format == Format::Json { "json" } else { "5424" };
+        let format = match self.format {
+            Format::Beats | Format::BeatsCompressed => return "beats".to_owned(),
+            Format::Relp => return "relp".to_owned(),
+            Format::Json => "json",
+            Format::Syslog => "5424",
+        };
         format!("{format}-{}", if self.udp.is_some() { "udp" } else { "tcp" })
     }
 

@@ -1,7 +1,7 @@
 //! Senders of protocols that acknowledge: each keeps a few pieces unanswered, as real ones do.
 
 use std::collections::VecDeque;
-use std::io::{BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
 use super::Outcome;
@@ -21,8 +21,12 @@ pub(crate) trait Sender {
 pub(crate) fn connect(address: &str, format: Format) -> Outcome<Box<dyn Sender>> {
     let stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
+    let answers = BufReader::new(stream.try_clone()?);
+    if format == Format::Relp {
+        return Ok(Box::new(Relp::open(stream, answers)?));
+    }
     Ok(Box::new(Beats {
-        answers: BufReader::new(stream.try_clone()?),
+        answers,
         stream,
         is_packed: format == Format::BeatsCompressed,
         sequence: 0,
@@ -85,6 +89,75 @@ impl Beats {
         }
     }
 }
+
+/// A session whose window is of so many frames as go with [`PIPELINED`] pieces.
+struct Relp {
+    stream: TcpStream,
+    answers: BufReader<TcpStream>,
+    /// The number of the last frame.
+    transaction: u32,
+    /// The last number of each piece that is not answered.
+    unanswered: VecDeque<u32>,
+}
+
+impl Relp {
+    fn open(mut stream: TcpStream, answers: BufReader<TcpStream>) -> Outcome<Self> {
+        let offer = "relp_version=0\ncommands=syslog";
+        stream.write_all(format!("1 open {} {offer}\n", offer.len()).as_bytes())?;
+        let mut relp = Self { stream, answers, transaction: 1, unanswered: VecDeque::from([1]) };
+        relp.answer()?;
+        Ok(relp)
+    }
+
+    /// Waits for the answers up to that of the last frame of the oldest piece.
+    fn answer(&mut self) -> Outcome<()> {
+        let Some(wanted) = self.unanswered.pop_front() else { return Ok(()) };
+        let mut line = String::new();
+        loop {
+            line.clear();
+            self.answers.read_line(&mut line)?;
+            // What the daemon offers goes on over further lines, which begin with a letter.
+            let Some((number, rest)) = line.split_once(' ') else { continue };
+            let Ok(number) = number.parse::<u32>() else { continue };
+            if !rest.starts_with("rsp ") || !rest.contains(" 200 OK") {
+                return Err(format!("expected an acknowledgement, but found {line:?}").into());
+            }
+            if number == wanted {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Sender for Relp {
+    fn send(&mut self, lines: &[u8]) -> Outcome<()> {
+        while self.unanswered.len() >= PIPELINED {
+            self.answer()?;
+        }
+        let mut frames = Vec::with_capacity(lines.len() * 9 / 8);
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            self.transaction =
+                if self.transaction < MAX_TRANSACTION { self.transaction + 1 } else { 1 };
+            let text = line.strip_suffix(b"\n").unwrap_or(line);
+            write!(frames, "{} syslog {} ", self.transaction, text.len())?;
+            frames.extend_from_slice(text);
+            frames.push(b'\n');
+        }
+        self.stream.write_all(&frames)?;
+        self.unanswered.push_back(self.transaction);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Outcome<()> {
+        while !self.unanswered.is_empty() {
+            self.answer()?;
+        }
+        Ok(())
+    }
+}
+
+/// The highest number of a frame of RELP.
+const MAX_TRANSACTION: u32 = 999_999_999;
 
 /// Windows that are sent before the first of them is answered: Filebeat's `pipelining`.
 const PIPELINED: usize = 2;
