@@ -8,15 +8,15 @@ use crate::event::{Event, Known, Name};
 
 /// What was heard of each host in one read. Kept for its memory: one that is used again allocates
 /// nothing for hosts like those before.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Hearing {
     hosts: Vec<Heard>,
     /// How many of `hosts` are of this read.
     count: usize,
-    /// The one of the last event.
-    current: usize,
     /// Their places by the hash of their names.
     places: FxHashMap<u64, usize>,
+    /// The place last heard of those whose names are much alike: most messages need no more.
+    recent: [u16; RECENT],
 }
 
 /// What was heard of one host.
@@ -27,17 +27,32 @@ pub(super) struct Heard {
     pub(super) events: u64,
 }
 
+impl Default for Hearing {
+    fn default() -> Self {
+        Self { hosts: Vec::new(), count: 0, places: FxHashMap::default(), recent: [0; RECENT] }
+    }
+}
+
 impl Hearing {
     /// Takes note of an event.
     #[inline]
     pub fn note(&mut self, event: &Event<'_>) {
         let host = host(event);
-        let place = match self.hosts.get(self.current) {
-            Some(heard) if self.count > 0 && heard.host == host => self.current,
-            _ => self.turn_to(host),
-        };
+        let alike = alike(host);
+        let place = usize::from(self.recent.get(alike).copied().unwrap_or_default());
+        if let Some(heard) = self.hosts.get_mut(place)
+            && place < self.count
+            && heard.host == host
+        {
+            heard.events += 1;
+            return;
+        }
+        let place = self.find(host);
         if let Some(heard) = self.hosts.get_mut(place) {
             heard.events += 1;
+        }
+        if let Some((recent, place)) = self.recent.get_mut(alike).zip(u16::try_from(place).ok()) {
+            *recent = place;
         }
     }
 
@@ -53,31 +68,30 @@ impl Hearing {
 
     /// Forgets it, but not the memory.
     pub(super) fn clear(&mut self) {
-        (self.count, self.current) = (0, 0);
+        self.count = 0;
         self.places.clear();
         self.hosts.truncate(KEPT);
         self.places.shrink_to(KEPT);
     }
 
     /// Where this host is.
-    fn turn_to(&mut self, host: &[u8]) -> usize {
+    fn find(&mut self, host: &[u8]) -> usize {
         let hash = FxBuildHasher.hash_one(host);
         let is = |place: &&usize| self.hosts.get(**place).is_some_and(|heard| heard.host == host);
         if let Some(place) = self.places.get(&hash).filter(is) {
-            self.current = *place;
-            return self.current;
+            return *place;
         }
-        self.current = self.count;
+        let place = self.count;
         self.count += 1;
         if self.hosts.len() < self.count {
             self.hosts.push(Heard::default());
         }
-        if let Some(heard) = self.hosts.get_mut(self.current) {
+        if let Some(heard) = self.hosts.get_mut(place) {
             heard.begin(host);
         }
         // Of two hosts with one hash the first is noted twice, which is only slower.
-        self.places.insert(hash, self.current);
-        self.current
+        self.places.insert(hash, place);
+        place
     }
 }
 
@@ -103,6 +117,17 @@ fn host<'e>(event: &'e Event<'_>) -> &'e [u8] {
     let host = name.or(of_syslog).map_or(&[][..], |value| value.as_ref().bytes);
     host.get(..MAX_HOST).unwrap_or(host)
 }
+
+/// Which of the recent ones a host is compared with: names differ most at their ends.
+#[inline]
+fn alike(host: &[u8]) -> usize {
+    let end = host.last_chunk::<4>().map_or(0, |end| u32::from_le_bytes(*end));
+    let mixed = (end ^ host.first().copied().map_or(0, u32::from)).wrapping_mul(0x9e37_79b1);
+    (mixed >> 16) as usize % RECENT
+}
+
+/// Names that are compared first.
+const RECENT: usize = 64;
 
 /// Bytes of a host's name (RFC 5424 §6: `HOSTNAME`).
 const MAX_HOST: usize = 255;

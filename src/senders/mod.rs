@@ -7,7 +7,7 @@
 //!                                                       └── meta: sender/… , every few minutes
 //! ```
 //!
-//! An event costs a comparison: whether its host is that of the one before. What a read brought is
+//! An event costs a comparison: whether its host is one of those just heard. What a read brought is
 //! put down once for each of its hosts, under one lock.
 //!
 //! # Invariants
