@@ -3,8 +3,8 @@
 //! Each shard keeps two generations. An address is found in the young one, or brought over from the
 //! old one. When the young one is half of the room the old one is forgotten, and the young one is
 //! old: so what leaves is what was not heard of for longest. An address that still owes or lacks
-//! something is brought over before, as long as there is room; one whose buckets are full again
-//! loses nothing by being forgotten. That keeps a flood of addresses, each seen once, from
+//! something is brought over before, as long as there is room, those that owe most before others; one
+//! whose buckets are full again loses nothing by being forgotten. That keeps a flood of addresses, each seen once, from
 //! washing out the one that is being held back.
 
 use std::collections::HashMap;
@@ -82,9 +82,15 @@ impl Shard {
     /// that cannot be forgotten without forgiving.
     fn turn(&mut self, rates: Rates, most: usize, at: Duration) {
         std::mem::swap(&mut self.young, &mut self.old);
-        let owing = self.young.extract_if(|_, levels| !rates.are_full(levels, at));
-        let kept: HashMap<_, _> = owing.take(most).collect();
-        self.young = kept;
+        let owing = self.young.iter().filter(|(_, levels)| !rates.are_full(levels, at));
+        let mut owing: Vec<_> =
+            owing.map(|(source, levels)| (rates.owed(levels, at), *source)).collect();
+        if owing.len() > most {
+            owing.select_nth_unstable_by(most, |a, b| b.cmp(a));
+            owing.truncate(most);
+        }
+        let young = owing.into_iter().filter_map(|(_, source)| self.young.remove_entry(&source));
+        self.young = young.collect();
     }
 }
 

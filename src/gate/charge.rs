@@ -167,6 +167,12 @@ impl Rates {
         self.events.is_none_or(|rate| rate.is_full(&levels.events, at))
             && self.bytes.is_none_or(|rate| rate.is_full(&levels.bytes, at))
     }
+
+    /// How long it takes until nothing is missing, in nanoseconds.
+    pub(super) fn owed(self, levels: &Levels, at: Duration) -> u64 {
+        let events = self.events.map_or(0, |rate| rate.owed(&levels.events, at));
+        events.max(self.bytes.map_or(0, |rate| rate.owed(&levels.bytes, at)))
+    }
 }
 
 /// The name of every limit of messages and connections, so that metrics can start all series.

@@ -87,6 +87,12 @@ impl Rate {
         self.available(level, at) == self.burst
     }
 
+    /// How long it takes until all that was spent is there again, in nanoseconds.
+    pub(super) fn owed(self, level: &Level, at: Duration) -> u64 {
+        let spent = level.0.load(Ordering::Relaxed).saturating_sub(self.drip(at));
+        spent.saturating_mul(NANOS).checked_div(self.per_second).unwrap_or_default()
+    }
+
     /// Spends `amount`, in debt if need be, and returns how long it takes until the debt is paid.
     pub(super) fn spend(self, level: &Level, amount: u64, at: Duration) -> Duration {
         let drip = self.drip(at);
