@@ -7,14 +7,22 @@ use rustc_hash::FxHashMap;
 
 use super::super::required::{MIN, fold};
 use super::commonness;
+use super::pieces::Pieces;
 
 /// Pieces of four bytes, one of which is in each text.
 #[derive(Debug)]
 pub(super) struct Fragments {
     searcher: Searcher,
-    /// What is about each fragment in one of its texts, and where in there it stands. None where
-    /// this differs too much to be compared.
-    about: Vec<Vec<(Box<[u8]>, usize)>>,
+    about: Vec<About>,
+}
+
+/// What stands about a fragment in its texts.
+#[derive(Debug)]
+enum About {
+    /// What is about it in each of them, and where in there it stands.
+    Few(Vec<(Box<[u8]>, usize)>),
+    /// Too many to be compared: the pieces before and behind it, where all of them have such.
+    Many { before: Option<Pieces>, behind: Option<Pieces> },
 }
 
 impl Fragments {
@@ -65,25 +73,50 @@ impl Fragments {
 
     /// Whether the fragment at `place` may be that of one of its texts.
     fn is_in_text(&self, fragment: usize, bytes: &[u8], place: usize) -> bool {
-        let about = self.about.get(fragment).map_or(&[][..], Vec::as_slice);
         let is_there = |(text, at): &(Box<[u8]>, usize)| {
             let start = place.checked_sub(*at);
             let there = start.and_then(|start| bytes.get(start..start + text.len()));
             there.is_some_and(|there| there.iter().map(|byte| fold(*byte)).eq(text.iter().copied()))
         };
-        about.is_empty() || about.iter().any(is_there)
+        let may_have = |pieces: &Option<Pieces>, at: Option<usize>| {
+            pieces
+                .as_ref()
+                .is_none_or(|pieces| piece(bytes, at).is_some_and(|it| pieces.may_have(it)))
+        };
+        match self.about.get(fragment) {
+            Some(About::Few(texts)) => texts.iter().any(is_there),
+            Some(About::Many { before, behind }) => {
+                may_have(before, place.checked_sub(MIN)) && may_have(behind, Some(place + MIN))
+            }
+            None => true,
+        }
     }
 }
 
-/// What is about a fragment in texts, each once; nothing where that is too much.
-fn about(texts: &[(&[u8], usize)]) -> Vec<(Box<[u8]>, usize)> {
+/// The piece at a place, if it is there.
+fn piece(bytes: &[u8], at: Option<usize>) -> Option<[u8; MIN]> {
+    bytes.get(at?..)?.first_chunk().copied()
+}
+
+/// What is about a fragment in texts.
+fn about(texts: &[(&[u8], usize)]) -> About {
     let of = |(text, at): &(&[u8], usize)| {
         let from = at.saturating_sub(AROUND);
         let to = text.len().min(at + MIN + AROUND);
         Some((Box::from(text.get(from..to)?), at - from))
     };
     let all: BTreeSet<_> = texts.iter().filter_map(of).collect();
-    if all.len() > MAX_COMPARED { Vec::new() } else { all.into_iter().collect() }
+    if all.len() <= MAX_COMPARED {
+        return About::Few(all.into_iter().collect());
+    }
+    let pieces = |at: fn(usize) -> Option<usize>| {
+        let all: Option<Vec<_>> = texts.iter().map(|(text, own)| piece(text, at(*own))).collect();
+        all.map(|all| Pieces::new(&all))
+    };
+    About::Many {
+        before: pieces(|own| own.checked_sub(MIN)),
+        behind: pieces(|own| own.checked_add(MIN)),
+    }
 }
 
 /// The texts of each fragment that stands for some, and where in them it is.

@@ -6,6 +6,7 @@
 //! ([`Strided`]): the longer the shortest text, the fewer places are looked at.
 
 mod fragments;
+mod pieces;
 mod strided;
 
 use std::collections::BTreeSet;

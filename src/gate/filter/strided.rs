@@ -7,6 +7,7 @@
 
 use super::super::required::MIN;
 use super::commonness;
+use super::pieces::{SEED, hash};
 
 /// Some pieces of each text.
 #[derive(Debug, Default)]
@@ -68,10 +69,6 @@ impl Strided {
     }
 }
 
-fn hash(piece: [u8; MIN]) -> u64 {
-    u64::from(u32::from_le_bytes(piece) | FOLD).wrapping_mul(SEED)
-}
-
 /// Another hash of the same piece. The lower half has less of the piece in it, so it is turned
 /// about first.
 fn turned(hash: u64) -> u64 {
@@ -83,12 +80,6 @@ fn rarest(text: &[u8], stride: usize) -> &[u8] {
     let parts = text.windows(stride + MIN - 1);
     parts.min_by_key(|part| part.iter().map(|byte| commonness(*byte)).sum::<u32>()).unwrap_or(text)
 }
-
-/// What [`fold`](super::super::required::fold) sets, for four bytes.
-const FOLD: u32 = 0x2020_2020;
-
-/// Odd, with bits all over (2^64 divided by the golden ratio).
-const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 const WORD: usize = 64;
 
