@@ -8,6 +8,7 @@ mod answered;
 mod heard;
 mod lines;
 mod lumberjack;
+mod rules;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::ControlFlow;
@@ -28,7 +29,6 @@ use logtrace::parse::{self, Context};
 use logtrace::query::{CursorKey, Request, run};
 use logtrace::store::{Config, Merge, Origin, Rows, Store};
 use logtrace::time::Timestamp;
-use serde_json::json;
 use tempfile::TempDir;
 
 use self::lines::{Line, Random, stamp};
@@ -176,7 +176,7 @@ fn gate_address(bencher: Bencher<'_, '_>, ranges: u32) {
 }
 
 /// What content rules cost a message that is looked at alone, in which none of them is found.
-#[divan::bench(args = [0, 10, 1000, 10_000])]
+#[divan::bench(args = [0, 10, 1000, 9000])]
 fn gate_content(bencher: Bencher<'_, '_>, rules: u32) {
     let lines = syslog_lines();
     let gated = Gated::new(0, 0, rules);
@@ -192,8 +192,10 @@ fn gate_content(bencher: Bencher<'_, '_>, rules: u32) {
 
 /// All that the gate asks of an event, with 10,000 keys, 1,000,000 ranges and 1,000 content rules:
 /// the list, the key and the content once a read of a hundred. The rules are about few things, as
-/// those of attacks are, or each about another.
-#[divan::bench(args = ["attacks", "names", "both"])]
+/// those of attacks are, or each about another (`names`); they are short words, names of hosts and
+/// software of which each line has the beginning (`near`), or expressions with classes and
+/// alternations. `hits`: one of them finds one line of some hundred.
+#[divan::bench(args = ["attacks", "names", "both", "words", "near", "expressions", "hits"])]
 fn gate(bencher: Bencher<'_, '_>, about: &str) {
     let lines = syslog_lines();
     let gated = Gated::new(10_000, 1_000_000, 0);
@@ -214,7 +216,7 @@ fn gate(bencher: Bencher<'_, '_>, about: &str) {
             let bad = lines.iter().filter(is_bad).count();
             passed += if good { lines.len() - bad } else { 0 };
         }
-        assert_eq!(passed, LINES, "no rule is about these lines");
+        assert!(passed == LINES || about == "hits", "no rule is about these lines: {passed}");
         black_box(passed)
     });
 }
@@ -364,22 +366,7 @@ impl Gated {
     }
 
     fn add_rules(&self, rules: u32, about: &str) {
-        let rule = |n: u32| {
-            // Of another name each, a word without a meaning.
-            let word = Random::new(u64::from(n)).below(1 << 40);
-            let (kind, pattern) = match n % 4 {
-                _ if about == "names" || about == "both" && n % 8 < 4 => {
-                    ("literal", format!("malware-{word:010x}.example"))
-                }
-                0 => ("literal", format!("${{jndi:ldap://evil{n}.example/")),
-                1 => ("literal", format!("../../{n}/etc/passwd")),
-                2 => ("literal", format!("<script>alert({n})")),
-                _ => ("regex", format!("(?i)union\\s+select\\s+{n}")),
-            };
-            let rule = json!({"kind": kind, "pattern": pattern, "id": n.to_string()});
-            serde_json::from_value(rule).expect("a rule")
-        };
-        let rules = (0..rules).map(rule).collect();
+        let rules = (0..rules).map(|n| rules::rule(n, about)).collect();
         self.gate.add_rules(rules, CONTEXT.received_at).expect("room for rules");
     }
 }

@@ -35,14 +35,22 @@ pub(crate) fn compare(
             if is_on { on.push(turn) } else { off.push(turn) }
         }
     }
-    let mut table = Table::new(["median of the rounds", "journals on", "journals off", "on / off"]);
+    let mut table = Table::new([
+        "median and quartiles of the rounds",
+        "journals on",
+        "journals off",
+        "on / off",
+    ]);
     for (name, of) in [
         ("CPU µs a message until sealed", (|turn| turn.micros) as fn(&Turn) -> f64),
         ("messages a second", |turn| turn.per_second),
     ] {
-        let (on, off) = (median(&on, of), median(&off, of));
-        let ratio = format!("{:.3}", on / off);
-        table.row([name.to_owned(), format!("{on:.3}"), format!("{off:.3}"), ratio]);
+        let ratio = format!("{:.3}", quantile(&on, of, 2) / quantile(&off, of, 2));
+        let shown = |turns: &[Turn]| {
+            let [low, median, high] = [1, 2, 3].map(|quarter| quantile(turns, of, quarter));
+            format!("{median:.3} ({low:.3} to {high:.3})")
+        };
+        table.row([name.to_owned(), shown(&on), shown(&off), ratio]);
     }
     table.print();
     Ok(())
@@ -74,8 +82,9 @@ fn stored(daemon: &Daemon) -> Outcome<u64> {
     Ok(daemon.metrics()?.sum(super::STORED))
 }
 
-fn median(turns: &[Turn], of: fn(&Turn) -> f64) -> f64 {
+/// The value that so many quarters of the turns lie below.
+fn quantile(turns: &[Turn], of: fn(&Turn) -> f64, quarters: usize) -> f64 {
     let mut values: Vec<f64> = turns.iter().map(of).collect();
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
+    values.get(values.len() * quarters / 4).copied().unwrap_or_default()
 }
