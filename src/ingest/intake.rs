@@ -312,7 +312,9 @@ impl<'a> Intake<'a> {
             None => stranger.as_ref().map(|(key, _)| key.clone()),
         };
         for dry in &verdicts.dry {
-            self.ingest.note_dry(dry, 1, session.call(key.clone()));
+            let project = sender.as_ref().map(|sender| Arc::clone(&sender.origin.project));
+            let project = project.or_else(|| stranger.as_ref().and_then(|(_, of)| of.clone()));
+            self.ingest.note_dry(dry, 1, Call { project, ..session.call(key.clone()) });
         }
         let Some(refusal) = verdicts.refusal else { return false };
         let named = match &sender {
@@ -394,7 +396,8 @@ impl<'a> Intake<'a> {
         }
         for (rule, would) in charge.shadow.into_iter().flatten() {
             let call = session.call(sender.masked().map(str::to_owned));
-            self.ingest.note_shadow(rule, would, call);
+            let project = Some(Arc::clone(&sender.origin.project));
+            self.ingest.note_shadow(rule, would, Call { project, ..call });
         }
         if let Some(rule) = tally.shed_by() {
             let refusal = Refusal::fixed(Reason::RateLimitExceeded, rule);

@@ -306,7 +306,8 @@ impl Ingest {
         if let Some(connection) = &mut session.connection {
             connection.claim_project(&sender.project)?;
             if let Some(rule) = connection.would_refuse() {
-                self.note_shadow(rule, 1, session.call(None));
+                let project = Some(Arc::clone(sender.project.name()));
+                self.note_shadow(rule, 1, Call { project, ..session.call(None) });
             }
         }
         Ok(sender)
@@ -328,7 +329,8 @@ impl Ingest {
         if let Some(connection) = &mut session.connection {
             connection.claim(&key)?;
             if let Some(rule) = connection.would_refuse() {
-                self.note_shadow(rule, 1, session.call(Some(key.info().masked.clone())));
+                let call = session.call(Some(key.info().masked.clone()));
+                self.note_shadow(rule, 1, Call { project: Some(key.project().into()), ..call });
             }
         }
         Ok(self.sender(session, Some(key), method))

@@ -36,6 +36,8 @@ struct Open {
     entries: HashMap<Fold, Entry>,
     /// How many of them each journal has: a flood in one is not to cost another its details.
     counts: BTreeMap<Which, usize>,
+    /// How many entries of strangers each journal has had, but for those that time forgave.
+    strangers: BTreeMap<Which, usize>,
 }
 
 /// One entry of a journal, as it is to be stored.
@@ -136,7 +138,16 @@ impl Journal {
             return false;
         }
         let rate = (rate < 1.0 && access.body.is_none()).then_some(rate);
-        let Some(access) = singles.add(now, access, rate) else { return true };
+        // Of a stranger is only what anyone may ask: how it is. Those are folded.
+        let is_strangers = access.call.key.is_none() && access.call.project.is_none();
+        let is_here = access.call.peer.is_some_and(|peer| peer.to_canonical().is_loopback());
+        let access = match is_strangers && !is_here {
+            true => access,
+            false => match singles.add(now, access, rate) {
+                Some(access) => access,
+                None => return true,
+            },
+        };
         drop(singles);
         let fold = Fold {
             journal: Which::Access,
@@ -211,7 +222,7 @@ impl Journal {
     /// of what was blocked so many times; it is asked even where that is not kept.
     pub fn drain(&self, mut score: impl FnMut(&Blocked, u64) -> u8) -> Vec<Note> {
         let singles = self.singles.lock().take();
-        let entries = std::mem::take(&mut *self.open.lock()).entries;
+        let entries = self.open.lock().take();
         let single = |entry| (Which::Access, entry);
         let mut entries: Vec<_> = singles
             .into_iter()
@@ -230,8 +241,21 @@ impl Journal {
     }
 
     fn note(&self, mut fold: Fold, count: u64, now: Timestamp, mut what: What) {
-        let Open { entries, counts } = &mut *self.open.lock();
+        let Open { entries, counts, strangers } = &mut *self.open.lock();
         let count_of = counts.entry(fold.journal).or_default();
+        // Who has a key is known, and so few. Strangers are as many, and ask for as many things, as
+        // they like: for hours that would fill the disk.
+        let strangers = what.is_of_a_stranger().then(|| strangers.entry(fold.journal).or_default());
+        if strangers.as_ref().is_some_and(|had| **had >= STRANGERS) && !entries.contains_key(&fold)
+        {
+            (fold.peer, fold.key) = (None, None);
+            what.forget_source();
+            // A path; the names of listeners are few.
+            if fold.target.starts_with('/') {
+                fold.target = String::new();
+                what.call().into_iter().for_each(|call| call.target = String::new());
+            }
+        }
         if *count_of >= MAX_OPEN && !entries.contains_key(&fold) {
             (fold.peer, fold.key) = (None, None);
             what.forget_source();
@@ -244,9 +268,21 @@ impl Journal {
             hash_map::Entry::Occupied(mut known) => known.get_mut().add(count, now, &what),
             hash_map::Entry::Vacant(vacant) => {
                 *count_of += 1;
+                strangers.into_iter().for_each(|had| *had += 1);
                 vacant.insert(Entry { what, count, first: now, last: now });
             }
         }
+    }
+}
+
+impl Open {
+    /// Takes the entries of a second.
+    fn take(&mut self) -> HashMap<Fold, Entry> {
+        self.counts.clear();
+        for had in self.strangers.values_mut() {
+            *had = had.saturating_sub(STRANGERS_A_SECOND);
+        }
+        std::mem::take(&mut self.entries)
     }
 }
 
@@ -279,13 +315,22 @@ impl Entry {
 }
 
 impl What {
+    fn call(&mut self) -> Option<&mut Call> {
+        match self {
+            Self::Access(access, _) => Some(&mut access.call),
+            Self::Blocked(blocked) => Some(&mut blocked.call),
+            Self::Failed(failed) => Some(&mut failed.call),
+            Self::Advisory(_) => None,
+        }
+    }
+
+    /// Whether nobody knows whose it is.
+    fn is_of_a_stranger(&mut self) -> bool {
+        self.call().is_some_and(|call| call.project.is_none())
+    }
+
     fn forget_source(&mut self) {
-        let call = match self {
-            Self::Access(access, _) => &mut access.call,
-            Self::Blocked(blocked) => &mut blocked.call,
-            Self::Failed(failed) => &mut failed.call,
-            Self::Advisory(_) => return,
-        };
+        let Some(call) = self.call() else { return };
         *call = Call {
             target: std::mem::take(&mut call.target),
             method: std::mem::take(&mut call.method),
@@ -296,6 +341,13 @@ impl What {
 
 /// Different notes of a journal that are held apart in a second; past it they are told apart by less.
 const MAX_OPEN: usize = 2048;
+
+/// Entries of strangers that a journal may have at once: a minute of as many as a second may have.
+const STRANGERS: usize = 60 * MAX_OPEN;
+
+/// Entries of strangers that it may have every second. Past both they are told apart by little: for
+/// a day that is a gigabyte or two, where each is as long as it can be.
+const STRANGERS_A_SECOND: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -355,6 +407,30 @@ mod tests {
         let notes = journal.drain(|_, count| u8::try_from(count).unwrap_or(100));
         assert!(notes.len() <= 2 * MAX_OPEN + 1);
         assert_eq!(notes.iter().map(|note| note.count).sum::<u64>(), 200_000);
+    }
+
+    #[test]
+    fn strangers_fill_no_disk_in_a_day() {
+        let journal = Journal::default();
+        let (mut kept, mut count) = (0, 0);
+        for second in 0..600_u32 {
+            for n in 0..500 {
+                let peer = std::net::Ipv4Addr::from(second * 500 + n).to_string();
+                let target = format!("/{second}/{n}");
+                let call = Call { target, ..blocked(&peer).call };
+                journal.blocked(1, Timestamp::default(), Blocked { call, ..blocked(&peer) });
+            }
+            let notes = journal.drain(|_, _| 0);
+            kept += notes.len();
+            count += notes.iter().map(|note| note.count).sum::<u64>();
+        }
+        assert_eq!(count, 300_000);
+        assert!(kept <= STRANGERS + 600 * (STRANGERS_A_SECOND + 1), "{kept}");
+        // One who is known is told of as ever.
+        let call = Call { project: Some("shop".into()), ..blocked("192.0.2.1").call };
+        journal.blocked(1, Timestamp::default(), Blocked { call, ..blocked("192.0.2.1") });
+        let notes = journal.drain(|_, _| 0);
+        assert_eq!(field(&notes[0], "source.ip").as_deref(), Some("192.0.2.1"));
     }
 
     #[test]
