@@ -14,6 +14,7 @@ use super::tcp::Acceptor;
 use crate::event::AuthMethod;
 use crate::frame::{Fluent, FrameErrors, Frames, Framing, JsonValues, Lumberjack, Relp};
 use crate::ingest::{Decoder, Session};
+use crate::parse::http_head;
 
 /// A connection, plain or through TLS.
 pub(super) struct Stream<'a> {
@@ -322,8 +323,16 @@ impl<'a> Stream<'a> {
     }
 
     /// Whether this is a TLS handshake on a port that has none: binary, and no log. Noted, so that
-    /// an operator finds out.
-    fn is_foreign(&self) -> bool {
+    /// an operator finds out; as is HTTP, which is text, and stays that. But a web page could write
+    /// events so on a port that needs no key: what it makes a browser send has to have one.
+    fn is_foreign(&mut self) -> bool {
+        if let Some(by_page) = http_head(&self.buffer) {
+            let what = "expected log lines, but found what looks like HTTP".to_owned();
+            self.acceptor.note(self.session.peer(), "HTTP_ON_PLAIN_PORT", what);
+            if by_page {
+                self.session.of_a_page();
+            }
+        }
         let foreign = self.acceptor.tls.is_none() && self.buffer.starts_with(&[0x16, 0x03]);
         if foreign {
             self.acceptor.note_tls_on_plain_port(self.session.peer(), self.buffer.len());

@@ -27,6 +27,27 @@ pub fn from_web_page<'h>(header: impl Fn(&str) -> Option<&'h [u8]>) -> bool {
     !(is_here && origin.is_none_or(is_own) && site.is_none_or(same_site))
 }
 
+/// What a connection begins with, where that is a call over HTTP/1: whether a
+/// [web page](from_web_page) makes it. A browser writes the head of a call at once.
+pub fn http_head(bytes: &[u8]) -> Option<bool> {
+    let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+    let first = lines.next()?;
+    let is_call = first.ends_with(b" HTTP/1.1") || first.ends_with(b" HTTP/1.0");
+    if !is_call || !first.first()?.is_ascii_uppercase() {
+        return None;
+    }
+    let lines: Vec<_> = lines.take_while(|line| !line.is_empty()).take(MAX_LINES).collect();
+    let header = |name: &str| {
+        lines.iter().find_map(|line| {
+            let (own, value) = line.split_at_checked(line.iter().position(|b| *b == b':')?)?;
+            own.eq_ignore_ascii_case(name.as_bytes())
+                .then(|| value.get(1..))?
+                .map(<[u8]>::trim_ascii)
+        })
+    };
+    Some(from_web_page(header))
+}
+
 /// Whether a `Host` is a name that every machine has for itself, with a port or without.
 pub fn is_loopback(host: &str) -> bool {
     let (name, port) = match host.split_once(']') {
@@ -39,6 +60,9 @@ pub fn is_loopback(host: &str) -> bool {
         name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|ip| ip.is_loopback());
     is_here && port.bytes().all(|byte| byte.is_ascii_digit())
 }
+
+/// Lines of a head that are looked at.
+const MAX_LINES: usize = 100;
 
 #[cfg(test)]
 mod tests {
@@ -54,6 +78,22 @@ mod tests {
             ["127.0.0.1.x", "localhost@evil:1", "localhost:1.evil", "::1]", "[::1].evil", "["];
         for host in others.iter().chain(&odd) {
             assert!(!is_loopback(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn heads_of_calls() {
+        let table = [
+            ("GET /robots.txt HTTP/1.1\r\n\r\n", Some(false)),
+            ("POST / HTTP/1.1\r\nHost: 127.0.0.1:5000\r\norigin:null\r\n\r\n{}\n", Some(true)),
+            ("POST / HTTP/1.1\r\nHost: x\r\n\r\nOrigin: https://evil.example\r\n", Some(false)),
+            ("POST / HTTP/1.0\nHost:127.0.0.1\nOrigin:http://127.0.0.1\n", Some(false)),
+            ("<13>1 - h a - - - GET / HTTP/1.1\r\nOrigin: null\r\n", None),
+            ("GET / HTTP/1", None),
+            ("", None),
+        ];
+        for (text, want) in table {
+            assert_eq!(http_head(text.as_bytes()), want, "{text}");
         }
     }
 

@@ -64,7 +64,7 @@ pub use self::body::{BodyError, BodyFormat, Each};
 pub use self::context::Context;
 pub use self::flat::flatten;
 pub use self::hello::hello;
-pub use self::http_page::{from_web_page, is_loopback};
+pub use self::http_page::{from_web_page, http_head, is_loopback};
 pub use self::http_secret::http_secret;
 pub use self::journal::journal;
 pub use self::line::line;

@@ -97,6 +97,18 @@ fn fr_18_tls_on_a_plain_port_and_text_on_a_tls_port_are_named() {
     stream.read_to_end(&mut answer).unwrap();
     assert!(answer.is_empty());
     daemon.find("message:\"robots.txt\"");
+    let entry = daemon.find_in("failed", "error.code:HTTP_ON_PLAIN_PORT");
+    assert_eq!(entry["endpoint"], "tcp");
+    // But no page of a browser on this machine writes events.
+    for listener in ["tcp", "json"] {
+        let page = "POST / HTTP/1.1\r\nHost: 127.0.0.1:5000\r\nOrigin: https://evil.example\r\n\
+                    Content-Length: 23\r\n\r\n{\"message\":\"of a page\"}\n";
+        daemon.send(listener, page.as_bytes());
+        let entry =
+            daemon.find_in("blocked", &format!("rule:\"key:web_page\" and endpoint:{listener}"));
+        assert_eq!(entry["reason"], "INVALID_API_KEY");
+    }
+    assert!(daemon.query("\"of a page\"").is_empty());
 }
 
 #[test]
