@@ -142,19 +142,19 @@ fn acknowledged_is_stored_however_often_it_is_killed() {
 }
 
 /// Text of up to 255 bytes, in `MessagePack`.
-fn text(text: &str) -> Vec<u8> {
+pub(crate) fn text(text: &str) -> Vec<u8> {
     [&[0xd9, u8::try_from(text.len()).unwrap()][..], text.as_bytes()].concat()
 }
 
 /// A message of packed entries whose sender waits for its acknowledgement.
-fn message(packed: &[u8], chunk: &str) -> Vec<u8> {
+pub(crate) fn message(packed: &[u8], chunk: &str) -> Vec<u8> {
     let len = u32::try_from(packed.len()).unwrap().to_be_bytes();
     let option = [&b"\x81"[..], &text("chunk"), &text(chunk)].concat();
     [&b"\x93"[..], &text("shop"), b"\xc6", &len, packed, &option].concat()
 }
 
 /// The chunk that is acknowledged next; none where the connection ended before.
-fn acknowledged(stream: &mut TcpStream) -> Option<String> {
+pub(crate) fn acknowledged(stream: &mut TcpStream) -> Option<String> {
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let mut head = [0; 6];
     stream.read_exact(&mut head).ok()?;

@@ -16,6 +16,7 @@
 //! | Beats                                            | [`beats`]    |
 //! | an address on the blocklist                      | [`blocked`]  |
 //! | limits of keys, addresses and projects           | [`limits`]   |
+//! | a key over its limit, and others beside it         | [`fairness`] |
 //! | what the daemon notes about itself               | [`journals`] |
 //! | rules, and that nobody learns of them           | [`rules`]    |
 //! | lists, where they come from and whom they cut   | [`lists`]    |
@@ -62,6 +63,7 @@ mod crash;
 mod damage;
 mod disk;
 mod failpoints;
+mod fairness;
 mod flood;
 mod fluent;
 mod gate;

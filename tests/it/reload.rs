@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Daemon, wait_for};
+use crate::support::{Address, Daemon, wait_for};
 
 /// A listener for syslog on a port of its own, with these further lines.
 fn listener(name: &str, transport: &str, more: &str) -> String {
@@ -218,3 +218,53 @@ fn a_reload_in_a_flood_costs_no_line() {
 }
 
 const LINES: usize = 20_000;
+
+#[test]
+fn a_reload_reopens_no_key_forgets_no_block_and_forgives_nothing() {
+    let stranger = Address::add("198.51.100.95");
+    let folder = tempfile::tempdir().unwrap();
+    let config = |limit: u32, hour: u32| {
+        format!(
+            "[gate]\nlimits.key = {{ events_per_second = {limit}, burst = \"1h\" }}\n\
+             limits.address = {{ events_per_second = 100000 }}\n[gate.requests]\n\
+             standard = {{ ingest = {hour}, query = 100 }}\n"
+        )
+    };
+    let listeners = listener("tcp", "tcp", "");
+    // One event a second, an hour's worth at once; ten calls an hour.
+    let mut daemon = Daemon::with_listeners(folder.path(), &config(1, 10), &listeners);
+    let key = |name: &str| daemon.create_key(&json!({"name": name, "scopes": ["write:logs"]}));
+    let ((revoked_id, revoked), (_, good)) = (key("revoked"), key("good"));
+    let limits = json!({"events_per_second": 100_000});
+    let (_, caller) =
+        daemon.create_key(&json!({"name": "caller", "scopes": ["write:logs"], "limits": limits}));
+    assert_eq!(daemon.call("DELETE", &format!("/v1/keys/{revoked_id}"), None, None).0, 200);
+    let block = json!({"net": "198.51.100.95"});
+    assert_eq!(daemon.call("POST", "/v1/blocklist", None, Some(&block)).0, 201);
+    let mut calls = 0;
+    let mut post = |daemon: &Daemon, key: &str| {
+        let log = json!({"logs": [{"message": format!("call {calls}")}]});
+        calls += 1;
+        daemon.call("POST", "/v1/logs/ingest", Some(key), Some(&log)).0
+    };
+    assert!((0..4).all(|_| post(&daemon, &caller) == 202));
+    let lines = format!("<13>1 - h a - - [lt@1 key=\"{good}\"] line\n").repeat(3590);
+    daemon.send("tcp", lines.as_bytes());
+    daemon.settle("tcp", 3590);
+    for (limit, hour) in [(1, 11), (1, 10)] {
+        Daemon::configure(folder.path(), &config(limit, hour), &listeners);
+        let (status, answer) = daemon.reload();
+        assert_eq!((status, &answer["needs_restart"]), (200, &json!([])), "{answer}");
+        assert_eq!(post(&daemon, &revoked), 401);
+        assert_eq!(stranger.talk(daemon.address("tcp"), line(1).as_bytes()), "");
+    }
+    // Of an hour's worth of events there is next to nothing left, and six of the calls.
+    daemon.send("tcp", lines.as_bytes());
+    daemon.settle("tcp", 2 * 3590);
+    let ledger = daemon.metrics().ledger("tcp");
+    assert!(ledger.stored < 3590 + 100, "{ledger:?}");
+    let rest: Vec<_> = (0..8).map(|_| post(&daemon, &caller)).collect();
+    assert_eq!(rest, [202, 202, 202, 202, 202, 202, 429, 429]);
+    daemon.find_in("blocked", "reason:IP_BLOCKLISTED and endpoint:tcp");
+    daemon.find_in("blocked", "reason:API_KEY_REVOKED");
+}

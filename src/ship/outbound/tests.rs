@@ -1,6 +1,7 @@
 //! Calls to servers of this machine, which are allowed or not.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -209,37 +210,46 @@ fn co_15_receivers_that_are_slow_or_endless_are_not_waited_for() {
     });
 }
 
+/// A receiver over TLS on 127.0.0.1 whose certificate, written to `ca`, is of `name`; its URL.
+async fn receiver_of(name: &str, ca: &Path) -> String {
+    let own = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+    std::fs::write(ca, own.cert.pem()).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::Pkcs8(own.signing_key.serialize_der().into());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let server = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(rustls::DEFAULT_VERSIONS)
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![own.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server));
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/", socket.local_addr().unwrap());
+    let _task = tokio::task::spawn_local(async move {
+        loop {
+            let (stream, _) = socket.accept().await.unwrap();
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut bytes = [0; 4096];
+            let _len = stream.read(&mut bytes).await.unwrap_or_default();
+            stream.write_all(OK).await.ok();
+        }
+    });
+    url
+}
+
 #[test]
-fn co_15_a_certificate_of_nobody_is_refused() {
+fn co_15_a_certificate_of_nobody_or_of_another_is_refused() {
     run(async {
-        let own = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let ca = folder.path().join("ca.pem");
-        std::fs::write(&ca, own.cert.pem()).unwrap();
-        let key = rustls::pki_types::PrivateKeyDer::Pkcs8(own.signing_key.serialize_der().into());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let server = rustls::ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(rustls::DEFAULT_VERSIONS)
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![own.cert.der().clone()], key)
-            .unwrap();
-        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server));
-        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("https://{}/", socket.local_addr().unwrap());
-        let _task = tokio::task::spawn_local(async move {
-            loop {
-                let (stream, _) = socket.accept().await.unwrap();
-                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
-                let mut bytes = [0; 4096];
-                let _len = stream.read(&mut bytes).await.unwrap_or_default();
-                stream.write_all(OK).await.ok();
-            }
-        });
+        let url = receiver_of("127.0.0.1", &ca).await;
         let refused = Outbound::new(&open()).unwrap().fetch(&url, None, 99).await;
         assert!(matches!(refused, Err(OutboundError::Certificate(_))), "{refused:?}");
-        let trusting = Config { ca: Some(ca), ..open() };
+        let trusting = Config { ca: Some(ca.clone()), ..open() };
         let fetched = Outbound::new(&trusting).unwrap().fetch(&url, None, 99).await;
         assert!(matches!(fetched, Ok(Fetched::New { .. })), "{fetched:?}");
+        let url = receiver_of("receiver.example", &ca).await;
+        let refused = Outbound::new(&trusting).unwrap().fetch(&url, None, 99).await;
+        assert!(matches!(refused, Err(OutboundError::Certificate(_))), "{refused:?}");
     });
 }
