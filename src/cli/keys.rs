@@ -162,8 +162,8 @@ fn show(args: &KeysArgs, done: &Value, output: &mut impl Write) -> Result<(), Fa
         }
         KeysAction::Usage { .. } => {
             let hours = done.get("hours").and_then(Value::as_array);
-            let rows: Vec<_> =
-                hours.into_iter().flatten().filter_map(Value::as_object).cloned().collect();
+            let hours = hours.into_iter().flatten().filter_map(Value::as_object).cloned();
+            let rows: Vec<_> = hours.map(with_reasons).collect();
             writeln!(output, "{}", table(&HOURS, &rows))?;
         }
         KeysAction::Revoke { .. } => {
@@ -184,6 +184,15 @@ fn with_state(mut key: Map<String, Value>) -> Map<String, Value> {
     };
     key.insert("state".to_owned(), state.into());
     key
+}
+
+/// An hour with what was refused in words: reasons and how often each.
+fn with_reasons(mut hour: Map<String, Value>) -> Map<String, Value> {
+    let refused = hour.get("refused").and_then(Value::as_object);
+    let each = refused.into_iter().flatten().map(|(reason, count)| format!("{reason} {count}"));
+    let refused = each.collect::<Vec<_>>().join(", ");
+    hour.insert("refused".to_owned(), refused.into());
+    hour
 }
 
 const HOURS: [(&str, &str); 5] = [

@@ -186,7 +186,7 @@ def wrong_with(index, line, hash_, kept, previous):
     try:
         entry = json.loads(line)
         found, before = int(entry["index"]), entry["previous"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return f"entry {index} was changed: it is no entry any more"
     if found > index and kept != hash_:
         return f"entry {index} was dropped or moved: entry {found} is in its place"
@@ -210,7 +210,7 @@ def verify(files, trusted, anchor):
         origin, first, end = head["origin"], head["from"], head["to"]
         log = Log(first, [bytes.fromhex(peak) for peak in head["start"]])
         previous = bytes.fromhex(head["previous"])
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise Fault(f"bundle.json was changed: {error!r}") from None
     keys = trusted or [read_key(key) for key in files.get("keys", b"").decode().splitlines()]
     keys = [key for key in keys if key]
@@ -274,7 +274,10 @@ def check_anchor(old, first, begin, log, files):
     proof = files.get(f"consistency/{size}.json")
     if proof is None:
         raise Fault("the anchor is older than the bundle, which was made without it")
-    proof = [bytes.fromhex(hash_) for hash_ in json.loads(proof)]
+    try:
+        proof = [bytes.fromhex(hash_) for hash_ in json.loads(proof)]
+    except (ValueError, TypeError, RecursionError):
+        raise other from None
     if not is_consistent(size, root, log.size, log.root(), proof):
         raise other
 
