@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
 
 use serde_json::json;
 
@@ -103,7 +102,11 @@ fn a_daemon_that_is_killed_loses_nothing_and_rsyslog_sends_again() {
         (0..messages).for_each(|n| log(&inside, &format!("numbered {n} of all")));
     });
     for _ in 0..3 {
-        thread::sleep(Duration::from_millis(300));
+        // In the middle of its work, however fast that is; or behind all of it.
+        wait_for("some of them", || {
+            let some = daemon.metrics().ledger("relp").stored >= 1500;
+            (some || stored(&daemon).len() == messages).then_some(())
+        });
         daemon.kill();
         daemon = begin();
     }
