@@ -6,7 +6,7 @@
 //!  stop:  doors end ─▶ connections finish ─▶ journals flushed ─▶ writer syncs ─▶ sealer seals
 //! ```
 //!
-//! What runs until the stop is held by [`vital`]: should it end in a panic, so does the daemon.
+//! What runs until the stop is held by `vital`: should it end in a panic, so does the daemon.
 //!
 //! Only doors look at the order to stop. What is behind them ends because its input has ended, so
 //! that no stage can stop before the one that feeds it.
