@@ -27,6 +27,7 @@ mod clients;
 mod config;
 mod der;
 mod drops;
+mod flushed;
 pub mod http;
 mod identity;
 mod inherit;

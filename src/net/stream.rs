@@ -10,6 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::answering::{Answering, Mute};
 use super::config::{Codec, ListenerConfig, OnRefused, Protocol};
+use super::flushed::Flushed;
 use super::tcp::Acceptor;
 use crate::event::AuthMethod;
 use crate::frame::{Fluent, FrameErrors, Frames, Framing, JsonValues, Lumberjack, Relp};
@@ -85,7 +86,7 @@ impl<'a> Stream<'a> {
 
     /// Reads until the peer ends, the connection breaks, idles too long, or the stop; what is to be
     /// answered by then is answered.
-    pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(mut self, mut socket: S) {
+    pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(mut self, socket: S) {
         if self.decoder.is_dialogue() {
             let (mut reader, writer) = split(socket);
             let mut answering = Answering::new(Some(writer));
@@ -93,7 +94,7 @@ impl<'a> Stream<'a> {
             self.end(end, &mut answering).await;
         } else {
             let mut unanswered = Answering::<WriteHalf<S>>::new(None);
-            self.read_all(&mut socket, &mut unanswered).await;
+            self.read_all(&mut Flushed(socket), &mut unanswered).await;
         }
         self.acceptor.ingest.note_end(&mut self.session);
     }
