@@ -128,6 +128,11 @@ impl Slot {
         }
     }
 
+    /// Says nothing of the connection any longer.
+    pub fn void(&self) {
+        self.set(0, 0);
+    }
+
     fn set(&self, connection: u64, answered: u64) {
         if let Some(place) = self.shared.slots.get(self.number) {
             place.connection.store(connection, Ordering::Relaxed);
@@ -138,7 +143,7 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.set(0, 0);
+        self.void();
         self.shared.free.lock().push(self.number);
     }
 }

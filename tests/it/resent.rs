@@ -106,7 +106,7 @@ fn frames_whose_session_broke_before_the_answer_are_there_once() {
 #[test]
 fn rp_05_killed_between_sync_and_answer_what_is_sent_again_is_there_once() {
     let folder = tempfile::tempdir().unwrap();
-    let text = |n: u32| format!("resent relp {n}");
+    let line = |n: u32| format!("<13>1 2026-06-15T11:59:58.123Z h a - - - resent relp {n}");
     // Frames that nobody has answered, sent again in each session first of all.
     let mut unanswered = Vec::new();
     let mut next = 0;
@@ -115,7 +115,7 @@ fn rp_05_killed_between_sync_and_answer_what_is_sent_again_is_there_once() {
         let mut session = Session::open(&daemon);
         let mut first = session.last + 1;
         for n in std::mem::take(&mut unanswered).into_iter().chain(next..next + 40) {
-            session.message(&text(n));
+            session.frame("syslog", &line(n));
             unanswered.push(n);
         }
         next += 40;
@@ -128,11 +128,7 @@ fn rp_05_killed_between_sync_and_answer_what_is_sent_again_is_there_once() {
             }
             for _ in 0..8 {
                 let n = next;
-                let frame = crate::relp::session::frame(
-                    session.last + 1,
-                    "syslog",
-                    &format!("<13>1 - h a - - - {}", text(n)),
-                );
+                let frame = crate::relp::session::frame(session.last + 1, "syslog", &line(n));
                 if std::io::Write::write_all(session.socket(), frame.as_bytes()).is_err() {
                     break 'session;
                 }

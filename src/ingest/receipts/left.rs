@@ -1,6 +1,7 @@
 //! What broken connections left: messages that are stored, whose senders may send them again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
@@ -34,8 +35,8 @@ pub(super) struct Waiting {
     pub(super) messages: Vec<u64>,
     /// How many of them may be known to be stored: their answers were written.
     pub(super) answered: usize,
-    /// Where that is written down.
-    pub(super) slot: Option<Slot>,
+    /// Where that is written down, and the same of connections whose messages came again on it.
+    pub(super) slots: Vec<Arc<Slot>>,
     /// What tells when those are durable that are not.
     pub(super) tickets: Vec<Ticket>,
     /// Connections before it whose messages are among its own.
@@ -63,7 +64,7 @@ impl Waiting {
             at: Timestamp::from_micros(at),
             first,
             answered: usize::try_from(answered).unwrap_or(usize::MAX).min(messages.len()),
-            slot,
+            slots: slot.into_iter().map(Arc::new).collect(),
             messages,
             tickets: Vec::new(),
             before: Vec::new(),
@@ -73,6 +74,13 @@ impl Waiting {
 
     fn ids(&self) -> impl Iterator<Item = u64> {
         self.before.iter().copied().chain([self.connection])
+    }
+
+    /// Whether its sender, who goes on with `is_next` where another list ended, cannot but begin with
+    /// the message at this place: it is the first that was not answered.
+    fn must_begin_at(&self, place: usize, is_next: bool) -> bool {
+        let before = self.messages.get(self.answered..place);
+        before.is_some_and(|before| before.iter().all(|other| is_next && *other == HOLE))
     }
 
     fn holes(&self) -> usize {
@@ -109,7 +117,8 @@ impl Lefts {
         for waiting in of.filter(|waiting| waiting.connection == connection) {
             let answered = usize::try_from(messages.saturating_sub(waiting.first));
             waiting.answered = answered.unwrap_or(usize::MAX).min(waiting.messages.len());
-            waiting.slot.iter().for_each(|slot| slot.note(messages));
+            // It was said of copies as well, and of what they are copies of.
+            waiting.slots.drain(..).for_each(|slot| slot.void());
         }
     }
 
@@ -137,16 +146,19 @@ impl Lefts {
             return None;
         };
         let waiting = of.get_mut(index)?;
-        let is_copy = has_time || search.is_sure || place >= waiting.answered;
+        let is_copy = has_time || search.is_sure || waiting.must_begin_at(place, search.is_next);
         if is_copy && let Some(message) = waiting.messages.get_mut(place) {
             *message = HOLE;
         }
-        search.is_sure = is_copy;
+        if is_copy {
+            search.touch(waiting.connection, &waiting.slots);
+        }
+        (search.is_sure, search.is_next) = (is_copy, false);
         search.at = Some((waiting.connection, place + 1));
         let pending = || waiting.tickets.iter().filter(|ticket| !ticket.is_durable()).cloned();
         let again = is_copy.then(|| Again { tickets: pending().collect() });
         if place + 1 == waiting.messages.len() {
-            (search.at, search.is_sure) = (None, false);
+            (search.at, search.is_sure, search.is_next) = (None, false, is_copy);
             search.done.extend(waiting.ids());
             if waiting.messages.iter().all(|message| *message == HOLE) {
                 self.drop_where(source, &mut Vec::new(), |place, _| place == index);

@@ -21,13 +21,15 @@
 //! * *One copy at most*: what is left can be taken for a copy's once.
 //! * *A live connection has no copies*: only what a broken one left is compared, and only from the
 //!   start of a connection, as long as it goes on in order.
-//! * *Who repeats itself is believed*: what was answered, so that its sender may have heard it, and
-//!   bears no time of its own, is taken for a copy only in the middle of others.
+//! * *Who repeats itself is believed*: what bears no time of its own is taken for a copy only behind
+//!   others, or where it is the very first message that was not answered.
 //! * *What is forgotten comes twice*, and is never lost: all that is kept is bounded.
 
 mod left;
 mod own;
 mod search;
+#[cfg(test)]
+mod tests;
 
 use std::collections::hash_map::Entry;
 use std::net::IpAddr;

@@ -35,7 +35,9 @@ pub(in crate::ingest) struct Own {
     /// Answers that were written, oldest first: their sender may not have read them.
     marks: VecDeque<Mark>,
     /// Where that is written down.
-    slot: Option<Slot>,
+    slot: Option<Arc<Slot>>,
+    /// The numbers of messages that are not in a batch because they are copies.
+    copies: VecDeque<u64>,
     /// What tells when its messages are durable, of those that may not be.
     tickets: Vec<Ticket>,
     search: Search,
@@ -68,7 +70,8 @@ impl Own {
     pub(super) fn new(connection: u64, source: u64, slot: Option<Slot>) -> Self {
         Self {
             connection,
-            slot,
+            slot: slot.map(Arc::new),
+            copies: VecDeque::new(),
             next: 0,
             messages: VecDeque::new(),
             counted: 0,
@@ -114,7 +117,10 @@ impl Own {
 
     /// Ends a message.
     pub(in crate::ingest) fn end_message(&mut self) {
-        let Message { id, events, stored, .. } = std::mem::take(&mut self.message);
+        let Message { id, events, stored, again } = std::mem::take(&mut self.message);
+        if again.is_some() {
+            self.copies.push_back(self.next);
+        }
         self.messages.push_back(if events > 0 && events == stored { id } else { HOLE });
         self.next += 1;
     }
@@ -198,6 +204,7 @@ impl Own {
         self.answered_at = at;
         self.is_waiting.store(!self.is_answered(), Ordering::Relaxed);
         self.slot.iter().for_each(|slot| slot.note(messages));
+        self.search.answered();
         let mark = Mark { answered: messages, next: self.next, at };
         self.marks.truncate(MAX_MARKS - 1); // the last is known no sooner than this one
         self.marks.push_back(mark);
@@ -214,6 +221,12 @@ impl Own {
     pub(super) fn unheard(&mut self) {
         self.unanswered = self.unanswered_before;
         self.slot.iter().for_each(|slot| slot.note(self.unanswered));
+    }
+
+    /// The connections that it touched, since it was answered.
+    #[cfg(test)]
+    pub(super) fn touched(&self) -> impl Iterator<Item = u64> {
+        self.search.touched.iter().map(|(connection, _)| *connection)
     }
 
     /// Tells others whether its sender waits for answers.
@@ -263,7 +276,18 @@ impl Own {
         let skipped = usize::try_from(first - acknowledged).unwrap_or(usize::MAX);
         let (connection, source) = (self.connection, self.search.source);
         let receipt = Receipt { connection, source, at, first, acknowledged };
-        rows.receive(receipt, self.messages.range(skipped.min(self.messages.len())..).copied());
+        let (copies, mut number) = (&mut self.copies, first);
+        let messages = self.messages.range(skipped.min(self.messages.len())..).map(|message| {
+            while copies.front().is_some_and(|copy| *copy < number) {
+                copies.pop_front();
+            }
+            let is_copy = copies.front() == Some(&number);
+            number += 1;
+            // What it is a copy of is written already, and has one copy at most.
+            if is_copy { HOLE } else { *message }
+        });
+        rows.receive(receipt, messages);
+        self.copies.clear();
         self.unwritten = self.next;
     }
 
@@ -271,12 +295,13 @@ impl Own {
     pub(super) fn leave(mut self: Box<Self>, at: Timestamp) -> Option<Waiting> {
         self.tickets.retain(|ticket| !ticket.is_durable());
         let unanswered = usize::try_from(self.next - self.unanswered).unwrap_or(usize::MAX);
+        let touched = self.search.touched.into_iter();
         let waiting = Waiting {
             connection: self.connection,
             source: self.search.source,
             at,
             first: self.next - self.messages.len() as u64,
-            slot: self.slot,
+            slots: self.slot.into_iter().chain(touched.flat_map(|(_, slots)| slots)).collect(),
             answered: self.messages.len().saturating_sub(unanswered),
             messages: self.messages.into(),
             tickets: self.tickets,
