@@ -15,7 +15,7 @@
 //!  4 verbs    batch   query                    events → staged batches → segments;  KQL → rows
 //!  3 state    gate  store  journal  audit  senders   know nothing of each other
 //!  2 disk     db                               RocksDB at arm's length
-//!  1 pure     frame   parse   kql              bytes ↔ values; no I/O, no clock, no lock
+//!  1 pure     frame   parse   kql   advice     bytes ↔ values; no I/O, no clock, no lock
 //!  0 words    event   time   metrics   ids
 //! ```
 //!
@@ -86,6 +86,7 @@
 //! One ceiling of memory over all connections, people and their console, alerts.
 
 pub mod admin;
+pub mod advice;
 pub mod api;
 pub mod app;
 pub mod audit;

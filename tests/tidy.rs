@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["time", "metrics", "ids", "failpoint"],
     &["event"],
-    &["frame", "parse", "kql"],
+    &["frame", "parse", "kql", "advice"],
     &["db"],
     &["gate", "store", "journal", "audit", "senders", "people"],
     &["batch", "query"],

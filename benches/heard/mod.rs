@@ -24,7 +24,7 @@ fn senders(bencher: Bencher<'_, '_>, hosts: u64) {
         parse::syslog(line, &CONTEXT, &mut event);
         let name = usize::try_from(random.below(hosts)).ok().and_then(|at| names.get(at));
         event.text(Known::HostName, name.map_or("", |name| name));
-        event
+        (event, line)
     };
     let events: Vec<_> = lines.iter().map(String::as_bytes).map(parsed).collect();
     let folder = tempfile::tempdir().expect("a folder");
@@ -32,11 +32,23 @@ fn senders(bencher: Bencher<'_, '_>, hosts: u64) {
     let senders = Senders::open(Arc::new(db), Config::default(), 1).expect("nobody is known");
     let (project, listener) = ("default".into(), "syslog-tcp".into());
     let protocol = "syslog/tcp";
-    let place = Place { project: &project, key: None, listener: &listener, protocol, peer: None };
+    let place = Place {
+        project: &project,
+        key: None,
+        listener: &listener,
+        protocol,
+        peer: None,
+        auth: None,
+        framing: None,
+        is_misframed: false,
+        is_mixed: false,
+    };
     bencher.counter(ItemsCount::new(LINES)).bench(|| {
         for read in events.chunks(READ) {
             let mut hearing = senders.listen().unwrap_or_default();
-            read.iter().for_each(|event| hearing.note(event));
+            for (event, line) in read {
+                hearing.note(event, line, CONTEXT.received_at, false);
+            }
             senders.hear(&place, &mut hearing, CONTEXT.received_at, Duration::ZERO);
             senders.done(Some(hearing));
         }

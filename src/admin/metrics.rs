@@ -46,6 +46,14 @@ fn of_senders(admin: &Admin) {
     gauges.senders_overdue.set(number(counts.overdue));
     let untold = &gauges.senders_untold;
     untold.inc_by(counts.untold.saturating_sub(untold.get()));
+    for (listener, found) in &counts.missing {
+        for (counter, count) in
+            [(&gauges.sequence_gaps, found.gaps), (&gauges.sequence_missing, found.missing)]
+        {
+            let counter = counter.with_label_values(&[&**listener]);
+            counter.inc_by(count.saturating_sub(counter.get()));
+        }
+    }
     gauges.key_senders_overdue.reset();
     gauges.key_last_seen.reset();
     for (key, _) in admin.ingest.ledger().keys() {

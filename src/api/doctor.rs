@@ -1,4 +1,5 @@
-//! `GET /v1/doctor`: why an address or a key is turned away, and until when.
+//! `GET /v1/doctor`: why an address or a key is turned away, and until when; what its senders
+//! speak, what is odd about them, and the configuration that mends it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,9 +12,12 @@ use serde_json::{Map, Value, json};
 use super::Api;
 use super::caller::Caller;
 use super::input::Params;
+use super::prescription;
 use super::problem::Problem;
 use super::query::run;
 use super::request::Ask;
+use super::senders;
+use crate::advice::Shipper;
 use crate::gate::{Key, ListKind, Scope};
 use crate::ingest::{now, steady};
 use crate::journal::Which;
@@ -26,6 +30,13 @@ pub(super) struct Patient {
     address: Option<String>,
     /// The public id of a key, or the key as it is shown, masked.
     key: Option<String>,
+    /// The name of a host.
+    host: Option<String>,
+    /// The program that sends, by its name; where it is not told, the one that it seems to be, or
+    /// else all.
+    shipper: Option<String>,
+    /// Where that is to send to: a host, or a host and a port.
+    target: Option<String>,
     /// The name of a client software.
     user_agent: Option<String>,
     /// Since when refusals are looked for. Default: a day ago.
@@ -40,7 +51,8 @@ pub(super) async fn explain(
 ) -> Result<Json<Value>, Problem> {
     let allowed = api.allow(&caller, Scope::AdminProjects)?;
     allowed.of_the_daemon()?;
-    let Patient { address, key, user_agent, from } = patient;
+    let advised = advised(&api, &allowed, &patient)?;
+    let Patient { address, key, user_agent, from, host, .. } = patient;
     let address = address.map(|text| {
         let wrong = || {
             let what = "expected an address, but found something else";
@@ -49,8 +61,8 @@ pub(super) async fn explain(
         text.parse::<IpAddr>().map_err(|_| wrong())
     });
     let (address, found) = (address.transpose()?, key.as_deref().map(|key| find(&api, key)));
-    if address.is_none() && key.is_none() && user_agent.is_none() {
-        let what = "expected an address, a key or a user agent, but found none";
+    if address.is_none() && key.is_none() && user_agent.is_none() && host.is_none() {
+        let what = "expected an address, a key, a host or a user agent, but found none";
         return Err(Problem::invalid("invalid_parameter", what).at("address"));
     }
     let mut answer = Map::new();
@@ -72,7 +84,48 @@ pub(super) async fn explain(
     answer.insert("refused".to_owned(), (!refusals.is_empty()).into());
     answer.insert("by".to_owned(), refusals.into());
     answer.insert("recent".to_owned(), recent.into());
+    answer.extend(advised);
     Ok(Json(Value::Object(answer)))
+}
+
+/// The senders of whom it is asked, and how they are to be configured.
+fn advised(
+    api: &Api,
+    allowed: &super::caller::Allowed,
+    patient: &Patient,
+) -> Result<Map<String, Value>, Problem> {
+    let Patient { address, key, host, shipper, target, .. } = patient;
+    let address = address.as_deref().and_then(|text| text.parse::<IpAddr>().ok());
+    let address = address.map(|address| address.to_canonical().to_string());
+    let key = key.as_deref().map(|text| find(api, text).map(|key| key.id().to_owned()));
+    let mut senders = senders::of(api, allowed, |shown| {
+        let of = |wanted: &Option<String>, found: Option<&str>| {
+            wanted.as_deref().is_none_or(|wanted| found == Some(wanted))
+        };
+        let is_asked = address.is_some() || key.is_some() || host.is_some();
+        is_asked
+            && of(&address, shown.address.as_deref())
+            && of(host, Some(&shown.host))
+            && key.as_ref().is_none_or(|key| key.as_deref() == shown.key.as_deref())
+    });
+    senders.truncate(MAX_SENDERS);
+    let shippers = match shipper.as_deref() {
+        Some(name) => vec![Shipper::named(name).ok_or_else(|| {
+            let known = Shipper::ALL.map(Shipper::as_str).join(", ");
+            let what = format!("expected one of {known}, but found {name:?}");
+            Problem::invalid("invalid_parameter", what).at("shipper")
+        })?],
+        None => match senders.iter().find_map(prescription::seems) {
+            Some(shipper) => vec![shipper],
+            None => Shipper::ALL.to_vec(),
+        },
+    };
+    let prescription = prescription::of(&senders, &shippers, target.as_deref())
+        .map_err(|what| Problem::invalid("invalid_parameter", what).at("target"))?;
+    let mut advised = Map::new();
+    advised.insert("senders".to_owned(), json!(senders));
+    advised.extend(prescription);
+    Ok(advised)
 }
 
 /// The key of that id, or that is shown like this.
@@ -152,6 +205,9 @@ async fn recent(
     });
     Ok(page.await?.logs)
 }
+
+/// Senders that are shown.
+const MAX_SENDERS: usize = 100;
 
 /// Entries of the journal that are shown.
 const MAX_RECENT: usize = 20;

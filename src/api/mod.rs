@@ -45,6 +45,7 @@ mod openapi;
 mod parse;
 mod patterns;
 mod pipe;
+mod prescription;
 mod problem;
 mod projects;
 mod quarantine;

@@ -325,7 +325,10 @@ const SAYS: &[(&str, &str)] = &[
     ("POST /v1/rules/dry-run", "What a rule would have found."),
     ("GET /v1/rules/{id}", "Shows a rule."),
     ("DELETE /v1/rules/{id}", "Removes a rule."),
-    ("GET /v1/doctor", "Says why an address or a key is turned away."),
+    (
+        "GET /v1/doctor",
+        "Says why someone is turned away, what is odd of what they send, and what mends it.",
+    ),
     ("GET /v1/senders", "Lists who sends: when they were heard last, and who is overdue."),
     ("DELETE /v1/senders/{id}", "Forgets a sender, which is then waited for no longer."),
     ("GET /v1/webhooks", "Lists webhooks."),

@@ -55,7 +55,7 @@ pub(super) enum Command {
     Rules(RulesArgs),
     /// List who sends, when they were heard last, and who is overdue
     Senders(super::senders::SendersArgs),
-    /// Say why an address or a key is turned away, and until when
+    /// Say why someone is turned away, what is odd of what they send, and what mends it
     Doctor(DoctorArgs),
     /// Make, list, try out and remove receivers that are told of events
     Webhooks(WebhooksArgs),

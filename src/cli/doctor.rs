@@ -1,4 +1,4 @@
-//! `logtrace doctor`: why someone is turned away.
+//! `logtrace doctor`: why someone is turned away, what is odd of what they send, and what mends it.
 
 use std::io::{self, Write};
 
@@ -8,15 +8,25 @@ use super::client::Client;
 use super::failure::Failure;
 use super::rule_args::DoctorArgs;
 use super::table::{cell, table};
+use super::visible::{visible, visible_lines};
 
-/// Explains why an address or a key is turned away.
+/// Explains.
 pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
-    let DoctorArgs { address, key_id, user_agent, from, json, server } = args;
-    if address.is_none() && key_id.is_none() && user_agent.is_none() {
-        let text = "expected --address, --key-id or --user-agent, but found none";
+    let DoctorArgs { address, key_id, host, shipper, target, user_agent, from, json, server } =
+        args;
+    if address.is_none() && key_id.is_none() && host.is_none() && user_agent.is_none() {
+        let text = "expected --address, --key-id, --host or --user-agent, but found none";
         return Err(Failure::Usage(text.to_owned()));
     }
-    let asked = [("address", address), ("key", key_id), ("user_agent", user_agent), ("from", from)];
+    let asked = [
+        ("address", address),
+        ("key", key_id),
+        ("host", host),
+        ("shipper", shipper),
+        ("target", target),
+        ("user_agent", user_agent),
+        ("from", from),
+    ];
     let asked = asked.into_iter().filter_map(|(name, text)| Some((name, text.as_deref()?)));
     let asked: Vec<_> = asked.collect();
     let found = Client::new(server).get_with("/v1/doctor", &asked)?;
@@ -62,8 +72,58 @@ fn show(found: &Value, output: &mut impl Write) -> Result<(), Failure> {
     if !recent.is_empty() {
         writeln!(output, "\nrefused lately:\n{}", table(&RECENT, &recent))?;
     }
+    show_senders(found, &rows(found.get("senders")), output)
+}
+
+/// Shows what someone sends, what is odd about it, and what mends that.
+fn show_senders(
+    found: &Value,
+    senders: &[Map<String, Value>],
+    output: &mut impl Write,
+) -> Result<(), Failure> {
+    if senders.is_empty() {
+        return Ok(writeln!(output, "\nnothing was heard of it")?);
+    }
+    writeln!(output, "\nit sends:\n{}", table(&SENDERS, senders))?;
+    let odd: Vec<_> = senders
+        .iter()
+        .flat_map(|sender| {
+            let odd = sender.get("odd").and_then(Value::as_array).into_iter().flatten();
+            odd.filter_map(Value::as_object).map(|odd| {
+                let mut row = odd.clone();
+                row.insert("host".to_owned(), sender.get("host").cloned().unwrap_or_default());
+                row
+            })
+        })
+        .collect();
+    if odd.is_empty() {
+        return Ok(writeln!(output, "\nnothing is odd about it")?);
+    }
+    writeln!(output, "\nodd about it:\n{}", table(&ODD, &odd))?;
+    for (kind, mend) in found.get("mends").and_then(Value::as_object).into_iter().flatten() {
+        writeln!(output, "\n{}: {}", visible(kind), cell(mend))?;
+    }
+    let configuration = found.get("configuration").and_then(Value::as_object);
+    for (shipper, text) in configuration.into_iter().flatten() {
+        let text = text.as_str().unwrap_or_default();
+        writeln!(output, "\n--- {}\n{}", visible(shipper), visible_lines(text))?;
+    }
     Ok(())
 }
+
+const SENDERS: [(&str, &str); 9] = [
+    ("host", "host"),
+    ("at", "listener"),
+    ("by", "protocol"),
+    ("form", "form"),
+    ("framing", "framing"),
+    ("known by", "auth"),
+    ("events", "events"),
+    ("state", "state"),
+    ("last seen", "last_seen"),
+];
+
+const ODD: [(&str, &str); 3] = [("host", "host"), ("what", "kind"), ("seen", "evidence")];
 
 const BY: [(&str, &str); 2] = [("reason", "reason"), ("rule", "rule")];
 

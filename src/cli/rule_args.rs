@@ -96,6 +96,16 @@ pub(super) struct DoctorArgs {
     /// The id of its key, or the key as it is shown
     #[arg(long)]
     pub(super) key_id: Option<String>,
+    /// The name of its host, as its messages have it
+    #[arg(long)]
+    pub(super) host: Option<String>,
+    /// The program that sends: rsyslog, syslog-ng, filebeat, logstash or fluent-bit. Default: what
+    /// it seems to be, or all
+    #[arg(long)]
+    pub(super) shipper: Option<String>,
+    /// Where it is to send to, such as logs.example:6514, for its configuration
+    #[arg(long)]
+    pub(super) target: Option<String>,
     /// The name of its client software
     #[arg(long)]
     pub(super) user_agent: Option<String>,

@@ -26,6 +26,17 @@ pub struct Frames {
     errors: FrameErrors,
 }
 
+/// How a message is told from the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delimited {
+    /// By its count of octets.
+    Counted,
+    /// By a line feed.
+    Lines,
+    /// By a NUL.
+    Nul,
+}
+
 /// Where the front of the buffer lies. This alone decides the next step: within a message no byte
 /// of it can be taken for the start of another.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +95,16 @@ impl Frames {
     /// What went wrong since [`new`](Self::new).
     pub fn errors(&self) -> FrameErrors {
         self.errors
+    }
+
+    /// How the last message was told from the next, as far as that is known.
+    pub fn told_apart(&self) -> Option<Delimited> {
+        match (self.hint, self.delimiter) {
+            (Hint::Counted, _) => Some(Delimited::Counted),
+            (Hint::None, Delimiter::Lf) => Some(Delimited::Lines),
+            (Hint::None, Delimiter::Nul) => Some(Delimited::Nul),
+            (Hint::None, Delimiter::Unknown) => None,
+        }
     }
 
     /// The memory that the decoder holds beside the caller's buffer, in bytes: none, but while a

@@ -1,6 +1,6 @@
 //! How a stream is cut into messages, whatever the protocol.
 
-use crate::frame::{Dialogue, FrameErrors, Frames, JsonValues, ProtocolError, Step};
+use crate::frame::{Delimited, Dialogue, FrameErrors, Frames, JsonValues, ProtocolError, Step};
 
 /// How a stream is cut into messages.
 #[derive(Debug)]
@@ -37,6 +37,14 @@ impl Decoder {
             Self::Frames(frames) => frames.errors(),
             Self::Json(values) => values.errors(),
             Self::Dialogue(dialogue) => dialogue.errors(),
+        }
+    }
+
+    /// How its last message was told from the next, of syslog.
+    pub(super) fn told_apart(&self) -> Option<Delimited> {
+        match self {
+            Self::Frames(frames) => frames.told_apart(),
+            _ => None,
         }
     }
 

@@ -240,7 +240,8 @@ impl<'a> Intake<'a> {
             None => None,
         };
         if let Some(hearing) = &mut self.hearing {
-            hearing.note(event); // whether there is room for it or not: it is not quiet
+            // Whether there is room for it or not, its sender is not quiet.
+            hearing.note(event, source.raw, self.at, source.original_len.is_some());
         }
         if !self.admit(event, source) {
             identity.into_iter().for_each(|identity| self.ingest.identities.give_up(identity));

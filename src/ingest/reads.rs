@@ -115,6 +115,7 @@ impl Ingest {
                     }
                 }
             }
+            session.framed.look(decoder);
             let (wait, accepted) = intake.finish(session);
             let is_of_sender = |(refusal, _): &(Refusal, u64)| is_of_sender(refusal.reason);
             let refused = intake.refused.iter().any(is_of_sender);

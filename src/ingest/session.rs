@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use super::heard::Framed;
 use super::listener::Listener;
 use super::local::{Local, Process};
 use super::receipts::Own;
@@ -54,6 +55,8 @@ pub struct Session {
     pub(super) left: Option<(u64, u64)>,
     /// What it has brought.
     pub(super) usage: Usage,
+    /// How its messages are told apart.
+    pub(super) framed: Framed,
     /// Whether a first line may still name the key of all that follows.
     pub(super) may_greet: bool,
     /// An empty event, kept for its memory.
@@ -89,6 +92,7 @@ impl Session {
             own: None,
             left: None,
             usage: Usage::default(),
+            framed: Framed::default(),
             may_greet,
             spare: Event::default(),
         }

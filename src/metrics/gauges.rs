@@ -82,6 +82,10 @@ pub struct Gauges {
     pub key_senders_overdue: IntGaugeVec,
     /// When a key was heard last, in seconds since the epoch, by key.
     pub key_last_seen: IntGaugeVec,
+    /// Places at which numbers of messages are missing, by listener.
+    pub sequence_gaps: IntCounterVec,
+    /// Numbers of messages that are missing, by listener.
+    pub sequence_missing: IntCounterVec,
     /// Those whom automatic rules found, by rule and by what became of them: `block`, `would`.
     pub automatic: IntCounterVec,
     /// What leaves the daemon.
@@ -150,6 +154,8 @@ impl Gauges {
             senders_untold: to.add(IntCounter::with_opts(opts("senders_untold_total", UNTOLD)))?,
             key_senders_overdue: to.gauges_by("key_senders_overdue", OVERDUE, &["key"])?,
             key_last_seen: to.gauges_by("key_last_seen_timestamp_seconds", SEEN, &["key"])?,
+            sequence_gaps: to.counters("sequence_gaps_total", GAPS, &["listener"])?,
+            sequence_missing: to.counters("sequence_missing_total", MISSED, &["listener"])?,
             ship: Shipping::register(&to)?,
             log_lost: to.add(IntCounter::with_opts(opts("log_lines_lost_total", LOG_LOST)))?,
             panics: to.add(IntCounter::with_opts(opts("panics_total", PANICS)))?,
@@ -220,4 +226,6 @@ const LOADED: &str = "When what counts was read.";
 const OVERDUE: &str = "Senders that are quiet for longer than they usually are.";
 const UNTOLD: &str = "Events whose senders there was no room to know (senders.max).";
 const SEEN: &str = "When events with this key came last.";
+const GAPS: &str = "Places at which numbers of messages are missing (sequenceId, Cisco).";
+const MISSED: &str = "Numbers of messages that are missing (sequenceId, Cisco).";
 const AUTOMATIC: &str = "Those whom automatic rules found, by what became of them.";

@@ -24,15 +24,22 @@ mod cadence;
 mod config;
 mod hearing;
 mod kept;
+mod looks;
 mod notice;
+mod numbers;
+mod odd;
 mod record;
 mod shown;
 mod table;
 #[cfg(test)]
 mod tests;
+mod traits;
 
 pub use self::config::Config;
 pub use self::hearing::Hearing;
 pub use self::notice::{Notice, What};
+pub use self::numbers::Missing;
+pub use self::odd::{Kind, Odd};
 pub use self::shown::{Shown, State};
 pub use self::table::{Counts, Place, Senders};
+pub use self::traits::{Form, Framing};

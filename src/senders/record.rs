@@ -10,7 +10,9 @@ use super::cadence::Cadence;
 use super::config::Config;
 use super::hearing::Heard;
 use super::notice::{Notice, What};
+use super::numbers::{Missing, Numbers};
 use super::table::Place;
+use super::traits::Traits;
 use crate::time::Timestamp;
 
 /// A sender: a host, by the name in its messages, of a key or of a project without one.
@@ -30,6 +32,11 @@ pub(super) struct Record {
     pub(super) events: u64,
     #[serde(default)]
     pub(super) cadence: Cadence,
+    /// Where it numbers its messages.
+    #[serde(default)]
+    pub(super) numbers: Option<Box<Numbers>>,
+    #[serde(default)]
+    pub(super) traits: Traits,
     /// Since when it is overdue, by the day's clock.
     pub(super) overdue_since: Option<i64>,
     /// For how long it was quiet when this was written, in milliseconds of listening.
@@ -75,6 +82,8 @@ impl Record {
             last_seen: wall,
             events: 0,
             cadence: Cadence::default(),
+            numbers: None,
+            traits: Traits::default(),
             overdue_since: None,
             quiet: 0,
             heard_at: moment.at,
@@ -110,9 +119,20 @@ impl Record {
             self.protocol = place.protocol.into();
         }
         self.peer = place.peer;
+        self.traits.look(place, heard);
+        for (kind, number) in &heard.numbers {
+            self.numbers.get_or_insert_default().take(*kind, *number, moment.at);
+        }
         self.changed_at.get_or_insert(moment.at);
         self.is_news |= told.is_some();
         told
+    }
+
+    /// What is missing of its numbers, and was not told yet.
+    pub(super) fn missing(&mut self, at: u64) -> Option<Missing> {
+        let numbers = self.numbers.as_deref_mut()?;
+        numbers.settle(at);
+        Some(numbers.fresh())
     }
 
     /// For how long it is quiet, in milliseconds.

@@ -4,7 +4,10 @@ use serde::Serialize;
 
 use super::cadence::millis;
 use super::config::Config;
+use super::numbers::Missing;
+use super::odd::{Odd, odd};
 use super::record::Record;
+use super::traits::{Form, Framing};
 use crate::time::Timestamp;
 
 /// A sender, as the API shows it.
@@ -40,6 +43,16 @@ pub struct Shown {
     pub overdue_after_seconds: Option<f64>,
     /// Since when it is overdue.
     pub overdue_since: Option<String>,
+    /// How its messages are written; `null` before the first look.
+    pub form: Option<Form>,
+    /// How they are told apart on a stream, where that can be one way or another.
+    pub framing: Option<Framing>,
+    /// How it was identified last.
+    pub auth: Option<String>,
+    /// What is missing of its numbers, where it numbers its messages.
+    pub numbers: Option<Missing>,
+    /// What is odd about it.
+    pub odd: Vec<Odd>,
 }
 
 /// How a sender is.
@@ -87,6 +100,11 @@ impl Shown {
             usual_seconds: seconds(millis(record.cadence.usual())),
             overdue_after_seconds: record.cadence.patience(config).map(seconds),
             overdue_since: record.overdue_since.map(time),
+            form: (record.traits.looks > 0).then_some(record.traits.form),
+            framing: record.traits.framing,
+            auth: record.traits.auth.clone(),
+            numbers: record.numbers.as_ref().map(|numbers| numbers.counts),
+            odd: odd(record),
         }
     }
 }

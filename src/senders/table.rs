@@ -14,9 +14,12 @@ use super::config::Config;
 use super::hearing::Hearing;
 use super::kept;
 use super::notice::{Notice, What};
+use super::numbers::Missing;
 use super::record::{Moment, Record};
 use super::shown::{Shown, State};
+use super::traits::Framing;
 use crate::db::{Db, Error};
+use crate::event::AuthMethod;
 use crate::time::{SECOND, Timestamp};
 
 /// The senders of a daemon.
@@ -42,6 +45,14 @@ pub struct Place<'p> {
     pub protocol: &'p str,
     /// The address that they came from; `None` on this machine.
     pub peer: Option<IpAddr>,
+    /// How their sender was identified.
+    pub auth: Option<AuthMethod>,
+    /// How they are told apart on a stream, where that is known.
+    pub framing: Option<Framing>,
+    /// Whether something was wrong with that since the last call.
+    pub is_misframed: bool,
+    /// Whether they were told apart in another way before.
+    pub is_mixed: bool,
 }
 
 /// How many senders there are.
@@ -56,6 +67,8 @@ pub struct Counts {
     /// By the public id of a key: how many of its senders are overdue, and when one of them was
     /// heard last.
     pub by_key: HashMap<Arc<str>, (u64, Timestamp)>,
+    /// By listener: what was found of the numbers of messages since the start.
+    pub missing: HashMap<Arc<str>, Missing>,
 }
 
 #[derive(Debug)]
@@ -76,6 +89,8 @@ struct Table {
     deaf: Duration,
     /// When it was looked after last.
     looked: Duration,
+    /// What was found of numbers, by listener.
+    missing: HashMap<Arc<str>, Missing>,
     /// Places on disk of those that are forgotten.
     gone: Vec<Vec<u8>>,
 }
@@ -163,9 +178,11 @@ impl Senders {
             let at = table.now(elapsed);
             let to = (from + AT_ONCE).min(table.records.len());
             for place in from..to {
-                let Some(record) = table.records.get(place).and_then(Option::as_deref) else {
-                    continue;
-                };
+                let record = table.records.get_mut(place).and_then(Option::as_deref_mut);
+                let Some(record) = record else { continue };
+                if let Some(missing) = record.missing(at) {
+                    table.missing.entry(Arc::clone(&record.listener)).or_default().add(&missing);
+                }
                 if record.is_gone(at, &self.config) {
                     table.forget(place, at);
                 } else if !is_early
@@ -240,7 +257,8 @@ impl Senders {
     /// How many there are.
     pub fn counts(&self) -> Counts {
         let table = self.table.lock();
-        let mut counts = Counts { untold: table.untold, ..Counts::default() };
+        let (untold, missing) = (table.untold, table.missing.clone());
+        let mut counts = Counts { untold, missing, ..Counts::default() };
         for record in table.records.iter().flatten() {
             let is_overdue = u64::from(record.state(&self.config) == State::Overdue);
             counts.known += 1;
@@ -267,6 +285,7 @@ impl Table {
             told: Vec::new(),
             deaf: Duration::ZERO,
             looked: Duration::ZERO,
+            missing: HashMap::new(),
             gone: Vec::new(),
         }
     }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::db::{Db, Options};
-use crate::event::{Event, Known};
+use crate::event::{AuthMethod, Event, Known};
+use crate::parse::Context;
 use crate::time::Timestamp;
 
 /// A table, and a clock that the test moves.
@@ -55,6 +56,10 @@ impl House {
             listener: &self.listener,
             protocol: "syslog/tcp",
             peer: Some(IpAddr::from([192, 0, 2, 1])),
+            auth: None,
+            framing: None,
+            is_misframed: false,
+            is_mixed: false,
         };
         let mut hearing = self.senders.listen().unwrap();
         for host in hosts {
@@ -62,7 +67,7 @@ impl House {
             if !host.is_empty() {
                 event.text(Known::Hostname, host);
             }
-            hearing.note(&event);
+            hearing.note(&event, b"", self.wall(), false);
         }
         self.senders.hear(&place, &mut hearing, self.wall(), self.elapsed);
         self.senders.done(Some(hearing));
@@ -228,4 +233,92 @@ fn who_names_no_host_is_known_by_its_address_and_nobody_is_known_where_none_is_w
     house.senders.forget(&shown[0].id);
     assert_eq!(house.states(), ["a learning"]);
     assert!(Senders::none().listen().is_none());
+}
+
+/// Messages as they come, each looked at: what is odd of their sender in the end.
+fn odd(house: &House, peer: [u8; 4], protocol: &str, lines: &[&str]) -> Vec<String> {
+    let place = Place {
+        project: &house.project,
+        key: None,
+        listener: &house.listener,
+        protocol,
+        peer: Some(IpAddr::from(peer)),
+        auth: Some(AuthMethod::StructuredData),
+        framing: Some(Framing::Lines),
+        is_misframed: false,
+        is_mixed: false,
+    };
+    let at = Timestamp::parse_rfc3339(b"2026-11-20T12:00:00Z").unwrap();
+    let cx = Context { received_at: at, zone_offset: 0, keep_original: false };
+    for line in lines {
+        let mut hearing = house.senders.listen().unwrap();
+        let mut event = Event::default();
+        crate::parse::syslog(line.as_bytes(), &cx, &mut event);
+        hearing.note(&event, line.as_bytes(), at, false);
+        house.senders.hear(&place, &mut hearing, at, house.elapsed);
+        house.senders.done(Some(hearing));
+    }
+    let of_peer = IpAddr::from(peer).to_string();
+    let shown = house.senders.list(house.elapsed, |shown| shown.address.as_ref() == Some(&of_peer));
+    let odd = shown.iter().flat_map(|shown| &shown.odd);
+    odd.map(|odd| format!("{:?}", odd.kind)).collect()
+}
+
+#[test]
+fn what_is_odd_is_seen_and_what_is_not_is_not() {
+    let (house, _db, _folder) = House::new(CONFIG);
+    // From where, by what, the messages, and what is odd of them.
+    let table: [([u8; 4], &str, &[&str], &str); 9] = [
+        ([127, 0, 0, 1], "syslog/tcp", &["<13>1 2026-11-20T12:00:00Z h a - - - x"; 6], ""),
+        ([192, 0, 2, 1], "syslog/tls", &["<13>1 2026-11-20T12:00:00Z i a - - - x"; 6], ""),
+        ([192, 0, 2, 2], "syslog/tcp", &["<13>1 2026-11-20T12:00:00Z j a - - - x"], "KeyInClear"),
+        ([127, 0, 0, 4], "syslog/udp", &["<13>Nov 20 12:00:00 k a: x"; 6], "OldTime"),
+        ([127, 0, 0, 5], "syslog/udp", &["<13>Nov 20 14:00:00 l a: x"; 6], "Zone OldTime"),
+        (
+            [127, 0, 0, 6],
+            "syslog/tcp",
+            &["<13>Nov 20 12:00:00 m a x y"; 6],
+            "OldTime StructuredDataLost",
+        ),
+        (
+            [127, 0, 0, 7],
+            "syslog/tcp",
+            &["<13>1 2026-11-20T12:05:00Z n a - - - x"; 6],
+            "ClockAhead",
+        ),
+        (
+            [127, 0, 0, 8],
+            "syslog/tcp",
+            &["\tat com.example.Main(Main.java)"; 2],
+            "NoTime NoHost NoHeader",
+        ),
+        (
+            [127, 0, 0, 9],
+            "syslog/tcp",
+            &["<13>1 2026-11-20T12:00:00Z o - - - - \u{feff}x"],
+            "NoProgram",
+        ),
+    ];
+    for (peer, protocol, lines, want) in table {
+        assert_eq!(odd(&house, peer, protocol, lines).join(" "), want, "{lines:?}");
+    }
+    // What was odd is forgotten when it is mended.
+    let mended = ["<13>1 2026-11-20T12:00:00Z m a - - [x y=\"z\"] x"; 16];
+    assert_eq!(odd(&house, [127, 0, 0, 6], "syslog/tcp", &mended), [] as [&str; 0]);
+    let lost = ["<13>2026-11-20T12:00:00Z m a: x"; 17];
+    assert_eq!(odd(&house, [127, 0, 0, 6], "syslog/tcp", &lost), ["StructuredDataLost"]);
+}
+
+#[test]
+fn numbers_that_are_missing_are_counted_by_listener_once() {
+    let (mut house, _db, _folder) = House::new(CONFIG);
+    let line = |n: u32| format!("<13>1 2026-11-20T12:00:00Z h a - - [meta sequenceId=\"{n}\"] x");
+    let lines: Vec<String> = [1, 2, 3, 7, 8, 6].map(line).into();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    assert_eq!(odd(&house, [127, 0, 0, 1], "syslog/udp", &lines), [] as [&str; 0], "they may come");
+    let _told = house.pass(30, false);
+    let counts = house.senders.counts();
+    let want = Missing { numbered: 6, gaps: 1, missing: 2, late: 1, repeated: 0, restarts: 0 };
+    assert_eq!(counts.missing.get("l"), Some(&want));
+    assert_eq!(odd(&house, [127, 0, 0, 1], "syslog/udp", &[]), ["Missing"]);
 }

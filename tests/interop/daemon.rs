@@ -100,6 +100,19 @@ impl Daemon {
         Key { id, secret }
     }
 
+    /// What the API answers.
+    #[track_caller]
+    pub(crate) fn ask(&self, path: &str) -> Value {
+        let (status, answer) = self.running().call("GET", path, None, None);
+        assert_eq!(status, 200, "{answer}");
+        answer
+    }
+
+    /// Sends a line over a connection of its own.
+    pub(crate) fn send(&self, listener: &str, line: &str) {
+        self.running().send(listener, format!("{line}\n").as_bytes());
+    }
+
     /// Takes a key back.
     #[track_caller]
     pub(crate) fn revoke(&self, key: &Key) {

@@ -8,6 +8,7 @@
 //! | client                                   | file            |
 //! |------------------------------------------|-----------------|
 //! | rsyslog                                  | [`rsyslog`]     |
+//! | what `logtrace doctor` prints for them   | [`doctor`]      |
 //! | rsyslog, by RELP                         | [`relp`]        |
 //! | fluent-logger, of Python and of Node.js  | [`fluent`]      |
 //! | syslog-ng                                | [`syslog_ng`]   |
@@ -36,6 +37,7 @@ mod beats;
 mod carriers;
 mod curl;
 mod daemon;
+mod doctor;
 mod elastic;
 mod event;
 mod fluent;

@@ -25,6 +25,7 @@ impl Relay {
     pub(crate) fn start(daemon: &Daemon, name: &str, config: &str, command: Command) -> Self {
         std::fs::write(daemon.folder().join(format!("{name}.conf")), config).unwrap();
         let input = Self::input(daemon, name);
+        let _of_one_before = std::fs::remove_file(&input).is_ok();
         let running = start(command, daemon.folder(), name);
         wait_for(name, || std::fs::exists(&input).unwrap().then_some(()));
         Self { input, _running: running }

@@ -7,7 +7,7 @@ use crate::program::{unpacked, unpacked_folder};
 use crate::relay::{Relay, brief};
 
 /// Starts rsyslog with `actions`.
-fn rsyslog(daemon: &Daemon, actions: &str) -> Relay {
+pub(crate) fn rsyslog(daemon: &Daemon, actions: &str) -> Relay {
     let config = format!(
         r#"
         global(workDirectory="{folder}" defaultNetstreamDriverCAFile="{folder}/ca.pem"

@@ -6,18 +6,25 @@ use crate::relay::{Relay, brief, full};
 
 /// Starts syslog-ng with destinations.
 pub(crate) fn syslog_ng(daemon: &Daemon, destinations: &[String]) -> Relay {
-    let input = Relay::input(daemon, "syslog-ng");
     let destinations: String = (0..)
         .zip(destinations)
         .map(|(n, driver)| {
             let driver = driver.replace("NAME", &format!("d{n}"));
-            format!("destination d{n} {{ {driver}; }};\nlog {{ source(s); destination(d{n}); }};\n")
+            format!(
+                "destination d{n} {{ {driver}; }};\nlog {{ source(s_src); destination(d{n}); }};\n"
+            )
         })
         .collect();
+    syslog_ng_as(daemon, &destinations)
+}
+
+/// Starts syslog-ng with this behind its source `s_src`.
+pub(crate) fn syslog_ng_as(daemon: &Daemon, destinations: &str) -> Relay {
+    let input = Relay::input(daemon, "syslog-ng");
     let config = format!(
         "@version: 3.38\n\
          options {{ stats-freq(0); keep-hostname(yes); }};\n\
-         source s {{ unix-dgram(\"{input}\" flags(syslog-protocol)); }};\n\
+         source s_src {{ unix-dgram(\"{input}\" flags(syslog-protocol)); }};\n\
          {destinations}"
     );
     let mut command = unpacked("usr/sbin/syslog-ng");

@@ -1,7 +1,7 @@
 //! Senders that go quiet and come back.
 
 use std::io::Write;
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 
 use serde_json::{Value, json};
 
@@ -96,4 +96,69 @@ fn who_was_overdue_is_so_after_a_restart_and_is_not_told_again() {
     assert_eq!(recorded["entries"][0]["event"], "sender.forgotten", "{recorded}");
     let told = json!({"filter": "kind:sender_overdue", "journal": "advisory", "from": "-1h"});
     assert_eq!(daemon.query_with(&told).len(), 1);
+}
+
+#[test]
+fn numbers_that_are_missing_are_counted_and_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    let gaps = "logtrace_sequence_gaps_total{listener=\"udp\"}";
+    assert_eq!(daemon.metrics().get(gaps), 0, "it is there from the start");
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let send = |line: String| {
+        socket.send_to(line.as_bytes(), daemon.address("udp")).unwrap();
+    };
+    for n in [29, 30, 33, 34] {
+        send(format!("<189>{n}: rtr1: *Sep 20 12:15:58.1: %SYS-5-CONFIG_I: Configured"));
+    }
+    for n in [1, 2, 4, 3, 5] {
+        send(format!("<13>1 - fw1 a - - [meta sequenceId=\"{n}\"] x"));
+    }
+    daemon.settle("udp", 9);
+    wait_for("a gap", || (daemon.metrics().get(gaps) == 1).then_some(()));
+    let missing = "logtrace_sequence_missing_total{listener=\"udp\"}";
+    assert_eq!(daemon.metrics().get(missing), 2);
+    let shown = |host: &str| senders(&daemon, &format!("host={host}"))[0]["numbers"].clone();
+    let want =
+        json!({"numbered": 4, "gaps": 1, "missing": 2, "late": 0, "repeated": 0, "restarts": 0});
+    assert_eq!(shown("rtr1"), want);
+    let want =
+        json!({"numbered": 5, "gaps": 0, "missing": 0, "late": 1, "repeated": 0, "restarts": 0});
+    assert_eq!(shown("fw1"), want);
+}
+
+#[test]
+fn the_doctor_says_what_is_odd_and_how_it_is_mended() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    daemon.send("tcp", b"<13>Nov 20 12:15:58 vm app via a relay\n");
+    daemon.settle("tcp", 1);
+    let (status, said) =
+        daemon.call("GET", "/v1/doctor?host=vm&target=logs.example:6000", None, None);
+    assert_eq!(status, 200, "{said}");
+    let sender = &said["senders"][0];
+    for (name, want) in [("form", "rfc3164"), ("framing", "lines"), ("protocol", "syslog/tcp")] {
+        assert_eq!(sender[name], want, "{sender}");
+    }
+    let kinds: Vec<_> = sender["odd"].as_array().unwrap().iter().map(|odd| &odd["kind"]).collect();
+    assert_eq!(kinds, ["old_time", "structured_data_lost"], "{sender}");
+    assert!(said["mends"]["structured_data_lost"].as_str().unwrap().contains("RFC 5424"));
+    let configuration = said["configuration"].as_object().unwrap();
+    assert_eq!(configuration.keys().collect::<Vec<_>>(), ["rsyslog"], "who else writes such tags?");
+    assert!(
+        configuration["rsyslog"]
+            .as_str()
+            .unwrap()
+            .contains("target=\"logs.example\" port=\"6000\"")
+    );
+    let (_, said) = daemon.call("GET", "/v1/doctor?host=vm&shipper=syslog-ng", None, None);
+    assert!(
+        said["configuration"]["syslog-ng"].as_str().unwrap().contains("destination d_logtrace")
+    );
+    for wrong in ["shipper=nxlog", "target=a%20b"] {
+        let (status, said) = daemon.call("GET", &format!("/v1/doctor?host=vm&{wrong}"), None, None);
+        assert_eq!((status, &said["code"]), (400, &json!("invalid_parameter")), "{wrong}");
+    }
+    let (_, said) = daemon.call("GET", "/v1/doctor?host=nobody", None, None);
+    assert_eq!(said["senders"], json!([]));
 }
