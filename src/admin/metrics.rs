@@ -40,11 +40,11 @@ pub(super) async fn metrics(
 
 /// Shows who is known and who is overdue; keys apart, as far as the ledger tells them apart.
 fn of_senders(admin: &Admin) {
-    let (gauges, counts) = (admin.ingest.gauges(), admin.ingest.senders().counts());
+    let (gauges, counts) = (&admin.ingest.gauges().senders, admin.ingest.senders().counts());
     let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    gauges.senders.set(number(counts.known));
-    gauges.senders_overdue.set(number(counts.overdue));
-    let untold = &gauges.senders_untold;
+    gauges.known.set(number(counts.known));
+    gauges.overdue.set(number(counts.overdue));
+    let untold = &gauges.untold;
     untold.inc_by(counts.untold.saturating_sub(untold.get()));
     for (listener, found) in &counts.missing {
         for (counter, count) in
@@ -54,11 +54,11 @@ fn of_senders(admin: &Admin) {
             counter.inc_by(count.saturating_sub(counter.get()));
         }
     }
-    gauges.key_senders_overdue.reset();
+    gauges.key_overdue.reset();
     gauges.key_last_seen.reset();
     for (key, _) in admin.ingest.ledger().keys() {
         let Some((overdue, last_seen)) = counts.by_key.get(&*key) else { continue };
-        gauges.key_senders_overdue.with_label_values(&[&*key]).set(number(*overdue));
+        gauges.key_overdue.with_label_values(&[&*key]).set(number(*overdue));
         let seconds = last_seen.as_micros().div_euclid(SECOND);
         gauges.key_last_seen.with_label_values(&[&*key]).set(seconds);
     }

@@ -350,8 +350,8 @@ fn start_series(gauges: &Gauges, door: &Door) {
         gauges.tls_failures.with_label_values(&[name]).reset();
         gauges.certificate_failures.with_label_values(&[name]).reset();
     }
-    gauges.sequence_gaps.with_label_values(&[name]).reset();
-    gauges.sequence_missing.with_label_values(&[name]).reset();
+    gauges.senders.sequence_gaps.with_label_values(&[name]).reset();
+    gauges.senders.sequence_missing.with_label_values(&[name]).reset();
     for tag in crate::event::Tag::ALL.into_iter().filter(|tag| tag.is_of_the_message()) {
         gauges.parse_failures.with_label_values(&[name, tag.as_str()]).reset();
     }

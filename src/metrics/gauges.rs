@@ -4,6 +4,7 @@ use prometheus::core::Collector;
 use prometheus::{Counter, Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use prometheus::{Opts, Registry, Result};
 
+use super::senders::Senders;
 use super::ship::Shipping;
 
 /// The metrics themselves; a field is named as on the page, without `logtrace_` and the unit.
@@ -72,20 +73,8 @@ pub struct Gauges {
     pub list_failed: IntGaugeVec,
     /// When what counts was read, in seconds since the epoch, by source; 0 is never.
     pub list_loaded_at: IntGaugeVec,
-    /// Senders that are known: hosts of keys.
-    pub senders: IntGauge,
-    /// Those that are overdue.
-    pub senders_overdue: IntGauge,
-    /// Events whose senders there was no room to know.
-    pub senders_untold: IntCounter,
-    /// Senders of a key that are overdue, by key: those keys that the ledger tells apart.
-    pub key_senders_overdue: IntGaugeVec,
-    /// When a key was heard last, in seconds since the epoch, by key.
-    pub key_last_seen: IntGaugeVec,
-    /// Places at which numbers of messages are missing, by listener.
-    pub sequence_gaps: IntCounterVec,
-    /// Numbers of messages that are missing, by listener.
-    pub sequence_missing: IntCounterVec,
+    /// Who sends.
+    pub senders: Senders,
     /// Those whom automatic rules found, by rule and by what became of them: `block`, `would`.
     pub automatic: IntCounterVec,
     /// What leaves the daemon.
@@ -149,13 +138,7 @@ impl Gauges {
                 &["source"],
             )?,
             automatic: to.counters("automatic_blocks_total", AUTOMATIC, &["rule", "action"])?,
-            senders: to.gauge("senders", "Senders that are known: hosts of keys.")?,
-            senders_overdue: to.gauge("senders_overdue", OVERDUE)?,
-            senders_untold: to.add(IntCounter::with_opts(opts("senders_untold_total", UNTOLD)))?,
-            key_senders_overdue: to.gauges_by("key_senders_overdue", OVERDUE, &["key"])?,
-            key_last_seen: to.gauges_by("key_last_seen_timestamp_seconds", SEEN, &["key"])?,
-            sequence_gaps: to.counters("sequence_gaps_total", GAPS, &["listener"])?,
-            sequence_missing: to.counters("sequence_missing_total", MISSED, &["listener"])?,
+            senders: Senders::register(&to)?,
             ship: Shipping::register(&to)?,
             log_lost: to.add(IntCounter::with_opts(opts("log_lines_lost_total", LOG_LOST)))?,
             panics: to.add(IntCounter::with_opts(opts("panics_total", PANICS)))?,
@@ -169,7 +152,7 @@ impl Gauges {
 pub(super) struct To<'r>(&'r Registry);
 
 impl To<'_> {
-    fn add<C: Collector + Clone + 'static>(&self, metric: Result<C>) -> Result<C> {
+    pub(super) fn add<C: Collector + Clone + 'static>(&self, metric: Result<C>) -> Result<C> {
         let metric = metric?;
         self.0.register(Box::new(metric.clone()))?;
         Ok(metric)
@@ -197,7 +180,7 @@ impl To<'_> {
     }
 }
 
-fn opts(name: &str, help: &str) -> Opts {
+pub(super) fn opts(name: &str, help: &str) -> Opts {
     Opts::new(format!("logtrace_{name}"), help)
 }
 
@@ -223,9 +206,4 @@ const NOTED: &str = "What was noted in a journal, folded ones counted each.";
 const RANGES: &str = "Ranges that count of a list from a file or URL.";
 const STALE: &str = "1 while what is there cannot be used and what was read before counts.";
 const LOADED: &str = "When what counts was read.";
-const OVERDUE: &str = "Senders that are quiet for longer than they usually are.";
-const UNTOLD: &str = "Events whose senders there was no room to know (senders.max).";
-const SEEN: &str = "When events with this key came last.";
-const GAPS: &str = "Places at which numbers of messages are missing (sequenceId, Cisco).";
-const MISSED: &str = "Numbers of messages that are missing (sequenceId, Cisco).";
 const AUTOMATIC: &str = "Those whom automatic rules found, by what became of them.";

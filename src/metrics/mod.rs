@@ -8,9 +8,11 @@ mod accounts;
 mod gauges;
 mod ledger;
 mod page;
+mod senders;
 mod ship;
 
 pub use self::gauges::Gauges;
 pub use self::ledger::{Account, Counts, Failure, Ledger};
 pub use self::page::Page;
+pub use self::senders::Senders as SenderMetrics;
 pub use self::ship::Shipping;
