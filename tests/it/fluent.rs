@@ -169,3 +169,23 @@ fn gzip(content: &[u8]) -> Vec<u8> {
     to.write_all(content).unwrap();
     to.finish().unwrap()
 }
+
+#[test]
+fn a_chunk_whose_connection_broke_before_its_acknowledgement_is_there_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = start(folder.path(), "");
+    let entry = |n: u8| {
+        [&b"\x92\xce\x6a\xff\x00\x00\x81"[..], &text("log"), &text(&format!("resent {n}"))].concat()
+    };
+    let chunk = message(&gzip(&(0..20).flat_map(entry).collect::<Vec<u8>>()), "chunk-1");
+    for round in 1..=2 {
+        let mut stream = daemon.connect("fluent");
+        stream.write_all(&chunk).unwrap();
+        if round == 2 {
+            assert_eq!(acknowledged(&mut stream).as_deref(), Some("chunk-1"));
+        }
+        drop(stream);
+        daemon.settle("fluent", 20 * round);
+    }
+    assert_eq!(daemon.query("message:resent").len(), 20);
+}

@@ -53,6 +53,8 @@ pub struct Fluent {
     /// What was unpacked, and how much of it was used.
     plain: Vec<u8>,
     plain_used: usize,
+    /// Entries of the message that is being read.
+    entries: u64,
     answers: Vec<u8>,
     errors: FrameErrors,
     broken: Option<ProtocolError>,
@@ -114,6 +116,7 @@ impl Fluent {
             inflate: None,
             plain: Vec::new(),
             plain_used: 0,
+            entries: 0,
             answers: Vec::new(),
             errors: FrameErrors::default(),
             broken: None,
@@ -334,6 +337,7 @@ impl Fluent {
 
     fn option(&mut self, rest: &[u8], at: &mut usize, has_option: bool) -> Found {
         if !has_option {
+            self.entries = 0;
             return self.enter(State::Start);
         }
         match self.scan.run(rest) {
@@ -342,6 +346,7 @@ impl Fluent {
                     option::acknowledge(chunk, &mut self.answers);
                 }
                 *at += end;
+                self.entries = 0;
                 self.enter(State::Start)
             }
             Passed::Some if rest.len() <= MAX_OPTION => Found::More,
@@ -379,6 +384,7 @@ impl Dialogue for Fluent {
                 Found::Next => {}
                 Found::Entry => {
                     let original_len = self.original_len;
+                    self.entries += 1;
                     self.errors.too_long += u64::from(original_len.is_some());
                     return Step::Message { bytes: self.json.text(), consumed, original_len };
                 }
@@ -397,6 +403,10 @@ impl Dialogue for Fluent {
 
     fn answers(&mut self, out: &mut Vec<u8>) {
         out.append(&mut self.answers);
+    }
+
+    fn unanswered(&self) -> u64 {
+        self.entries
     }
 
     fn broken(&self) -> Option<ProtocolError> {
