@@ -40,6 +40,6 @@ pub(super) fn configuration(target: &Target) -> String {
 }
 
 fn section(name: &str, settings: &[(&str, &str)]) -> String {
-    let lines = settings.iter().map(|(key, value)| format!("    {key:19}{value}\n"));
+    let lines = settings.iter().map(|(key, value)| format!("    {key:20}{value}\n"));
     format!("[{name}]\n{}", lines.collect::<String>())
 }

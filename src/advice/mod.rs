@@ -195,6 +195,7 @@ mod tests {
         assert!(line(Shipper::SyslogNg, "port(1514)"));
         assert!(line(Shipper::Filebeat, "h:5044"));
         assert!(line(Shipper::Logstash, "port => 5000"));
-        assert!(line(Shipper::FluentBit, "port               1514"));
+        assert!(line(Shipper::FluentBit, "port                1514"));
+        assert!(line(Shipper::FluentBit, "syslog_hostname_key host"));
     }
 }
