@@ -2,7 +2,7 @@
 //! and the process that holds it.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::Error;
@@ -12,7 +12,9 @@ pub(super) const FORMAT: u32 = 1;
 
 /// Whether a store is to be made in `path`: only where the folder is empty, or is not there.
 pub(super) fn examine(path: &Path) -> Result<bool, Error> {
-    fs::create_dir_all(path).map_err(|error| Error::File { path: path.to_owned(), error })?;
+    // Logs are for nobody else on the machine. A folder that is there keeps its mode.
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| Error::File { path: path.to_owned(), error })?;
     let marker = path.join(MARKER);
     match fs::read_to_string(&marker) {
         Ok(text) => {

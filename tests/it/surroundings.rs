@@ -114,6 +114,8 @@ fn cf_07_rights_that_are_too_wide_are_warned_of() {
     let of_root = rustix::process::geteuid().is_root();
     assert_eq!(daemon.said().contains("runs as root"), of_root, "{}", daemon.said());
     assert!(daemon.stop().success());
+    let made = std::fs::metadata(&data).unwrap().permissions().mode();
+    assert_eq!(made & 0o777, 0o700, "a folder that the daemon made");
     for (given, warned) in [(0o755, true), (0o700, false), (0o750, false)] {
         mode(given);
         std::fs::write(folder.path().join("daemon.log"), "").unwrap();
