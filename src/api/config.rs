@@ -42,7 +42,7 @@ pub struct Config {
     /// Range: 100ms to 10min.
     #[serde(with = "humantime_serde")]
     pub query_timeout: Duration,
-    /// Queries at the same time; four times as many wait. Default: 8. Range: 1 to 256.
+    /// Queries at the same time; four times as many wait. Default: 4. Range: 1 to 256.
     pub max_concurrent_queries: usize,
     /// Threads that a query may run on at once: its own, and helpers, which all queries share.
     /// 0 is one for each core. Default: 0. Range: 0 to 256.
@@ -70,7 +70,7 @@ impl Default for Config {
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             query_timeout: Duration::from_secs(30),
-            max_concurrent_queries: 8,
+            max_concurrent_queries: 4,
             query_threads: 0,
             query_memory: ByteSize::mib(64),
             max_tails: 64,

@@ -26,7 +26,7 @@ const BEGUN: usize = 100 * 1024;
 /// Resident memory of the daemon out of the box, in MiB.
 const CEILING: u64 = 256;
 
-/// As much again for queries: eight at once, each with up to 10,000 events to show. There is no one
+/// As much again for queries: four at once, each with up to 10,000 events to show. There is no one
 /// ceiling over connections and queries; what holds each of them is in the configuration.
 const QUERIES: u64 = 256;
 
