@@ -1,7 +1,8 @@
 //! What Cisco devices put around the time of RFC 3164.
 //!
 //! ```text
-//!  [msgcount: ][seq: ][host: ][*|.]TIME: [host ]%FACILITY-SEVERITY-MNEMONIC: text
+//!  [msgcount: ][seq: ][host: ][seq: ][*|.]TIME: [host ]%FACILITY-SEVERITY-MNEMONIC: text
+//!  [msgcount: ][host ]node/of/card:TIME: TAG[PID]: %FACILITY-SEVERITY-MNEMONIC: text       IOS XR
 //! ```
 //!
 //! The time may be the device's uptime (`2y10w`, `1d02h`, `00:01:01`). A `*` says that its clock
@@ -15,16 +16,18 @@ use crate::time;
 
 /// Reads up to the time at `at`, and where what follows begins; `None` if this is no such message.
 pub(super) fn read(text: &[u8], at: usize, cx: &Context, header: &mut Header) -> Option<usize> {
-    let (sequences, at) = sequences(text, at);
-    let behind_host = host(text, at);
-    let (host, at) = match behind_host {
-        Some((host, next)) if clock(text, next, cx).is_some() => (host, next),
-        _ => (Span::default(), at),
+    let (mut sequences, at) = sequences(text, at);
+    let (host, clock) = match named_clock(text, at, cx, &mut sequences) {
+        Some(found) => found,
+        None => match xr_clock(text, at, cx) {
+            Some(found) => {
+                // No field holds the card.
+                header.lossy = true;
+                found
+            }
+            None => (Span::default(), clock(text, at, cx)?),
+        },
     };
-    let clock = clock(text, at, cx)?;
-    if !host.is_empty() && text.get(clock.end) != Some(&b'%') {
-        return None;
-    }
     if clock.is_uptime {
         header.lossy = true;
     } else {
@@ -34,6 +37,40 @@ pub(super) fn read(text: &[u8], at: usize, cx: &Context, header: &mut Header) ->
     header.sequences = sequences;
     header.hostname = host;
     Some(clock.end)
+}
+
+/// A host that a colon ends, a count or none, and a time; nothing but a mnemonic follows.
+fn named_clock(
+    text: &[u8],
+    at: usize,
+    cx: &Context,
+    counts: &mut [Span; 2],
+) -> Option<(Span, Clock)> {
+    let (host, next) = host(text, at)?;
+    let (more, next) = sequences(text, next);
+    let clock = clock(text, next, cx).filter(|clock| text.get(clock.end) == Some(&b'%'))?;
+    let own = counts.iter().chain(&more).copied().filter(|count| !count.is_empty());
+    let mut all = [Span::default(); 2];
+    all.iter_mut().zip(own).for_each(|(place, count)| *place = count);
+    *counts = all;
+    Some((host, clock))
+}
+
+/// The host of IOS XR or none, the card (`RP/0/RSP0/CPU0`), and a time glued to its colon.
+fn xr_clock(text: &[u8], at: usize, cx: &Context) -> Option<(Span, Clock)> {
+    let in_word = |byte: &&u8| !matches!(byte, b' ' | b':');
+    let word = |at: usize| {
+        let len = text.iter().skip(at).take(MAX_NODE).take_while(in_word).count();
+        Span::new(at, at + len)
+    };
+    let first = word(at);
+    let (host, node) = match text.get(first.end) {
+        Some(b' ') => (first, word(first.end + 1)),
+        _ => (Span::default(), first),
+    };
+    let is_node = node.of(text).contains(&b'/') && text.get(node.end) == Some(&b':');
+    let clock = is_node.then(|| clock(text, node.end + 1, cx))??;
+    clock.time.is_some().then_some((host, clock))
 }
 
 /// What the device knows of the time.
@@ -99,6 +136,9 @@ fn host(text: &[u8], at: usize) -> Option<(Span, usize)> {
     let ended = text.get(at + len..)?.starts_with(b": ");
     (len > 0 && ended).then(|| (Span::new(at, at + len), skip_blanks(text, at + len + 1)))
 }
+
+/// More than the longest host or card that is looked for.
+const MAX_NODE: usize = 64;
 
 /// The longest uptime, `hhhhh:mm:ss` or `99y52w`, and its colon.
 const MAX_UPTIME: usize = 12;

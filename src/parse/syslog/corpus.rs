@@ -1,4 +1,4 @@
-//! `tests/corpus/syslog_cases.jsonl`: real messages, and what they are taken for by us and others.
+//! `tests/corpus/syslog_*.jsonl`: real messages, and what they are taken for by us and others.
 
 use std::collections::BTreeMap;
 
@@ -47,21 +47,27 @@ pub(super) struct Case {
 
 /// All of them.
 pub(super) fn cases() -> impl Iterator<Item = Case> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/syslog_cases.jsonl");
-    let corpus = std::fs::read_to_string(path).unwrap();
-    let cases = corpus.lines().map(Case::read).collect::<Vec<_>>();
-    assert!(cases.len() > 200, "the corpus is whole");
-    cases.into_iter()
+    ["cases", "senders"].into_iter().flat_map(|name| {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus");
+        let corpus = std::fs::read_to_string(format!("{folder}/syslog_{name}.jsonl")).unwrap();
+        let cases = corpus.lines().map(Case::read).collect::<Vec<_>>();
+        assert!(cases.len() > 200, "the corpus is whole");
+        cases
+    })
 }
 
 impl Case {
     fn read(line: &str) -> Self {
         let case: Value = serde_json::from_str(line).unwrap();
         let text = |name: &str| case[name].as_str().unwrap().to_owned();
+        let raw = match case["raw"].as_str() {
+            Some(raw) => raw.as_bytes().to_vec(),
+            None => STANDARD.decode(text("raw_b64")).unwrap(),
+        };
         let received_at = Timestamp::parse_rfc3339(text("received_at").as_bytes()).unwrap();
         Self {
             id: text("id"),
-            raw: STANDARD.decode(text("raw_b64")).unwrap(),
+            raw,
             cx: Context { received_at, zone_offset: 0, keep_original: false },
             contested: case["contested"].as_bool().unwrap_or_default(),
             expect: case["expect"].as_object().unwrap().clone(),

@@ -68,7 +68,10 @@ pub(in crate::parse) fn in_front<'a>(source: &mut Source<'a>, event: &mut Event<
     if text.first() == Some(&b'<') {
         return 0;
     }
-    let start = skip_blanks(text, if text.starts_with(BOM) { BOM.len() } else { 0 });
+    // What ended the message before may be left over in front of this one.
+    let start = if text.starts_with(BOM) { BOM.len() } else { 0 };
+    let is_space = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0);
+    let start = start + text.iter().skip(start).take_while(is_space).count();
     let rest = text.get(start..).unwrap_or_default();
     let (key, end) = match rest {
         [b'<', ..] => return start,

@@ -66,6 +66,17 @@ fn is_recoverable(raw: &[u8], event: &Event<'_>) -> bool {
 }
 
 #[test]
+fn what_ended_the_message_before_is_no_part_of_this_one() {
+    for front in ["", " ", "\n", "\r\n", "\0", "\t", "\u{FEFF}", "\u{FEFF}\n"] {
+        for message in ["<13>Jun 15 11:59:58 h app: m", "<13>1 - h app - - - m"] {
+            let flat = flat(format!("{front}{message}").as_bytes());
+            assert_eq!([&flat["host.name"], &flat["message"]], ["h", "m"], "{front:?}");
+        }
+    }
+    assert_eq!(flat(b" \tjust text")["message"], " \tjust text");
+}
+
+#[test]
 fn sy_02_cases_cut_and_flipped_are_events() {
     for case in cases().filter(|case| case.raw.len() < 1000) {
         for at in 0..case.raw.len() {

@@ -33,7 +33,8 @@ pub(super) fn read(text: &[u8], at: usize) -> Option<Priority> {
 /// `PRIVAL` is facility · 8 + severity, of 24 facilities.
 const MAX_VALUE: u32 = 191;
 
-const MAX_DIGITS: usize = 3;
+/// Some fill a field of fixed width with zeros.
+const MAX_DIGITS: usize = 5;
 
 #[cfg(test)]
 mod tests {
@@ -54,7 +55,10 @@ mod tests {
             ("<13 >", None),
             ("<192>", None),
             ("<999>", None),
-            ("<0013>", None),
+            ("<0013>", Some("13")),
+            ("<00191>", Some("191")),
+            ("<000013>", None),
+            ("<0192>", None),
             ("<99999999999999999999>", None),
             ("<１３>", None),
             ("<", None),

@@ -59,10 +59,15 @@ fn leading(text: &[u8], at: usize, cx: &Context) -> Option<time::Leading> {
     time::leading(text.get(at..)?, cx.zone_offset, cx.received_at)
 }
 
-/// What follows a time: behind the colon that may end it and all blanks.
+/// What follows a time: behind the colon that may end it and all blanks. Two of them begin an
+/// IPv6 address.
 fn past_time(text: &[u8], at: usize) -> usize {
     let at = skip_blanks(text, at);
-    if text.get(at) == Some(&b':') { skip_blanks(text, at + 1) } else { at }
+    match text.get(at..) {
+        Some([b':', b':', ..]) => at,
+        Some([b':', ..]) => skip_blanks(text, at + 1),
+        _ => at,
+    }
 }
 
 /// Whether a header of RFC 5424 was meant at `at`: a version that does not exist and then a time,
@@ -121,7 +126,8 @@ fn read_host(text: &[u8], at: usize, header: &mut Header) -> Option<End> {
         header.message.start = (at + 2).min(text.len());
         return None;
     }
-    let tag = Tag::read(text, at)?;
+    let tag = Tag::nameless(text, at).or_else(|| Tag::read(text, at))?;
+    header.lossy |= tag.name.is_empty();
     tag.fill(text, header);
     Some(tag.end)
 }
@@ -141,8 +147,10 @@ fn host(text: &[u8], at: usize) -> Option<usize> {
         return None;
     }
     let next = skip_blanks(text, name.end);
-    let has_colon = text.get(next..).is_some_and(|rest| rest.starts_with(b": "));
-    Some(if has_colon { skip_blanks(text, next + 1) } else { next })
+    // Cisco parts the host from its mnemonic like that.
+    let behind_colon = skip_blanks(text, next + 1);
+    let has_colon = text.get(next) == Some(&b':') && text.get(behind_colon) == Some(&b'%');
+    Some(if has_colon { behind_colon } else { next })
 }
 
 /// From `at` to the next blank, or the end.
@@ -188,11 +196,26 @@ impl Tag {
         };
         let (end, next) = match text.get(end) {
             Some(b':') => (End::Colon, end + 1),
-            None | Some(b' ') => (End::Blank, end),
-            Some(_) => return None,
+            // What stands in brackets in a sentence is no pid.
+            None | Some(b' ') if memchr(b' ', pid.of(text)).is_none() => (End::Blank, end),
+            _ => return None,
         };
-        let next = if text.get(next) == Some(&b' ') { next + 1 } else { next };
-        Some(Self { name, pid, end, next })
+        Some(Self { name, pid, end, next: past_blank(text, next) })
+    }
+
+    /// What is left of a tag whose name is empty: `: m`, or `[1]: m`.
+    fn nameless(text: &[u8], at: usize) -> Option<Self> {
+        let mut pid = Span::default();
+        let mut colon = at;
+        if text.get(at) == Some(&b'[') {
+            let digits = text.iter().skip(at + 1).take_while(|byte| byte.is_ascii_digit()).count();
+            pid = Span::new(at + 1, at + 1 + digits);
+            colon = pid.end + 1;
+            (digits > 0 && text.get(pid.end) == Some(&b']')).then_some(())?;
+        }
+        (text.get(colon) == Some(&b':')).then_some(())?;
+        let next = past_blank(text, colon + 1);
+        Some(Self { name: Span::default(), pid, end: End::Colon, next })
     }
 
     /// Up to a blank, a bracket, or a colon that is not part of a name such as `Foo::Bar`. A time
@@ -217,6 +240,11 @@ impl Tag {
         header.proc_id = self.pid;
         header.message = Span::new(self.next, text.len());
     }
+}
+
+/// Behind the blank at `at`, if there is one.
+fn past_blank(text: &[u8], at: usize) -> usize {
+    if text.get(at) == Some(&b' ') { at + 1 } else { at }
 }
 
 fn is_number(text: &[u8]) -> bool {
@@ -263,6 +291,15 @@ mod tests {
             ("Jun 15 11:59:58 h 12:30:45 m", ["h", "", "", "12:30:45 m"]),
             ("Jun 15 11:59:58 h -- MARK --", ["h", "", "", "-- MARK --"]),
             ("Jun 15 11:59:58 h [x] m", ["h", "", "", "[x] m"]),
+            ("Jun 15 11:59:58 h [x]: m", ["h", "", "", "[x]: m"]),
+            ("Jun 15 11:59:58 h [12]: m", ["h", "", "12", "m"]),
+            ("Jun 15 11:59:58 h [12] m", ["h", "", "", "[12] m"]),
+            ("Jun 15 11:59:58 h : m n", ["h", "", "", "m n"]),
+            ("Jun 15 11:59:58 h :m n", ["h", "", "", "m n"]),
+            ("Jun 15 11:59:58 h error[code 5] in f", ["h", "", "", "error[code 5] in f"]),
+            ("Jun 15 11:59:58 asa1 :  %ASA-7-609001: m", ["asa1", "%ASA-7-609001", "", "m"]),
+            ("Jun 15 11:59:58 ::1 app: m", ["::1", "app", "", "m"]),
+            ("Jun 15 11:59:58: ::ffff:192.0.2.1 app: m", ["::ffff:192.0.2.1", "app", "", "m"]),
             ("Jun 15 11:59:58 h CEF:0|a|b", ["h", "", "", "CEF:0|a|b"]),
             ("Jun 15 11:59:58 app: m", ["", "app", "", "m"]),
             ("Jun 15 11:59:58 app[1] m", ["", "app", "1", "m"]),
@@ -314,9 +351,14 @@ mod tests {
             ("20: 00:01:01: %SYS-5-X: m", ["", tag, "20"]),
             ("20: 2y10w: %SYS-5-X: m", ["", tag, "20"]),
             (":Oct 07 03:10:04 UTC: %SYS-5-X: m", ["", tag, ""]),
+            ("91: r1: 000123: *Oct 07 03:10:04: %SYS-5-X: m", ["r1", tag, "91"]),
+            ("r1: 000123: Oct 07 03:10:04: %SYS-5-X: m", ["r1", tag, "123"]),
+            ("91: x1 RP/0/RSP0/CPU0:Oct 07 03:10:04.1 UTC: bgp[1]: m", ["x1", "bgp", "91"]),
+            ("RP/0/RSP0/CPU0:Oct 07 03:10:04.123 : bgp[1]: m", ["", "bgp", ""]),
         ];
         for (raw, [host, app, sequence]) in table {
-            assert_eq!(parts(raw, true), [host, app, "", "m", sequence], "{raw}");
+            let pid = if app == "bgp" { "1" } else { "" };
+            assert_eq!(parts(raw, true), [host, app, pid, "m", sequence], "{raw}");
         }
         let [host, app, _, message, _] = parts("app: Oct 07 03:10:04: started", true);
         assert_eq!([host, app, message], ["", "app", "Oct 07 03:10:04: started"]);

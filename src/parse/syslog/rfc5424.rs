@@ -6,7 +6,7 @@
 
 use super::credential;
 use super::header::Header;
-use super::source::{Source, word};
+use super::source::{Source, skip_blanks, word};
 use crate::event::Event;
 use crate::parse::Context;
 use crate::parse::structured_data::Span;
@@ -32,8 +32,14 @@ pub(super) fn read<'a>(
         (Some(b'['), _) => credential::in_structured_data(source, words.end, event),
         _ => None,
     };
-    // A time is a time wherever it stands; without one, only structured data shows a header.
-    if end.is_none() && !matches!(stamp, Stamp::Time(_)) {
+    // A time is a time wherever it stands; without one, only structured data shows a header, be
+    // it broken.
+    let is_header = match stamp {
+        Stamp::Time(_) => true,
+        Stamp::Nil => end.is_some() || data == Some(b'['),
+        Stamp::Impossible => end.is_some(),
+    };
+    if !is_header {
         return header.break_off(text, start);
     }
     match stamp {
@@ -108,7 +114,8 @@ impl Words {
             (*span, at) = (found, next);
             count += 1;
         }
-        Self { spans, count, end: at }
+        // None of what follows begins with a blank.
+        Self { spans, count, end: skip_blanks(text, at) }
     }
 
     fn first(&self) -> Option<Span> {
