@@ -35,9 +35,15 @@ struct Try {
     /// Since when. Default: a day ago.
     #[serde(default)]
     from: Option<String>,
+    /// Until when. Default: now.
+    #[serde(default)]
+    to: Option<String>,
     /// How many of them at most. Default: 10000.
     #[serde(default)]
     limit: Option<usize>,
+    /// Where the last try ended, to go on there.
+    #[serde(default)]
+    cursor: Option<String>,
 }
 
 /// A network that is tried on a list.
@@ -119,11 +125,15 @@ pub(super) async fn dry_run(
     input: Input,
 ) -> Result<Json<Value>, Problem> {
     api.allow(&caller, Scope::AdminProjects)?.of_the_daemon()?;
-    let Try { rule, samples, filter, from, limit } = input.json(&api).await?;
+    let Try { rule, samples, filter, from, to, limit, cursor } = input.json(&api).await?;
     let kind = rule.kind;
     let trial = api.gate.trial(rule, now())?;
     if let Some(samples) = samples {
-        let matched = (0_usize..).zip(&samples).filter(|(_, text)| trial.finds(text));
+        let finds = |text: &str| match kind {
+            RuleKind::Country => parse_net(text).is_some_and(|net| trial.finds_address(net.addr())),
+            _ => trial.finds(text),
+        };
+        let matched = (0_usize..).zip(&samples).filter(|(_, text)| finds(text));
         let matched: Vec<_> = matched.map(|(at, _)| at).collect();
         let (scanned, count) = (samples.len(), matched.len());
         return Ok(Json(json!({"scanned": scanned, "matched": count, "samples": matched})));
@@ -132,7 +142,8 @@ pub(super) async fn dry_run(
         RuleKind::Country => address(log).is_some_and(|peer| trial.finds_address(peer)),
         _ => log.values().filter_map(Value::as_str).any(|text| trial.finds(text)),
     };
-    last_logs(&api, &caller, filter, from, limit, matches).await
+    let ask = Ask { filter, from: from.into(), to: to.into(), limit, cursor, ..Ask::default() };
+    last_logs(&api, &caller, ask, matches).await
 }
 
 /// Says whom a network on a list would have been about, in the last logs.
@@ -153,32 +164,33 @@ pub(super) async fn dry_run_net(
             list == ListKind::Allow || gate.list_matches(ListKind::Allow, peer, at).is_empty()
         })
     };
-    last_logs(api, caller, String::new(), from, limit, matches).await
+    let ask = Ask { from: from.into(), limit, ..Ask::default() };
+    last_logs(api, caller, ask, matches).await
 }
 
 /// What of the last logs matches: how many, the first of them, and of whom they are.
 async fn last_logs(
     api: &Arc<Api>,
     caller: &Caller,
-    filter: String,
-    from: Option<String>,
-    limit: Option<usize>,
+    mut ask: Ask,
     matches: impl Fn(&Map<String, Value>) -> bool + Send + 'static,
 ) -> Result<Json<Value>, Problem> {
     let allowed = api.allow(caller, Scope::AdminProjects)?;
-    let from = from.unwrap_or_else(|| "-24h".to_owned());
-    let limit = Some(limit.unwrap_or(MAX_LOGS));
-    let ask = Ask { filter, from: from.into(), limit, ..Ask::default() };
+    if ask.from.is_null() {
+        ask.from = "-24h".into();
+    }
+    ask.limit.get_or_insert(MAX_LOGS);
     let mut request = ask.request(api, &allowed, Arc::clone(&allowed.project))?;
     let tried = run(api, move |store, budget| {
         request.budget = budget;
         let page = query::run(store, &request)?;
         let scanned = page.logs.len();
         let matched: Vec<_> = page.logs.into_iter().filter(matches).collect();
-        Ok((scanned, matched, page.meta.partial))
+        Ok((scanned, matched, page.meta))
     });
-    let (scanned, matched, partial) = tried.await?;
+    let (scanned, matched, meta) = tried.await?;
     let mut senders: Map<String, Value> = Map::new();
+    let mut first: Map<String, Value> = Map::new();
     for log in &matched {
         let sender = ["key", "peer.ip"].into_iter().find_map(|name| log.get(name)?.as_str());
         if let Some(sender) = sender
@@ -186,12 +198,15 @@ async fn last_logs(
         {
             let count = senders.entry(sender).or_insert(json!(0));
             *count = json!(count.as_u64().unwrap_or_default() + 1);
+            // The latest are first, so it is the earliest that stays.
+            first.extend(log.get("@timestamp").map(|at| (sender.to_owned(), at.clone())));
         }
     }
     let examples: Vec<_> = matched.iter().take(MAX_EXAMPLES).collect();
     Ok(Json(json!({
-        "scanned": scanned, "matched": matched.len(), "partial": partial,
-        "senders": senders, "examples": examples,
+        "scanned": scanned, "matched": matched.len(), "partial": meta.partial,
+        "senders": senders, "first": first, "examples": examples,
+        "next_cursor": meta.next_cursor,
     })))
 }
 

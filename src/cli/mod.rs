@@ -32,7 +32,6 @@ mod parse;
 mod progress;
 mod quarantine;
 mod query;
-mod replay;
 mod restore;
 mod rule_args;
 mod rules;

@@ -1,6 +1,6 @@
-//! What a limit would have done to events that were counted by the interval.
+//! What a limit would have done to what was counted by the interval: events, or bytes.
 //!
-//! Within an interval it is not known when its events came. They may have come evenly, or all at
+//! Within an interval it is not known when they came. They may have come evenly, or all at
 //! once: the one is the least that a limit would have cut, the other the most. The shorter the
 //! interval, the closer these are.
 
@@ -9,16 +9,16 @@ use std::time::Duration;
 /// A limit that is proposed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Proposed {
-    /// Events a second.
+    /// Events or bytes a second.
     pub(super) per_second: f64,
     /// How much may come at once, as time at that rate.
     pub(super) burst: Duration,
 }
 
-/// What would have become of the events of one sender.
+/// What would have become of what one sender sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Replayed {
-    pub(super) events: u64,
+    pub(super) all: u64,
     /// The least that would have been cut.
     pub(super) least: u64,
     /// The most.
@@ -37,7 +37,7 @@ impl Proposed {
         let (mut least, mut most) = (0.0, 0.0);
         let mut replayed = Replayed::default();
         for (number, count) in counts.iter().enumerate() {
-            replayed.events += count;
+            replayed.all = replayed.all.saturating_add(*count);
             let count = as_number(*count);
             let cut = (count - evenly - drip).max(0.0);
             least += cut;
@@ -56,7 +56,7 @@ impl Proposed {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "what is estimated need not be exact")]
-fn as_number(count: u64) -> f64 {
+pub(super) fn as_number(count: u64) -> f64 {
     count as f64
 }
 
