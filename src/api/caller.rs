@@ -26,7 +26,7 @@ pub(super) struct Caller {
     pub(super) is_forgeable: bool,
     /// Whether the request is meant for this machine, as far as it says so, and made by a program
     /// or by a page that this machine has served.
-    is_of_here: bool,
+    pub(super) is_of_here: bool,
 }
 
 /// A caller who may do what they ask for.

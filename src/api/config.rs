@@ -6,9 +6,11 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::gate::Environment;
+use crate::gate::{Environment, nets};
+use crate::parse::{ForwardedHeader, TrustedProxies};
 
 /// REST, and logs over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +57,14 @@ pub struct Config {
     /// The version of Elasticsearch that its clients are told: Beats send nothing to one that is
     /// older than they are. Default: "9.99.0".
     pub elasticsearch_version: String,
+    /// Proxies that say in a header for whom they call: networks and addresses. From anyone else
+    /// that header is passed over. With them, who brings logs needs a key from everywhere.
+    /// Default: none. Range: up to 256 of them.
+    #[serde(deserialize_with = "nets")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// The header in which they say so, which they write themselves: `x-forwarded-for` or
+    /// `forwarded`. Default: "x-forwarded-for".
+    pub forwarded_header: ForwardedHeader,
 }
 
 impl Default for Config {
@@ -75,6 +85,8 @@ impl Default for Config {
             query_memory: ByteSize::mib(64),
             max_tails: 64,
             elasticsearch_version: "9.99.0".to_owned(),
+            trusted_proxies: Vec::new(),
+            forwarded_header: ForwardedHeader::default(),
         }
     }
 }
@@ -84,6 +96,11 @@ impl Config {
     /// the contrary is said in so many words.
     pub fn requires_key(&self) -> bool {
         self.require_key || !(self.listen.ip().is_loopback() || self.allow_anonymous)
+    }
+
+    /// Who is trusted to say for whom they call.
+    pub fn trusted_proxies(&self) -> TrustedProxies {
+        TrustedProxies { networks: self.trusted_proxies.clone(), header: self.forwarded_header }
     }
 
     /// Threads that help queries, beside the one that each has.
@@ -132,6 +149,8 @@ impl Config {
             let ok = (Duration::from_millis(100)..=Duration::from_secs(600)).contains(&found);
             range(key, ok, "100ms to 10min", humantime::format_duration(found).to_string());
         }
+        let many = TrustedProxies::problem(&self.trusted_proxies);
+        problems.extend(many.map(|what| ("trusted_proxies", what)));
         if self.require_key && self.allow_anonymous {
             let what = "expected one of require_key and allow_anonymous, but found both";
             problems.push(("allow_anonymous", what.to_owned()));

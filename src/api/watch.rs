@@ -19,6 +19,7 @@ use super::problem::{Noted, Problem};
 use crate::gate::Key;
 use crate::ingest::now;
 use crate::journal::{Access, Call, Failed, Status, shown};
+use crate::parse::ForSomeone;
 
 /// Lets a call pass to its route, and notes what became of it.
 pub(super) async fn watch(
@@ -28,7 +29,8 @@ pub(super) async fn watch(
     next: Next,
 ) -> Response {
     let began = Instant::now();
-    let caller = Caller::new(&api, peer.ip(), request.method(), request.headers());
+    let mut caller = Caller::new(&api, peer.ip(), request.method(), request.headers());
+    caller.is_of_here &= request.extensions().get::<ForSomeone>().is_none();
     let call = describe(&request, &caller);
     let admitted = api.ingest.admit(peer.ip(), || call.clone());
     let admitted = admitted.and_then(|open| api.ingest.admit_software(&call).map(|()| open));

@@ -216,7 +216,9 @@ fn bind_all(
 /// Tells the gate which proxies are trusted, and which projects listeners name.
 pub(super) fn trust(gate: &Gate, config: &Config) {
     let proxies = config.listener.iter().filter_map(|listener| listener.proxy.as_ref());
-    gate.trust(proxies.flat_map(|proxy| proxy.trusted.iter().copied()));
+    let proxies = proxies.flat_map(|proxy| &proxy.trusted);
+    let of_http = config.listener.iter().flat_map(|listener| &listener.trusted_proxies);
+    gate.trust(proxies.chain(of_http).chain(&config.api.trusted_proxies).copied());
     gate.name_projects(config.listener.iter().map(|listener| listener.project.as_str()), now());
 }
 
@@ -289,7 +291,8 @@ fn of_calls(config: &Config, ledger: &Ledger) -> Listener {
         format: Format::Json,
         project: "default".into(),
         environment: config.api.environment,
-        require_key: config.api.requires_key(),
+        // Who calls through a proxy is not on this machine.
+        require_key: config.api.requires_key() || !config.api.trusted_proxies.is_empty(),
         takes_pages: config.api.allow_anonymous,
         key: None,
         zone_offset: 0,

@@ -18,6 +18,7 @@ use crate::admin::{self, Admin, Readiness};
 use crate::api::{self, Api, Health, Reload, Reloads};
 use crate::config::Config;
 use crate::net::http::{self, HttpConfig};
+use crate::parse::TrustedProxies;
 
 /// Serves both until the stop; calls that are under way then end. Returns where the
 /// configuration is asked to be read again.
@@ -59,6 +60,7 @@ pub(super) fn serve_all(
     let limits = Limits {
         max_connections: config.api.max_connections,
         header_timeout: config.api.header_timeout,
+        proxies: config.api.trusted_proxies(),
     };
     let guard = Some(Arc::clone(parts.ingest.gate()));
     let router = api::router(Arc::new(api)).merge(logs);
@@ -73,7 +75,7 @@ pub(super) fn serve_all(
         started,
     );
     let router = admin::router(Arc::new(admin));
-    keeping.spawn("admin", serve(admin_socket, router, ADMIN, None, stop.clone()));
+    keeping.spawn("admin", serve(admin_socket, router, admin_limits(), None, stop.clone()));
     asked
 }
 
@@ -88,4 +90,7 @@ async fn go_on(State(tasks): State<TaskTracker>, request: Request, next: Next) -
 }
 
 /// Limits of the admin port: a few scrapers and probes.
-const ADMIN: Limits = Limits { max_connections: 64, header_timeout: Duration::from_secs(10) };
+fn admin_limits() -> Limits {
+    let header_timeout = Duration::from_secs(10);
+    Limits { max_connections: 64, header_timeout, proxies: TrustedProxies::default() }
+}

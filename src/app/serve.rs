@@ -12,14 +12,17 @@ use tracing::{debug, warn};
 
 use crate::gate::Gate;
 use crate::net::http::{Server, serve_connection};
+use crate::parse::TrustedProxies;
 
 /// Limits of a server.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Limits {
     /// Open connections; others wait to be accepted.
     pub(crate) max_connections: usize,
     /// How long the head of a request may take to arrive, and a connection may be idle.
     pub(crate) header_timeout: Duration,
+    /// Who is trusted to say for whom they call.
+    pub(crate) proxies: TrustedProxies,
 }
 
 /// Who is let in: each call is asked for anew, and idle connections end when their address is
@@ -38,9 +41,14 @@ pub(crate) async fn serve(
     let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(limits.max_connections));
     let mut has_told = false;
-    let header_timeout = limits.header_timeout;
-    let server =
-        Arc::new(Server { router, header_timeout, guard, stop: stop.clone(), goes_on: false });
+    let server = Arc::new(Server {
+        router,
+        header_timeout: limits.header_timeout,
+        guard,
+        proxies: Arc::new(limits.proxies),
+        stop: stop.clone(),
+        goes_on: false,
+    });
     loop {
         let accepted = async {
             let place = Arc::clone(&places).acquire_owned().await;
@@ -94,7 +102,10 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
 
-    const LIMITS: Limits = Limits { max_connections: 4, header_timeout: Duration::from_millis(50) };
+    fn limits() -> Limits {
+        let header_timeout = Duration::from_millis(50);
+        Limits { max_connections: 4, header_timeout, proxies: TrustedProxies::default() }
+    }
 
     /// A server, where it is, and how it is told to stop.
     async fn server() -> (SocketAddr, CancellationToken, TaskTracker) {
@@ -104,7 +115,7 @@ mod tests {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (at, stop) = (socket.local_addr().unwrap(), CancellationToken::new());
         let tasks = TaskTracker::new();
-        tasks.spawn(serve(socket, router, LIMITS, None, stop.clone()));
+        tasks.spawn(serve(socket, router, limits(), None, stop.clone()));
         tasks.close();
         (at, stop, tasks)
     }

@@ -230,8 +230,12 @@ fn net<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IpNet, D::Error> {
     parse_net(&text).ok_or_else(what)
 }
 
-/// Many of them.
-pub(super) fn nets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+/// Reads many networks, and addresses, which stand for themselves alone.
+///
+/// # Errors
+///
+/// One is neither.
+pub fn nets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
     #[derive(Deserialize)]
     #[serde(transparent)]
     struct Item(#[serde(deserialize_with = "net")] IpNet);

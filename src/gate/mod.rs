@@ -89,7 +89,7 @@ pub use self::allowance::{Allowance, Offer, Tally};
 pub use self::automatic::Punished;
 pub use self::carrier::{CertificateName, Label};
 pub use self::charge::{Charge, LIMIT_RULES, Subject};
-pub use self::config::{Config, DefaultLimits, Network, Problem};
+pub use self::config::{Config, DefaultLimits, Network, Problem, nets};
 pub use self::connections::Connection;
 pub use self::content::{Content, Found};
 pub use self::error::GateError;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::http::{HttpConfig, elasticsearch_version, max_body};
@@ -14,8 +15,9 @@ use super::listen::Listen;
 use super::proxies::ProxyConfig;
 use super::unix::SocketOwner;
 use crate::frame::Framing;
-use crate::gate::{Environment, Label};
+use crate::gate::{Environment, Label, nets};
 use crate::ingest::Format;
+use crate::parse::{ForwardedHeader, TrustedProxies};
 
 /// One socket that senders write to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,6 +104,14 @@ pub struct ListenerConfig {
     pub require_tls: bool,
     /// Proxies that say for whom they connect. Default: none.
     pub proxy: Option<ProxyConfig>,
+    /// Proxies over HTTP that say in a header for whom they call: networks and addresses. From
+    /// anyone else that header is passed over. Default: none. Range: up to 256 of them.
+    #[serde(default, deserialize_with = "nets")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// The header in which they say so, which they write themselves: `x-forwarded-for` or
+    /// `forwarded`. Default: "x-forwarded-for".
+    #[serde(default)]
+    pub forwarded_header: ForwardedHeader,
 }
 
 /// Certificates of a listener: PEM files.
@@ -165,12 +175,24 @@ impl ListenerConfig {
             tls: None,
             require_tls: false,
             proxy: None,
+            trusted_proxies: Vec::new(),
+            forwarded_header: ForwardedHeader::default(),
         }
     }
 
     /// Whether a sender without a key is turned away.
     pub fn requires_key(&self) -> bool {
-        self.require_key.unwrap_or(!self.listen.is_here())
+        self.require_key.unwrap_or(!self.is_for_here())
+    }
+
+    /// Whether nobody comes but who is on this machine.
+    fn is_for_here(&self) -> bool {
+        self.listen.is_here() && self.trusted_proxies.is_empty()
+    }
+
+    /// Who is trusted to say for whom they call.
+    pub(super) fn trusted_proxies(&self) -> TrustedProxies {
+        TrustedProxies { networks: self.trusted_proxies.clone(), header: self.forwarded_header }
     }
 
     /// How its messages are read.
@@ -266,8 +288,9 @@ impl ListenerConfig {
         }
         self.tls_problems(&mut problems);
         self.listen_problems(&mut problems);
+        self.forwarded_problems(&mut problems);
         problems.extend(self.proxy.iter().flat_map(|proxy| proxy.problems(self.transport)));
-        if !self.requires_key() && !self.allow_anonymous && !self.listen.is_here() {
+        if !self.requires_key() && !self.allow_anonymous && !self.is_for_here() {
             let what = "expected allow_anonymous = true to let anyone write to";
             problems.push(("require_key", format!("{what} {}, but found false", self.listen)));
         }
@@ -284,6 +307,17 @@ impl ListenerConfig {
             let what = format!("expected a stream for protocol = {name:?}, but found datagrams");
             problems.push(("transport", what));
         }
+    }
+
+    /// About proxies that write headers of HTTP.
+    fn forwarded_problems(&self, problems: &mut Vec<(&'static str, String)>) {
+        if !self.trusted_proxies.is_empty() && !OF_HTTP.contains(&self.protocol) {
+            let what = "expected proxies with a header where the protocol is http or auto, but found \
+                        them with another";
+            problems.push(("trusted_proxies", what.to_owned()));
+        }
+        let many = TrustedProxies::problem(&self.trusted_proxies);
+        problems.extend(many.map(|what| ("trusted_proxies", what)));
     }
 
     fn listen_problems(&self, problems: &mut Vec<(&'static str, String)>) {
@@ -369,6 +403,9 @@ const MAX_PATH: usize = 107;
 /// Protocols that answer their senders, or may.
 const ANSWERING: [Protocol; 5] =
     [Protocol::Http, Protocol::Relp, Protocol::Beats, Protocol::Fluent, Protocol::Auto];
+
+/// Protocols whose calls may come through proxies that write headers.
+const OF_HTTP: [Protocol; 2] = [Protocol::Http, Protocol::Auto];
 
 /// How long Beats may say nothing: they connect anew when they have something to say.
 const BEATS_IDLE: Duration = Duration::from_secs(300);

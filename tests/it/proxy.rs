@@ -269,3 +269,88 @@ fn tl_09_a_header_comes_before_the_handshake() {
     let entry = daemon.find_in("failed", "error.code:TLS_HANDSHAKE");
     assert!(entry["message"].as_str().unwrap().contains("plain text"), "{entry}");
 }
+
+/// One that calls are made to through proxies, and one that is not.
+const FORWARDED: &str = r#"
+[[listener]]
+name = "forwarded"
+protocol = "http"
+transport = "tcp"
+listen = "127.0.0.1:0"
+trusted_proxies = ["127.0.0.1", "10.0.0.0/8"]
+
+[[listener]]
+name = "auto"
+protocol = "auto"
+transport = "tcp"
+listen = "127.0.0.1:0"
+trusted_proxies = ["127.0.0.1"]
+forwarded_header = "forwarded"
+require_key = false
+allow_anonymous = true
+
+[[listener]]
+name = "direct"
+protocol = "http"
+transport = "tcp"
+listen = "127.0.0.1:0"
+"#;
+
+#[test]
+fn ht_08_a_trusted_proxy_says_who_calls_and_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!("api.trusted_proxies = [\"127.0.0.1\"]\n{GATE}");
+    let daemon = Daemon::with_listeners(folder.path(), &config, FORWARDED);
+    let post = |listener: &str, text: &str, headers: &[(&str, &str)]| {
+        let url = format!("http://{}/v1/logs/ingest", daemon.address(listener));
+        let agent: ureq::Agent =
+            ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let call = ureq::http::Request::builder().method("POST").uri(url);
+        let call = headers.iter().fold(call, |call, (name, value)| call.header(*name, *value));
+        let call = call.header("Content-Type", "application/json");
+        let body = json!({"logs": [{"message": text}]}).to_string();
+        agent.run(call.body(body).unwrap()).unwrap().status().as_u16()
+    };
+    let (id, key) = {
+        let key = json!({"name": "far", "scopes": ["write:logs"], "allow": ["198.51.100.0/24"]});
+        daemon.create_key(&key)
+    };
+    let bearer = format!("Bearer {key}");
+    let far = ("Authorization", bearer.as_str());
+    for listener in ["forwarded", "api"] {
+        // The client is the first from the right that is no proxy, and has rights of its own.
+        let found = |text: &str| daemon.find(&format!("message:\"{text}\""));
+        let text = format!("{listener} by a proxy");
+        let through = ("X-Forwarded-For", "127.0.0.1, 198.51.100.9, 127.0.0.1");
+        assert_eq!(post(listener, &text, &[through, far]), 202);
+        let event = found(&text);
+        assert_eq!((&event["peer.ip"], &event["key"]), (&json!("198.51.100.9"), &json!(id)));
+        let other = ("X-Forwarded-For", "198.51.100.9, 192.0.2.7");
+        assert_eq!(post(listener, "not from there", &[other, far]), 403);
+        let entry = daemon.find_in("blocked", "reason:IP_NOT_ALLOWED and source.ip:192.0.2.7");
+        assert_eq!(entry["endpoint"], "/v1/logs/ingest");
+        // Nor is one let in who is on the blocklist, or as if they were on this machine.
+        let blocked = ("X-Forwarded-For", "198.51.100.9, 203.0.113.4");
+        assert_eq!(post(listener, "blocked", &[blocked, far]), 401);
+        daemon.find_in("blocked", "reason:IP_BLOCKLISTED and source.ip:203.0.113.4");
+        for header in ["X-Forwarded-For", "X-Real-IP", "Forwarded"] {
+            assert_eq!(post(listener, "no key", &[(header, "127.0.0.1")]), 401, "{header}");
+        }
+        // Headers that the proxy does not write are the client's own.
+        let forged = [("Forwarded", "for=198.51.100.9"), ("X-Real-IP", "198.51.100.9"), far];
+        assert_eq!(post(listener, "forged", &forged), 403);
+    }
+    let told = ("Forwarded", "for=127.0.0.1, for=\"192.0.2.8:4711\";proto=https");
+    assert_eq!(post("auto", "by another header", &[told, ("X-Forwarded-For", "::1")]), 202);
+    assert_eq!(daemon.find("message:\"by another header\"")["peer.ip"], "192.0.2.8");
+    for header in ["X-Forwarded-For", "Forwarded", "X-Real-IP"] {
+        assert_eq!(post("direct", "by nobody", &[(header, "203.0.113.4")]), 202);
+    }
+    let events = daemon.query("message:\"by nobody\"");
+    assert!(events.len() == 3 && events.iter().all(|event| event["peer.ip"] == "127.0.0.1"));
+    // The API lets in who is on this machine, and nobody whom a proxy brings from there.
+    assert_eq!(daemon.call("GET", "/v1/keys", None, None).0, 200);
+    let url = format!("http://{}/v1/keys", daemon.address("api"));
+    let call = ureq::get(url).header("X-Forwarded-For", "127.0.0.1").call();
+    assert!(matches!(call, Err(ureq::Error::StatusCode(401))), "{call:?}");
+}

@@ -88,13 +88,14 @@ pub(super) fn admit(
         let problem = Problem::refused(&refusal);
         problem.blamed(Blame::GateNoted(Box::new(refusal)))
     };
-    let connection = match carrier {
+    let admitted = carrier.filter(|carrier| carrier.is_admitted());
+    let connection = match admitted {
         Some(_) => None,
         None => Some(door.ingest.admit(attempt.peer, || attempt.call.clone()).map_err(noted)?),
     };
     door.ingest.admit_software(&attempt.call).map_err(noted)?;
     // Taken only now: what returns before does not give it back.
-    let connection = carrier.map_or(connection, Carrier::take);
+    let connection = admitted.map_or(connection, Carrier::take);
     let listener = Arc::clone(&door.listener);
     let mut session = Session::new(listener, attempt.peer, connection);
     session.describe(attempt.call.clone());

@@ -140,6 +140,7 @@ pub(super) fn server(
         router: router.with_state(Arc::new(door)),
         header_timeout: config.idle_timeout.unwrap_or(IDLE),
         guard,
+        proxies: Arc::new(config.trusted_proxies()),
         stop: stop.clone(),
         goes_on: true,
     }

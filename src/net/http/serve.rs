@@ -23,6 +23,7 @@ use tower::ServiceExt;
 
 use super::Carrier;
 use crate::gate::Gate;
+use crate::parse::{ForSomeone, TrustedProxies};
 
 /// What connections are served with.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub struct Server {
     /// Who is let in: idle connections end when their address is blocked. Each call is asked for
     /// anew, by its route.
     pub guard: Option<Arc<Gate>>,
+    /// Who is trusted to say for whom they call.
+    pub proxies: Arc<TrustedProxies>,
     /// Ends connections once the calls that are under way have ended.
     pub stop: CancellationToken,
     /// Whether a call goes on whose client has closed its side: some that ship logs do not wait for
@@ -73,9 +76,7 @@ async fn run(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(server.header_timeout);
     http.max_buf_size(MAX_HEAD).max_headers(MAX_HEADERS).half_close(server.goes_on);
-    let service = service_fn(move |request| {
-        begun(answer(server.router.clone(), peer, carrier.clone(), request))
-    });
+    let service = service_fn(move |request| begun(answer(server, peer, carrier.clone(), request)));
     let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(socket), service));
     tokio::select! {
         ended = connection.as_mut() => ended,
@@ -117,19 +118,26 @@ fn begun<C: Future>(call: C) -> impl Future<Output = C::Output> {
 }
 
 async fn answer(
-    router: Router,
-    peer: SocketAddr,
-    carrier: Option<Carrier>,
+    server: &Server,
+    mut peer: SocketAddr,
+    mut carrier: Option<Carrier>,
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, std::convert::Infallible> {
     // A body in chunks may have come with a length as well, which hyper passes over. What follows
     // on the connection is then nothing to rely on (RFC 9112 §6.1).
     let in_chunks = request.headers().contains_key(header::TRANSFER_ENCODING);
+    let proxies = &server.proxies;
+    let lines = request.headers().get_all(proxies.header.name()).iter().map(HeaderValue::as_bytes);
+    if let Some(client) = proxies.client(peer.ip(), lines) {
+        peer = SocketAddr::new(client, 0);
+        carrier = carrier.as_ref().map(Carrier::for_someone);
+        request.extensions_mut().insert(ForSomeone);
+    }
     request.extensions_mut().insert(ConnectInfo(peer));
     if let Some(carrier) = carrier {
         request.extensions_mut().insert(carrier);
     }
-    let mut response = router.oneshot(request).await?;
+    let mut response = server.router.clone().oneshot(request).await?;
     if in_chunks {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
