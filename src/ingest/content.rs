@@ -1,12 +1,14 @@
 //! Content rules, asked of messages.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use memchr::memchr;
 
 use super::listener::Format;
-use crate::event::{Event, Value};
+use crate::event::{Event, Field, Known, Name, Value};
 use crate::gate::{Content, Found, Gate, Verdicts};
+use crate::parse::{json, unescape};
 use crate::time::Timestamp;
 
 /// Looks at the messages of a read. Without content rules it looks at none.
@@ -15,12 +17,28 @@ pub(super) struct Inspector {
     content: Option<Arc<Content>>,
     /// The rules that match in the message that was looked at last.
     found: Vec<Found>,
-    /// Whether the fields of its events may say something that it does not, by their escapes.
-    look_inside: bool,
+    /// Where its events may say something that it does not, by their escapes.
+    inside: Inside,
     /// In the buffer of the read, no message that ends before this place has the text of a rule.
     clean_to: usize,
     /// Whether the message that comes is such a one.
     is_clean: bool,
+    /// The place of the first backslash in the buffer that is not behind it, or its end.
+    backslash: Option<usize>,
+    /// Whether the message that comes has a backslash in it, where that is known.
+    has_escapes: Option<bool>,
+}
+
+/// What of an event is to be looked at beside the message that it is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Inside {
+    /// Nothing: all that it says is said there.
+    #[default]
+    Nothing,
+    /// What was changed on the way, by escapes for one.
+    Changed,
+    /// All fields.
+    All,
 }
 
 impl Inspector {
@@ -28,9 +46,11 @@ impl Inspector {
         Self {
             content: gate.content(),
             found: Vec::new(),
-            look_inside: false,
+            inside: Inside::Nothing,
             clean_to: 0,
             is_clean: false,
+            backslash: None,
+            has_escapes: None,
         }
     }
 
@@ -41,6 +61,16 @@ impl Inspector {
         let begins = message.as_ptr().addr().wrapping_sub(buffer.as_ptr().addr());
         let ends = begins.saturating_add(message.len());
         self.is_clean = ends <= buffer.len(); // else it is none of the buffer, as what was inflated
+        self.has_escapes = None;
+        if self.is_clean {
+            let known = self.backslash.filter(|place| *place >= begins);
+            let place = known.unwrap_or_else(|| {
+                let rest = buffer.get(begins..).unwrap_or_default();
+                memchr(b'\\', rest).map_or(buffer.len(), |place| begins + place)
+            });
+            self.backslash = Some(place);
+            self.has_escapes = Some(place < ends);
+        }
         if !self.is_clean || ends <= self.clean_to {
             return;
         }
@@ -56,8 +86,14 @@ impl Inspector {
         if let Some(content) = &self.content {
             let is_clean = std::mem::take(&mut self.is_clean);
             self.found = if is_clean { content.find_textless(raw) } else { content.find(raw) };
-            let has_escapes = matches!(format, Format::Json | Format::Beats | Format::Gelf);
-            self.look_inside = has_escapes && memchr(b'\\', raw).is_some();
+            let has_escapes = self.has_escapes.take();
+            self.inside = match has_escapes.unwrap_or_else(|| memchr(b'\\', raw).is_some()) {
+                false => Inside::Nothing,
+                true if matches!(format, Format::Json | Format::Beats | Format::Gelf) => {
+                    Inside::All
+                }
+                true => Inside::Changed,
+            };
         }
     }
 
@@ -65,14 +101,14 @@ impl Inspector {
     /// if it `shows_more` there.
     pub(super) fn look_over(&mut self, body: &[u8], shows_more: bool) {
         if let Some(content) = &self.content {
-            self.look_inside =
-                shows_more || content.may_be_in(body) || memchr(b'\\', body).is_some();
+            let is_all = shows_more || content.may_be_in(body) || memchr(b'\\', body).is_some();
+            self.inside = if is_all { Inside::All } else { Inside::Nothing };
         }
     }
 
     /// Whether [`verdicts`](Self::verdicts) may have something to say.
     pub(super) fn suspects(&self) -> bool {
-        self.look_inside || !self.found.is_empty()
+        self.inside != Inside::Nothing || !self.found.is_empty()
     }
 
     /// What the rules say of an event of that message, whose project is known if its sender is.
@@ -84,14 +120,9 @@ impl Inspector {
         now: Timestamp,
     ) -> Verdicts {
         let mut found = self.found.clone();
-        if let Some(content) = self.content.as_ref().filter(|_| self.look_inside) {
-            for field in &event.fields {
-                let text = match &field.value {
-                    Value::Text(text) | Value::Json(text) => text.as_bytes(),
-                    Value::Bytes(bytes) => bytes,
-                    Value::Number(_) | Value::Bool(_) | Value::Null => continue,
-                };
-                found.extend(content.find(text));
+        if let Some(content) = self.content.as_ref().filter(|_| self.inside != Inside::Nothing) {
+            for text in said(event, self.inside) {
+                found.extend(content.find(&text));
             }
             found.sort_by(|a, b| by_age(a).cmp(&by_age(b)));
             found.dedup_by(|a, b| a.rule.id == b.rule.id);
@@ -103,6 +134,47 @@ impl Inspector {
         };
         Verdicts::of_found(found.iter().filter(is_about), now)
     }
+}
+
+/// What an event says, with what its escapes stand for.
+fn said<'e>(event: &'e Event<'_>, inside: Inside) -> impl Iterator<Item = Cow<'e, [u8]>> {
+    let is_all = inside == Inside::All;
+    let fields = event.fields.iter().flat_map(move |field| {
+        let name = match &field.name {
+            Name::Other(name) => of_text(name, is_all),
+            Name::Known(_) => None,
+        };
+        [name, decoded(field), plain(field, is_all)]
+    });
+    fields.chain(event.labels.iter().map(move |label| of_text(label, is_all))).flatten()
+}
+
+/// A text, unless it is as it stood in the message and such are not wanted.
+#[expect(clippy::ptr_arg, reason = "whether it is owned is what is asked")]
+fn of_text<'e>(text: &'e Cow<'_, str>, is_all: bool) -> Option<Cow<'e, [u8]>> {
+    let is_changed = matches!(text, Cow::Owned(_));
+    (is_all || is_changed).then(|| Cow::Borrowed(text.as_bytes()))
+}
+
+/// The value of a field as it is kept.
+fn plain<'e>(field: &'e Field<'_>, is_all: bool) -> Option<Cow<'e, [u8]>> {
+    match &field.value {
+        Value::Text(text) | Value::Json(text) => of_text(text, is_all),
+        Value::Bytes(bytes) => Some(Cow::Borrowed(bytes)),
+        Value::Number(_) | Value::Bool(_) | Value::Null => None,
+    }
+}
+
+/// What a value means that is kept with its escapes: an object or an array, or structured data.
+fn decoded<'e>(field: &'e Field<'_>) -> Option<Cow<'e, [u8]>> {
+    let (kept, text) = match &field.value {
+        Value::Json(text) => (text, json::unescaped(text)),
+        Value::Text(text) if field.name == Name::Known(Known::StructuredData) => {
+            (text, unescape(text).into_owned())
+        }
+        _ => return None,
+    };
+    (text != **kept).then(|| Cow::Owned(text.into_bytes()))
 }
 
 /// The order of rules, and of one rule a sure find before a guess.

@@ -71,6 +71,6 @@ pub use self::http_secret::http_secret;
 pub use self::journal::journal;
 pub use self::line::line;
 pub use self::records::{MAX_SHARED, RecordError, RecordLimits};
-pub use self::structured_data::{parameter, structured_data};
+pub use self::structured_data::{parameter, structured_data, unescape};
 pub use self::syslog::syslog;
 pub use self::wire::WireError;

@@ -56,9 +56,9 @@ pub fn parameter<'a>(raw: &'a str, path: &str) -> Option<Cow<'a, str>> {
     }
 }
 
-/// A value without the backslashes in front of `"`, `\` and `]` (RFC 5424 §6.3.3). One in front
+/// A value, or a whole text of structured data, without the backslashes in front of `"`, `\` and `]` (RFC 5424 §6.3.3). One in front
 /// of anything else is part of the value.
-pub(super) fn unescape(value: &str) -> Cow<'_, str> {
+pub fn unescape(value: &str) -> Cow<'_, str> {
     let Some(first) = memchr(b'\\', value.as_bytes()) else { return Cow::Borrowed(value) };
     let (plain, rest) = value.split_at_checked(first).unwrap_or((value, ""));
     let mut clean = String::with_capacity(value.len());

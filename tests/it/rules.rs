@@ -280,6 +280,23 @@ fn escapes_hide_nothing_and_a_dry_run_lets_pass() {
     assert_eq!(daemon.call("POST", "/v1/rules", None, Some(&rules)).0, 201);
     daemon.send("json", b"{\"message\":\"hidden \\/etc\\u002fpasswd\"}\n");
     noted(&daemon, "ABUSE_PATTERN_DETECTED", "json");
+    // Nor within objects, names, tags and structured data, however a listener reads them.
+    let quoted = json!({"kind": "literal", "pattern": "say \"a]b\\c\""});
+    assert_eq!(daemon.call("POST", "/v1/rules", None, Some(&quoted)).0, 201);
+    let hidden = [
+        r#"{"message":"hidden","a":{"b":["\/etc\u002fpasswd"]}}"#,
+        r#"{"message":"hidden","\/etc\/p\u0061sswd":1}"#,
+        r#"{"message":"hidden","tags":["\/etc\u002fpasswd"]}"#,
+        r#"{"message":"hidden","a":["say \"a\u005db\\c\""]}"#,
+    ];
+    let before = daemon.metrics().ledger("json").received;
+    daemon.send("json", format!("{}\n", hidden.join("\n")).as_bytes());
+    daemon.settle("json", before + 4);
+    daemon.send("tcp", b"<13>1 - h a - - [x a=\"1\"][y b=\"say \\\"a\\]b\\\\c\\\"\"] hidden\n");
+    daemon.send("tcp", b"<13>1 - h a - - [y b=\"say \\\"a\\]b\\\\d\\\"\"] shown C:\\etc\n");
+    daemon.find("message:shown");
+    daemon.settle("tcp", 2);
+    assert_eq!(daemon.metrics().ledger("json").stored, 0);
     let body = json!({"logs": [{"message": "good"}, {"message": "bad /etc/passwd"}]});
     let (status, answer) = daemon.call("POST", "/v1/logs/ingest", None, Some(&body));
     assert_eq!(

@@ -75,6 +75,7 @@ pub use self::pairs::beats;
 pub use self::path::scalars;
 pub(in crate::parse) use self::role::Role;
 pub(in crate::parse) use self::scan::{Scanner, Token};
+pub use self::text::unescaped;
 
 use std::borrow::Cow;
 

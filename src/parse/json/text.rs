@@ -98,8 +98,9 @@ fn stops(word: u64) -> u64 {
     (control | quote | backslash) & !word & (ONES << 7)
 }
 
-/// Replaces escapes that the scanner has checked.
-fn unescaped(raw: &str) -> String {
+/// The text with what its escapes stand for: of a string, or of a whole value with strings in it,
+/// which is no JSON any more then. They are taken for checked.
+pub fn unescaped(raw: &str) -> String {
     let mut text = String::with_capacity(raw.len());
     let mut rest = raw;
     while let Some((before, escape)) = rest.split_once('\\') {
