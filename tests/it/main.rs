@@ -81,6 +81,7 @@ mod proxy;
 mod queries;
 mod reload;
 mod relp;
+mod replay;
 mod resent;
 mod restart;
 mod rules;
