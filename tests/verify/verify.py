@@ -16,7 +16,6 @@ import base64
 import hashlib
 import json
 import sys
-import tarfile
 
 
 class Fault(Exception):
@@ -203,8 +202,61 @@ def wrong_with(index, line, hash_, kept, previous):
     return None
 
 
-def verify(files, trusted, anchor):
+def read_tar(data):
+    """Names and contents of the files of a tar: plain ones, and nothing between or behind them."""
+    members, at = [], 0
+    while any(data[at : at + 512]):
+        header = data[at : at + 512]
+        try:
+            name = header[:100].rstrip(b"\0").decode()
+            size = int(header[124:136].strip(b"\0 "), 8)
+            found = int(header[148:156].strip(b"\0 "), 8)
+        except ValueError:
+            raise Fault("expected a whole bundle, but found a file that is none of ours") from None
+        same = found == sum(header[:148]) + 8 * 32 + sum(header[156:])
+        plain = not any(header[156:257] + header[345:])
+        padding = data[at + 512 + size : at + 512 + (size + 511) // 512 * 512]
+        if len(header) < 512 or not same or not plain or "\0" in name or any(padding):
+            raise Fault(f"expected a whole bundle, but found a file that was changed: {name!r}")
+        members.append((name, data[at + 512 : at + 512 + size]))
+        at += 512 + (size + 511) // 512 * 512
+    if len(data) != at + 1024 or any(data[at:]):
+        raise Fault("expected a whole bundle, but it ends elsewhere")
+    return members
+
+
+def number(name, before, behind):
+    """The number in the name of a file, which is written with twenty digits."""
+    digits = name[len(before) : len(name) - len(behind)]
+    if not name.startswith(before) or not name.endswith(behind) or not digits.isdecimal():
+        return None
+    return int(digits) if digits == f"{int(digits):020}" else None
+
+
+def order(members):
+    """The files that stand in front of the entries, by name, and those behind."""
+    last, ahead = (0, 0), {}
+    for at, (name, content) in enumerate(members):
+        size = number(name, "checkpoints/", "")
+        if name.startswith(("entries/", "hashes/")):
+            return ahead, members[at:]
+        place = {"bundle.json": (1, 0), "keys": (2, 0)}.get(name)
+        place = place or ((3, size) if size is not None else None)
+        place = place or ((4, 0) if name.startswith("consistency/") else (0, 0))
+        if place <= last:
+            raise misplaced(name)
+        ahead[name], last = content, place
+    return ahead, []
+
+
+def misplaced(name, entry=None):
+    what = "the files of the bundle were changed, dropped or reordered"
+    return Fault(f"{what}: {name!r} is not where it belongs", entry)
+
+
+def verify(members, trusted, anchor):
     """How many entries and checkpoints are as they were signed."""
+    files, behind = order(members)
     try:
         head = json.loads(files["bundle.json"])
         origin, first, end = head["origin"], head["from"], head["to"]
@@ -212,7 +264,9 @@ def verify(files, trusted, anchor):
         previous = bytes.fromhex(head["previous"])
     except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise Fault(f"bundle.json was changed: {error!r}") from None
-    keys = trusted or [read_key(key) for key in files.get("keys", b"").decode().splitlines()]
+    if head.get("format") != 1 or "keys" not in files:
+        raise Fault("expected a bundle of format 1 with its keys")
+    keys = trusted or [read_key(key) for key in files["keys"].decode(errors="replace").splitlines()]
     keys = [key for key in keys if key]
     signed, old, begin = {}, None, log.root()
     if anchor is not None:
@@ -224,12 +278,15 @@ def verify(files, trusted, anchor):
                 raise Fault(f"{name} was changed: it is of {size} entries")
             signed[size] = root
     suspect, good, checkpoints = None, first, 0
-    for name in sorted(files):
-        if not name.startswith("entries/"):
-            continue
-        hashes = files.get("hashes/" + name.split("/")[1].split(".")[0], b"")
-        lines = files[name].split(b"\n")
-        for n, line in enumerate(lines[:-1] if lines[-1] == b"" else lines):
+    while behind:
+        (name, content), behind = behind[0], behind[1:]
+        if number(name, "entries/", ".ndjson") != log.size:
+            raise suspect or misplaced(name, log.size)
+        hashes, lines = b"", content.split(b"\n")
+        lines = lines[:-1] if lines[-1] == b"" else lines
+        if behind and number(behind[0][0], "hashes/", "") == log.size:
+            hashes, behind = behind[0][1], behind[1:]
+        for n, line in enumerate(lines):
             index, hash_ = log.size, leaf(line)
             kept = hashes[n * 32 : n * 32 + 32] if len(hashes) >= n * 32 + 32 else None
             what = wrong_with(index, line, hash_, kept, previous)
@@ -246,6 +303,9 @@ def verify(files, trusted, anchor):
             if suspect and good == log.size:
                 what = f"what is kept beside entry {suspect.entry} was changed, not the entry"
                 raise Fault(what, suspect.entry)
+        if len(hashes) > 32 * len(lines):
+            what = "there are hashes of entries that are not there"
+            suspect = suspect or Fault(f"at entry {log.size}: {what}", log.size)
     if suspect:
         raise suspect
     if signed and max(signed) > log.size:
@@ -295,12 +355,11 @@ def main():
     done = {"good": True, "entry": None, "what": None}
     try:
         try:
-            with tarfile.open(args.bundle) as tar:
-                files = {member.name: tar.extractfile(member).read() for member in tar}
-        except (tarfile.TarError, AttributeError) as error:
-            raise Fault(f"expected a whole bundle, but found: {error}") from None
+            members = read_tar(open(args.bundle, "rb").read())
+        except OSError as error:
+            raise Fault(str(error)) from None
         anchor = open(args.anchor, "rb").read() if args.anchor else None
-        entries, checkpoints = verify(files, trusted, anchor)
+        entries, checkpoints = verify(members, trusted, anchor)
         done["what"] = f"{entries} entries are as {checkpoints} checkpoints say"
     except Fault as fault:
         done = {"good": False, "entry": fault.entry, "what": str(fault)}

@@ -99,6 +99,12 @@ impl Chain {
         self.log.size()
     }
 
+    /// Says what is wrong behind the last entry that was taken in.
+    pub(super) fn suspect(&mut self, what: &str) {
+        let at = self.log.size();
+        self.suspect.get_or_insert_with(|| Fault::at(at, format!("at entry {at}: {what}")));
+    }
+
     /// Takes the next entry in, with the hash that is kept of it. Returns it, if it is one.
     pub(super) fn entry(
         &mut self,

@@ -10,6 +10,7 @@
 
 mod chain;
 mod data;
+mod members;
 mod tarred;
 
 pub use self::data::{Segments, data};

@@ -19,8 +19,12 @@ use crate::time::Timestamp;
 
 /// A log of so many entries, signed every fourth.
 fn log(folder: &TempDir, entries: u64) -> Arc<Audit> {
+    log_signed_every(4, folder, entries)
+}
+
+fn log_signed_every(checkpoint_entries: u64, folder: &TempDir, entries: u64) -> Arc<Audit> {
     let db = Arc::new(Db::open(folder.path(), &Options::default()).unwrap());
-    let config = Config { checkpoint_entries: 4, ..Config::default() };
+    let config = Config { checkpoint_entries, ..Config::default() };
     let audit = Audit::open(db, config, || Timestamp::from_micros(1_000_000)).unwrap();
     for n in audit.size().unwrap()..entries {
         let who = Who { actor: format!("ada \"{n}\" größe"), ..Who::default() };
@@ -64,9 +68,9 @@ fn verified(files: &Files, trust: &Trust) -> Result<Verified, Fault> {
 }
 
 /// What the verifier in Python says: whether it is good, the first bad entry, and the sentence.
-fn by_python(folder: &Path, files: &Files, anchor: Option<&str>) -> (bool, Option<u64>, String) {
+fn by_python(folder: &Path, tar: &[u8], anchor: Option<&str>) -> (bool, Option<u64>, String) {
     let path = folder.join("bundle.tar");
-    fs::write(&path, tarred(files)).unwrap();
+    fs::write(&path, tar).unwrap();
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/verify/verify.py");
     let mut command = Command::new("python3");
     command.arg(script).arg("--json").arg(&path);
@@ -84,10 +88,14 @@ fn by_python(folder: &Path, files: &Files, anchor: Option<&str>) -> (bool, Optio
 
 /// Verifies with both; they agree. The first bad entry, `Err` where it is something else.
 fn both(files: &Files, anchor: Option<&str>) -> Result<Option<u64>, Option<u64>> {
+    both_of(&tarred(files), anchor)
+}
+
+fn both_of(tar: &[u8], anchor: Option<&str>) -> Result<Option<u64>, Option<u64>> {
     let folder = tempfile::tempdir().unwrap();
     let anchor_read = anchor.and_then(SignedNote::read);
-    let ours = verified(files, &Trust { anchor: anchor_read, ..Trust::default() });
-    let (good, entry, what) = by_python(folder.path(), files, anchor);
+    let ours = bundle(tar, &Trust { anchor: anchor_read, ..Trust::default() }, |_| {});
+    let (good, entry, what) = by_python(folder.path(), tar, anchor);
     assert_eq!(ours.is_ok(), good, "{ours:?} and {what}");
     if let Err(fault) = &ours {
         assert_eq!(fault.entry, entry, "{fault:?} and {what}");
@@ -231,6 +239,53 @@ fn st_25_what_was_cut_off_or_written_anew_is_named() {
     cut(&mut files);
     assert_eq!(both(&files, None), Ok(None));
     assert_eq!(both(&files, Some(&anchor)), Err(Some(20)));
+}
+
+#[test]
+fn st_25_files_that_were_moved_and_octets_between_them_show() {
+    let folder = tempfile::tempdir().unwrap();
+    let audit = log_signed_every(500, &folder, 11);
+    // More than one file of entries, and of hashes.
+    log_more(&audit, 1030);
+    let good = bundled(&audit, &Extent::default());
+    assert_eq!(both(&good, None), Ok(None));
+    let place = |name: &str| good.iter().position(|(other, _)| other.starts_with(name)).unwrap();
+    let second = good.len() - 2;
+    assert!(good[second].0.starts_with("entries/"));
+    let swap = |one: usize, other: usize| {
+        let mut files = good.clone();
+        files.swap(one, other);
+        both(&files, None)
+    };
+    assert_eq!(swap(place("bundle.json"), place("keys")), Err(None));
+    assert_eq!(swap(place("checkpoints/"), place("checkpoints/") + 1), Err(None));
+    assert_eq!(swap(place("keys"), place("checkpoints/")), Err(None));
+    assert_eq!(swap(place("entries/"), second), Err(Some(0)));
+    assert_eq!(swap(place("entries/"), place("hashes/")), Err(Some(0)));
+    assert!(swap(place("checkpoints/"), second).is_err());
+    let with = |change: &dyn Fn(&mut Files)| {
+        let mut files = good.clone();
+        change(&mut files);
+        both(&files, None)
+    };
+    assert_eq!(with(&|files| files.push(files[second].clone())), Err(Some(1041)));
+    assert_eq!(with(&|files| files.insert(1, ("more".to_owned(), vec![1]))), Err(None));
+    assert_eq!(with(&|files| files.insert(1, files[0].clone())), Err(None));
+    assert_eq!(with(&|files| files[second].0 = "entries/1024.ndjson".to_owned()), Err(Some(1024)));
+    assert_eq!(with(&|files| drop(files.drain(second..))), Err(Some(1024)));
+    assert_eq!(with(&|files| files[second + 1].1.extend([0; 32])), Err(Some(1041)));
+    let tar = tarred(&good);
+    let head = good[0].1.len();
+    let content = 512..512 + head;
+    let padding = content.end..content.end.next_multiple_of(512);
+    for at in [padding.start, padding.end - 1, tar.len() - 1, tar.len() - 1024, 0, 120, 156, 300] {
+        let mut tar = tar.clone();
+        tar[at] ^= 1;
+        assert_eq!(both_of(&tar, None), Err(None), "{at}");
+    }
+    assert_eq!(both_of(&[&*tar, &[0; 512][..]].concat(), None), Err(None));
+    assert_eq!(both_of(&tar[..tar.len() - 512], None), Err(None));
+    assert_eq!(both_of(b"", None), Err(None));
 }
 
 proptest! {
