@@ -223,10 +223,16 @@ fn js_07_a_line_end_is_not_text() {
 
 #[test]
 fn js_07_text_that_is_no_text() {
-    let (events, result) = read(b"{\"message\":\"caf\xe9\"}");
+    let (events, result) = read(b"{\"message\":\"caf\xe9\",\"level\":\"warn\"}");
+    assert_eq!((events.len(), result), (1, Ok(())));
+    assert_eq!(events[0].tags, ["encoding_error"]);
+    assert_eq!(events[0].fields["message"], json!("caf\u{fffd}"));
+    assert_eq!(events[0].fields["level"], json!("WARN"));
+
+    let (events, result) = read(b"{\"message\":\"caf\xe9\"");
     assert_eq!(result.unwrap_err().at(), 15);
     assert_eq!(events[0].tags, [FAILED, "encoding_error"]);
-    assert_eq!(events[0].fields["message"], json!("{\"message\":\"caf\u{fffd}\"}"));
+    assert_eq!(events[0].fields["message"], json!("{\"message\":\"caf\u{fffd}\""));
 
     let (mut kept, mut event) = (None, Event::default());
     let mut each = |event: &mut Event<'_>| {
@@ -236,11 +242,23 @@ fn js_07_text_that_is_no_text() {
         kept = Some(octets.to_vec());
     };
     super::json(b"\xff\xfe{}", &CX, &mut event, &mut each).unwrap_err();
-    assert_eq!(kept.unwrap(), b"\xff\xfe{}");
+    assert_eq!(kept.take().unwrap(), b"\xff\xfe{}");
+    let mut each = |event: &mut Event<'_>| {
+        let Some(Value::Bytes(octets)) = event.find(Known::Original) else {
+            panic!("expected the octets, but found {event:?}");
+        };
+        kept = Some(octets.to_vec());
+    };
+    super::json(b"[{\"a\":\"\xff\"}]", &CX, &mut event, &mut each).unwrap();
+    assert_eq!(kept.unwrap(), b"[{\"a\":\"\xff\"}]");
 
     let (events, _) = read(&[b"{\"a\":\"\xe9\",\"token\":\"", SECRET.as_bytes(), b"\"}"].concat());
     assert_eq!(events[0].credential.as_deref(), Some(SECRET));
-    assert_eq!(events[0].fields["message"], json!("{\"a\":\"\u{fffd}\",\"token\":\"…\"}"));
+    assert_eq!(events[0].get("a"), "\"\u{fffd}\"");
+    assert!(!events[0].get("event.original").contains(SECRET));
+    let (events, _) = read(b"{\"a\":\"\xe9\",\"logtrace_key\":\"of no form\"}");
+    assert_eq!(events[0].credential.as_deref(), Some("of no form"));
+    assert!(!events[0].fields.contains_key("event.original"));
 
     let line = r#"{"m":"a\ud83d","l":["\ude00",1]}"#;
     let event = self::event(line);

@@ -204,7 +204,8 @@ mod tests {
         assert_eq!(tags(false, b"12345678"), [""; 0]);
         assert_eq!(tags(true, b"{\"a\":1} x"), ["_jsonparsefailure"]);
         assert_eq!(tags(true, b"7"), ["_jsonparsefailure"]);
-        assert_eq!(tags(true, b"{\"a\":\"\xff\"}"), ["_jsonparsefailure", "encoding_error"]);
+        assert_eq!(tags(true, b"{\"a\":\"\xff\"}"), ["encoding_error"]);
+        assert_eq!(tags(true, b"{\"a\":\"\xff"), ["_jsonparsefailure", "encoding_error"]);
     }
 
     #[test]

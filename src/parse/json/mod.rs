@@ -13,7 +13,8 @@
 //!
 //! RFC 8259, strictly: no NaN, no comments, no comma too many, no control character in a string.
 //! A byte order mark in front is stepped over (§8.1 allows it). An escape for half a surrogate
-//! pair is grammatical but names no character (§8.2): it becomes U+FFFD, and the event is tagged.
+//! pair is grammatical but names no character (§8.2): it becomes U+FFFD, and the event is tagged;
+//! so does an octet that is no UTF-8.
 //! Of members with the same name all are kept, and the last one counts.
 //!
 //! # What it means
@@ -54,6 +55,7 @@ mod gelf;
 mod input;
 mod level;
 mod mapping;
+mod mended;
 mod pairs;
 mod path;
 mod role;
@@ -122,17 +124,27 @@ fn read<'a>(
     event: &mut Event<'a>,
     each: &mut dyn FnMut(&mut Event<'a>),
 ) -> Result<(), JsonError> {
-    let Ok(text) = simdutf8::basic::from_utf8(raw) else {
-        return Err(not_utf8(raw, cx, event, each));
-    };
+    if let Ok(text) = simdutf8::basic::from_utf8(raw) {
+        return read_text(text, schema, cx, event, each)
+            .inspect_err(|_| not_an_event(text, cx, event, each));
+    }
+    mended::read(raw, schema, cx, event, each).ok_or_else(|| not_utf8(raw, cx, event, each))
+}
+
+fn read_text<'a>(
+    text: &'a str,
+    schema: Schema,
+    cx: &Context,
+    event: &mut Event<'a>,
+    each: &mut dyn FnMut(&mut Event<'a>),
+) -> Result<(), JsonError> {
     let mut walker = Walker::new(text, schema, cx, event);
-    let read = match walker.scan.peek() {
+    match walker.scan.peek() {
         None => Ok(()),
         Some(b'{') => object(&mut walker, each),
         Some(b'[') => array(&mut walker, each),
         Some(_) => Err(walker.scan.error(Expected::Event)),
-    };
-    read.inspect_err(|_| not_an_event(text, cx, event, each))
+    }
 }
 
 /// Reads an object that is the whole text.
