@@ -40,6 +40,8 @@
 //!   normalised: `é` and `e` with an accent are two texts. A comparison is numeric where both
 //!   sides are numbers, and else by bytes.
 //!
+//! `host` asks `host.name` too: that is where a `host` that is text is kept.
+//!
 //! `null` is a field that holds `null`; `field:*` is one that holds anything else. A bare value
 //! asks every field, each by its own rule.
 //!

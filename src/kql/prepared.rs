@@ -153,10 +153,15 @@ fn prepare(query: &Query, prefix: Option<&Field>, now: Timestamp) -> Result<Node
         },
         Query::Is { field: None, value } if value.is_star() => prepare(&Query::All, prefix, now)?,
         Query::Is { field, .. } | Query::Regex { field, .. } => {
-            leaf(query, field.as_ref().map(named).or_else(|| prefix.map(members)), now)?
+            let field = field.as_ref().map(named).or_else(|| prefix.map(members));
+            or_alias(field, |field| leaf(query, field, now))?
         }
-        Query::Range { field, .. } => leaf(query, Some(named(field)), now)?,
-        Query::Exists(field) => Node::Exists(named(field)),
+        Query::Range { field, .. } => {
+            or_alias(Some(named(field)), |field| leaf(query, field, now))?
+        }
+        Query::Exists(field) => {
+            or_alias(Some(named(field)), |field| Ok(field.map_or(Node::None, Node::Exists)))?
+        }
         Query::Nested { field, query } => {
             let field = named(field);
             let flat = prepare(query, Some(&field), now)?;
@@ -171,6 +176,16 @@ fn prepare(query: &Query, prefix: Option<&Field>, now: Timestamp) -> Result<Node
             })
         }
     })
+}
+
+/// What is asked of a field, asked of the one too in which its value was put when it was text.
+fn or_alias(
+    field: Option<Field>,
+    node: impl Fn(Option<Field>) -> Result<Node, TimeError>,
+) -> Result<Node, TimeError> {
+    let alias = field.as_ref().filter(|field| matches!(field, Field::Name(name) if name == HOST));
+    let Some(alias) = alias.map(|_| Field::Name(HOST_NAME.to_owned())) else { return node(field) };
+    Ok(or(vec![node(field)?, node(Some(alias))?]))
 }
 
 fn leaf(query: &Query, field: Option<Field>, now: Timestamp) -> Result<Node, TimeError> {
@@ -214,3 +229,9 @@ fn or(parts: Vec<Node>) -> Node {
 fn members(field: &Field) -> Field {
     Field::star().below(field)
 }
+
+/// What most senders call the host, as text.
+const HOST: &str = "host";
+
+/// Where it is kept, so that it can be a text here and an object there.
+const HOST_NAME: &str = "host.name";

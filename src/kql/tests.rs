@@ -77,6 +77,29 @@ fn qy_01_parse_cases() {
 }
 
 #[test]
+fn the_host_is_found_by_the_name_that_its_sender_gave_it() {
+    let kept = serde_json::json!({"host.name": "web01", "n": 1});
+    let Value::Object(members) = kept else { unreachable!() };
+    let event = Object::new(members);
+    let table = [
+        ("host:web01", true),
+        ("host:web*", true),
+        ("host:(db01 or web01)", true),
+        ("host > web", true),
+        ("host:*", true),
+        ("host:{ name:web01 }", true),
+        ("not host:web01", false),
+        ("host:web02", false),
+        ("x:{ host:web01 }", false),
+    ];
+    for (query, want) in table {
+        let query = parse(query, Syntax::Lenient).unwrap().query;
+        let prepared = Prepared::new(&query, now()).unwrap();
+        assert_eq!(matches(&prepared, &event), want, "{query:?}");
+    }
+}
+
+#[test]
 fn qy_01_match_cases() {
     let events: Vec<(String, Object)> = corpus("kql_events.jsonl")
         .into_iter()
