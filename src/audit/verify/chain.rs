@@ -99,6 +99,11 @@ impl Chain {
         self.log.size()
     }
 
+    /// What was wrong first since the last root that was right.
+    pub(super) fn suspected(&self) -> Option<Fault> {
+        self.suspect.clone()
+    }
+
     /// Says what is wrong behind the last entry that was taken in.
     pub(super) fn suspect(&mut self, what: &str) {
         let at = self.log.size();

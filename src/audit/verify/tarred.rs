@@ -106,6 +106,9 @@ impl Bundle<'_> {
 
     /// A file that is not where it was written; behind the checkpoints it is known of which entry.
     fn misplaced(&self, name: &str) -> Fault {
+        if let Some(before) = self.chain.as_ref().and_then(Chain::suspected) {
+            return before;
+        }
         let is_behind = self.last.0 == Part::Entries
             || [ENTRIES, HASHES].iter().any(|folder| name.starts_with(folder));
         let entry = self.chain.as_ref().filter(|_| is_behind).map(Chain::next);

@@ -244,7 +244,8 @@ fn st_25_what_was_cut_off_or_written_anew_is_named() {
 #[test]
 fn st_25_files_that_were_moved_and_octets_between_them_show() {
     let folder = tempfile::tempdir().unwrap();
-    let audit = log_signed_every(500, &folder, 11);
+    let audit = log_signed_every(2000, &folder, 11);
+    audit.checkpoint().unwrap();
     // More than one file of entries, and of hashes.
     log_more(&audit, 1030);
     let good = bundled(&audit, &Extent::default());
