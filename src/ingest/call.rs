@@ -81,7 +81,7 @@ impl Ingest {
         let fill = |rows: &mut Rows, ticket: &Ticket| {
             let at = now();
             self.refresh(session, at);
-            let mut intake = Intake::new(self, rows, at).knowing(ticket);
+            let mut intake = Intake::new(self, session, rows, at).knowing(ticket);
             intake.inspector.look_over(body, format.shows_more());
             let cx = intake.context(&session.listener);
             let mut rejected = Vec::new();

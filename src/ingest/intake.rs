@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::content::Inspector;
 use super::copies::Copies;
 use super::decoder::Decoder;
+use super::heard::Heard;
 use super::identities::Claim;
 use super::listener::{Format, Listener};
 use super::local::{Local, show};
@@ -24,7 +25,6 @@ use crate::ids;
 use crate::journal::Call;
 use crate::metrics::Failure;
 use crate::parse::{self, Context};
-use crate::senders::Hearing;
 use crate::store::Rows;
 use crate::time::Timestamp;
 
@@ -48,7 +48,7 @@ pub(super) struct Intake<'a> {
     /// What was stored lately and came again.
     pub(super) copies: Copies<'a>,
     /// Whom it heard; `None` where nobody wants to know.
-    hearing: Option<Hearing>,
+    pub(super) heard: Option<Heard>,
 }
 
 /// Messages in a row of one sender, charged together.
@@ -64,7 +64,12 @@ pub(super) struct Run {
 
 impl<'a> Intake<'a> {
     /// `at`: when the read was made.
-    pub(super) fn new(ingest: &'a Ingest, rows: &'a mut Rows, at: Timestamp) -> Self {
+    pub(super) fn new(
+        ingest: &'a Ingest,
+        session: &mut Session,
+        rows: &'a mut Rows,
+        at: Timestamp,
+    ) -> Self {
         Self {
             ingest,
             rows,
@@ -78,7 +83,7 @@ impl<'a> Intake<'a> {
             has_told: false,
             over: Vec::new(),
             copies: Copies::default(),
-            hearing: ingest.senders().listen(),
+            heard: ingest.listen(session),
         }
     }
 
@@ -239,9 +244,8 @@ impl<'a> Intake<'a> {
             Some(Claim::New(identity)) => Some(identity),
             None => None,
         };
-        if let Some(hearing) = &mut self.hearing {
-            // Whether there is room for it or not, its sender is not quiet.
-            hearing.note(event, source.raw, self.at, source.original_len.is_some());
+        if let Some(heard) = &mut self.heard {
+            heard.note(event, &source, self.at); // with room for it or not: its sender is not quiet
         }
         if !self.admit(event, source) {
             identity.into_iter().for_each(|identity| self.ingest.identities.give_up(identity));
@@ -269,6 +273,9 @@ impl<'a> Intake<'a> {
             }
         };
         self.end_run(session);
+        if let Some(heard) = &mut self.heard {
+            self.ingest.hear_others(session, heard, &sender, self.at);
+        }
         let who = who(session, &sender);
         let allowance = self.ingest.gate.grant(who, self.ingest.elapsed());
         self.run = Some(Run { sender, allowance, has_rows: false, is_queued });
@@ -353,7 +360,9 @@ impl<'a> Intake<'a> {
     pub(super) fn finish(&mut self, session: &mut Session) -> (Duration, u64) {
         self.end_run(session);
         self.end_refusing(session);
-        self.ingest.senders().done(self.hearing.take());
+        if let Some(heard) = self.heard.take() {
+            self.ingest.end_listening(session, heard, self.at);
+        }
         (self.wait, self.accepted)
     }
 
@@ -378,7 +387,6 @@ impl<'a> Intake<'a> {
             return;
         }
         let at = self.ingest.elapsed();
-        self.ingest.hear(session, &sender, self.hearing.as_mut(), self.at);
         let charge = self.ingest.gate.settle(who(session, &sender), &allowance, at);
         self.wait = self.wait.max(charge.wait);
         if tally.passed > 0 {
@@ -404,6 +412,7 @@ impl<'a> Intake<'a> {
             let refusal = Refusal::fixed(Reason::RateLimitExceeded, rule);
             self.refuse(session, &refusal, Named::Sender(&sender), tally.shed, tally.shed_bytes);
         }
+        self.ingest.heard_all(&mut self.heard, sender);
     }
 
     /// Turns away a message of one who may not pass. In a flood the next one is most often alike.

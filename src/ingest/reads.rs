@@ -89,7 +89,10 @@ impl Ingest {
         let fill = |rows: &mut Rows| {
             let at = now();
             self.refresh(session, at);
-            let mut intake = Intake::new(self, rows, at);
+            let mut intake = Intake::new(self, session, rows, at);
+            if let Some(heard) = &mut intake.heard {
+                heard.has_more = buffer.len() >= MUCH;
+            }
             // What is compressed shows no secret: that is looked for in each message.
             let is_dialogue = decoder.is_dialogue();
             let mut suspects = if is_dialogue { None } else { Some(Suspects::of(buffer)) };
@@ -175,7 +178,7 @@ impl Ingest {
                 };
                 let session = sessions.entry(peer).or_insert_with(new);
                 self.refresh(session, at);
-                let mut intake = Intake::new(self, rows, at);
+                let mut intake = Intake::new(self, session, rows, at);
                 // Datagrams in a row of one sender are charged and booked together.
                 while let Some(datagram) = datagrams.next_if(|next| next.peer == peer) {
                     session.set_process(datagram.process);
@@ -207,6 +210,9 @@ struct Came {
 fn is_of_sender(reason: Reason) -> bool {
     matches!(reason.stage(), Stage::Address | Stage::Country | Stage::Key)
 }
+
+/// Bytes of a read behind which there may be more at once.
+const MUCH: usize = 32 << 10;
 
 /// Sources of datagrams that are remembered at the same time.
 const MAX_PEERS: usize = 16_384;

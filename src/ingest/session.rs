@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use super::heard::Framed;
+use super::heard::{Framed, Heard};
 use super::listener::Listener;
 use super::local::{Local, Process};
 use super::receipts::Own;
@@ -57,6 +57,8 @@ pub struct Session {
     pub(super) usage: Usage,
     /// How its messages are told apart.
     pub(super) framed: Framed,
+    /// Whom it was from, where that is not put down yet.
+    pub(super) held: Option<Box<Heard>>,
     /// Whether a first line may still name the key of all that follows.
     pub(super) may_greet: bool,
     /// An empty event, kept for its memory.
@@ -93,6 +95,7 @@ impl Session {
             left: None,
             usage: Usage::default(),
             framed: Framed::default(),
+            held: None,
             may_greet,
             spare: Event::default(),
         }

@@ -67,6 +67,7 @@ impl Ingest {
 
     /// Notes what is left of a connection that has ended.
     pub fn note_end(&self, session: &mut Session) {
+        self.rest(session);
         self.note_usage(session, Status::Closed);
     }
 

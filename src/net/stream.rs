@@ -1,5 +1,8 @@
 //! Reads a connection to its end.
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
@@ -227,10 +230,15 @@ impl<'a> Stream<'a> {
             let patience = due.map_or(idle, |due| due.min(idle));
             let is_full = answering.is_full();
             let arrived = async {
+                let mut arriving = std::pin::pin!(socket.read_buf(&mut self.buffer));
+                if !is_full && let Poll::Ready(read) = at_once(arriving.as_mut()).await {
+                    return read;
+                }
+                self.acceptor.ingest.rest(&mut self.session);
                 if is_full {
                     std::future::pending::<()>().await; // until something was answered
                 }
-                socket.read_buf(&mut self.buffer).await
+                arriving.await
             };
             let read = tokio::select! {
                 biased; // what has arrived comes before the order to stop
@@ -353,6 +361,11 @@ impl<'a> Stream<'a> {
         }
         self.published = errors;
     }
+}
+
+/// What a future says without waiting.
+async fn at_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
 }
 
 fn decoder(config: &ListenerConfig) -> Decoder {

@@ -233,16 +233,20 @@ fn form(raw: &[u8]) -> Form {
     }
 }
 
-/// Which of the recent ones a host is compared with: names differ most at their ends.
+/// Which of the recent ones a host is compared with, by parts of its name.
 #[inline]
 fn alike(host: &[u8]) -> usize {
-    let end = host.last_chunk::<4>().map_or(0, |end| u32::from_le_bytes(*end));
-    let mixed = (end ^ host.first().copied().map_or(0, u32::from)).wrapping_mul(0x9e37_79b1);
-    (mixed >> 16) as usize % RECENT
+    let part = |octets: Option<&[u8; 8]>| octets.map_or(0, |octets| u64::from_le_bytes(*octets));
+    let (start, end) = (part(host.first_chunk()), part(host.last_chunk()));
+    let middle = host.get(host.len() / 2..).unwrap_or_default().first_chunk();
+    let middle = part(middle).rotate_left(11);
+    let short = host.last_chunk::<2>().map_or(0, |end| u64::from(u16::from_le_bytes(*end)));
+    let mixed = (start ^ middle ^ end.rotate_left(23) ^ short).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 48) as usize % RECENT
 }
 
 /// Names that are compared first.
-const RECENT: usize = 64;
+const RECENT: usize = 512;
 
 /// What stands in front of a `sequenceId`.
 const SEQUENCE_ID: &[u8] = b"sequenceId=\"";

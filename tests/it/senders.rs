@@ -99,6 +99,21 @@ fn who_was_overdue_is_so_after_a_restart_and_is_not_told_again() {
 }
 
 #[test]
+fn all_of_many_that_come_at_once_are_put_down_though_the_connection_stays_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), CONFIG);
+    let mut stream = daemon.connect("tcp");
+    let line = |n: u32| format!("<13>1 - web{} a - - - {}\n", n % 50, "x".repeat(200));
+    let lines: String = (0..5000).map(line).collect();
+    stream.write_all(lines.as_bytes()).unwrap();
+    wait_for("all of them", || {
+        let known = senders(&daemon, "limit=100");
+        let each = |sender: &Value| sender["events"] == 100;
+        (known.len() == 50 && known.iter().all(each)).then_some(())
+    });
+}
+
+#[test]
 fn numbers_that_are_missing_are_counted_and_shown() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), "");
