@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, DeserializeSeed, IntoDeserializer, MapAccess, Visitor};
+use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -109,8 +109,27 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Body<T>, A::Error> {
         let mut about = About::default();
         let others = Others { members, about: &mut about };
-        let wanted = T::deserialize(MapAccessDeserializer::new(others))?;
+        let wanted = T::deserialize(MapAccessDeserializer::new(others)).map_err(all_named)?;
         Ok(Body { about, wanted })
+    }
+}
+
+/// A member that need not be there, and may then be `null`.
+fn optional<'de, T: Deserialize<'de> + Default, A: MapAccess<'de>>(
+    members: &mut A,
+) -> Result<T, A::Error> {
+    Ok(members.next_value::<Option<T>>()?.unwrap_or_default())
+}
+
+/// An error about an unknown member, with the names that say which events beside the others.
+fn all_named<E: de::Error>(error: E) -> E {
+    let text = error.to_string();
+    match text.split_once(", expected ").filter(|_| text.starts_with("unknown field `")) {
+        Some((unknown, names)) => {
+            let names = names.strip_prefix("one of ").unwrap_or(names);
+            E::custom(format!("{unknown}, expected one of {ABOUT}, {names}"))
+        }
+        None => error,
     }
 }
 
@@ -124,8 +143,8 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Others<'_, A> {
         while let Some(name) = self.members.next_key::<String>()? {
             let (members, about) = (&mut self.members, &mut *self.about);
             match name.as_str() {
-                "filter" => about.filter = members.next_value()?,
-                "syntax" => about.syntax = members.next_value()?,
+                "filter" => about.filter = optional(members)?,
+                "syntax" => about.syntax = optional(members)?,
                 "from" => about.from = members.next_value()?,
                 "to" => about.to = members.next_value()?,
                 "project" => about.project = members.next_value()?,
@@ -140,3 +159,6 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Others<'_, A> {
         self.members.next_value_seed(seed)
     }
 }
+
+/// The members that say which events.
+const ABOUT: &str = "`filter`, `syntax`, `from`, `to`, `project`, `journal`";

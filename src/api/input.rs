@@ -58,7 +58,7 @@ impl Input {
             Err(error) => Err((BODY.to_owned(), error)),
         });
         read.map_err(|(field, error)| {
-            let problem = Problem::invalid("invalid_body", &error).at(&field);
+            let problem = Problem::invalid("invalid_body", plain(&error.to_string())).at(&field);
             problem.with("line", error.line()).with("column", error.column())
         })
     }
@@ -90,7 +90,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
                 at = error.downcast_ref::<serde_path_to_error::Error<ParameterError>>().map(field);
                 source = error.source();
             }
-            let problem = Problem::invalid("invalid_parameter", error.body_text());
+            let text = error.body_text();
+            let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+            let problem = Problem::invalid("invalid_parameter", plain(text));
             problem.at(at.as_deref().unwrap_or("parameters"))
         })
     }
@@ -107,6 +109,15 @@ fn field<E: Display>(error: &serde_path_to_error::Error<E>) -> String {
     let named = ["unknown field `", "missing field `", "duplicate field `"];
     let named = named.iter().find_map(|begin| text.strip_prefix(begin)?.split('`').next());
     named.unwrap_or(BODY).to_owned()
+}
+
+/// What serde says, without the names that only a program has.
+fn plain(text: &str) -> String {
+    let mut text = text.replace("invalid digit found in string", "expected a whole number");
+    for name in ["usize", "u64", "u32", "u16", "i64"] {
+        text = text.replace(&format!("expected {name}"), "expected a whole number");
+    }
+    text
 }
 
 /// What parameters are wrong by.

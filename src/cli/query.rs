@@ -58,10 +58,12 @@ pub(super) fn show(
     } else if !logs.is_empty() {
         let rows: Vec<Map<_, _>> = logs.iter().filter_map(Value::as_object).cloned().collect();
         let named: Vec<_> = match &args.fields {
-            Some(fields) => fields.iter().map(|name| (&**name, &**name)).collect(),
+            Some(fields) => fields.iter().map(|name| (&**name, kept_as(name))).collect(),
             None => columns(args.journal).to_vec(),
         };
         writeln!(output, "{}", table(&named, &rows))?;
+    } else {
+        writeln!(notes, "logtrace: no event matches")?;
     }
     output.flush()?;
     let meta = |name: &str| answer.get("meta").and_then(|meta| meta.get(name));
@@ -75,6 +77,11 @@ pub(super) fn show(
         writeln!(notes, "logtrace: there may be more: --cursor {}", visible(cursor))?;
     }
     Ok(())
+}
+
+/// The name that an answer has for a field: a host that is text is `host.name`.
+fn kept_as(name: &str) -> &str {
+    if name == "host" { "host.name" } else { name }
 }
 
 /// What is shown of an event, unless fields are named.

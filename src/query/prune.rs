@@ -66,9 +66,11 @@ impl<'a> Catalog<'a> {
         let mut own = None;
         for (place, path) in reading.places() {
             match place {
-                Place::Column(name) if path.is_empty() => own = self.same(name, Via::Itself)?.0,
+                Place::Column(name) if path.is_empty() => {
+                    own = only(own, self.same(name, Via::Itself)?.0)?;
+                }
                 Place::Computed(computed) if path.is_empty() => {
-                    own = self.computed_same(computed)?;
+                    own = only(own, self.computed_same(computed)?)?;
                 }
                 Place::Column(name) if self.is_plain(name) => {}
                 Place::Computed(computed)
@@ -274,4 +276,12 @@ fn any(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
         }
     }
     found
+}
+
+/// The one of two values that there is; `None` where there are both.
+fn only<T>(a: Option<T>, b: Option<T>) -> Option<Option<T>> {
+    match (a, b) {
+        (Some(_), Some(_)) => None,
+        (a, b) => Some(a.or(b)),
+    }
 }

@@ -29,6 +29,10 @@ type Each<'e> = &'e mut dyn FnMut(u32, Hint, ValueRef<'_>);
 /// The same for all rows of a source that have the same value, where it is not [`NO_HINT`].
 pub(super) type Hint = u32;
 
+/// What senders call a host that is text, and where it is kept: a filter asks both, too.
+const HOST: &str = "host";
+const HOST_NAME: &str = Known::HostName.as_str();
+
 /// Nothing is known of the value.
 pub(super) const NO_HINT: Hint = u32::MAX;
 
@@ -49,7 +53,8 @@ impl Reading {
             let holds_others = matches!(inside, Place::Column(_) | Place::Computed(_));
             holds_others.then_some((inside, self.name.get(dot + 1..)?))
         });
-        std::iter::once((Place::of(&self.name), "")).chain(dots)
+        let alias = (*self.name == *HOST).then_some((Place::of(HOST_NAME), ""));
+        std::iter::once((Place::of(&self.name), "")).chain(dots).chain(alias)
     }
 
     /// The names of the columns that hold the values.

@@ -59,6 +59,11 @@ async fn what_is_computed_of_events() {
             ],
         })
     );
+    let body = r#"{"filter":null,"by":["host"]}"#;
+    assert_eq!(
+        asked(&house, "/v1/logs/stats", body).await,
+        json!({"groups": [{"by": {"host": "a"}, "count": 2}, {"by": {"host": "b"}, "count": 1}]})
+    );
     let auto = asked(&house, "/v1/logs/histogram", r#"{"interval":"auto"}"#).await;
     assert_eq!(
         (&auto["interval"], auto["buckets"].as_array().unwrap().len()),
