@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use zstd::bulk::{Compressor, Decompressor};
 
 use super::bytes::{Damaged, Reader, put_varint};
-use super::column::Payload;
+use super::column::{Parts, Payload};
 
 /// Makes chunks, with one compression context for all.
 pub(super) struct Packer {
@@ -31,23 +31,23 @@ impl Packer {
         Self { compressor, scratch: Vec::new() }
     }
 
-    /// A chunk that holds `payload`.
-    pub(super) fn pack(&mut self, payload: &Payload) -> Vec<u8> {
-        let soft = &payload.soft;
+    /// A chunk that holds a payload.
+    pub(super) fn pack(&mut self, payload: Parts<'_>) -> Vec<u8> {
+        let (soft, hard) = (payload.soft.0, payload.hard.0);
         self.scratch.clear();
         let worth = soft.len() >= WORTH && {
             self.scratch.reserve(zstd::zstd_safe::compress_bound(soft.len()));
             let packed = self.compressor.compress_to_buffer(soft, &mut self.scratch);
             packed.is_ok_and(|len| len < soft.len())
         };
-        let body = if worth { &self.scratch } else { soft };
-        let mut chunk = Vec::with_capacity(HASH + 21 + body.len() + payload.hard.len());
+        let body = if worth { &*self.scratch } else { soft };
+        let mut chunk = Vec::with_capacity(HASH + 21 + body.len() + hard.len());
         chunk.resize(HASH, 0);
         chunk.push(u8::from(worth));
         put_varint(&mut chunk, soft.len() as u64);
         put_varint(&mut chunk, body.len() as u64);
         chunk.extend_from_slice(body);
-        chunk.extend_from_slice(&payload.hard);
+        chunk.extend_from_slice(hard);
         let (hash, rest) = chunk.split_at_mut(HASH);
         hash.copy_from_slice(&xxh3_64(rest).to_le_bytes());
         chunk
@@ -121,7 +121,7 @@ mod tests {
             bit in any::<prop::sample::Index>(),
         ) {
             let (mut packer, mut unpacker) = (Packer::new(1), Unpacker::new());
-            let mut chunk = packer.pack(&Payload { soft: raw.clone(), hard: hard.clone(), is_final: false });
+            let mut chunk = packer.pack(Parts { soft: Reader(&raw), hard: Reader(&hard) });
             let read = unpacker.unpack(&chunk).unwrap();
             prop_assert_eq!((read.soft, read.hard), (raw, hard));
             let bit = bit.index(chunk.len() * 8);

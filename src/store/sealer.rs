@@ -1,5 +1,6 @@
 //! Turns rows of staged batches, or of blocks that are merged, into blocks: rows of one project, day
-//! and service go together, because like senders compress well (mixing services costs a third).
+//! and service go together, because like senders compress well (mixing services costs a third). What
+//! comes so fast that a batch is nearly a block by itself becomes one as it is, until it is merged.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use super::row_set::RowSet;
 use super::rows::{Head, Rows};
 use super::segment::{Builder, Segment, Tools};
 use super::services::{Service, Services};
-use super::staged::Opened;
+use super::staged::{Opened, span};
 use super::witness::Witness;
 use crate::db::Db;
 use crate::failpoint;
@@ -105,9 +106,17 @@ impl Sealer {
             .names()
             .map(|name| Ok((name.into(), batch.column(name)?.unwrap_or_default())))
             .collect();
-        let first = batch.first_id.cast_signed();
-        let ids = (first..).take(batch.head.times.len()).collect();
-        self.add_part(&Part { columns: columns?, head: batch.head, ids, deleted: None });
+        let columns = columns?;
+        if batch.raw_bytes >= WHOLE_BYTES
+            && let Some((project, day)) = all_of(&batch.head)
+        {
+            let (segments, next) = (&mut self.segments, &self.next_segment);
+            let builder = open_builder(segments, next, self.level, &project, day);
+            builder.add_written(&batch, &columns, &mut self.tools);
+            return Ok(());
+        }
+        let ids = batch.ids();
+        self.add_part(&Part { columns, head: batch.head, ids, deleted: None });
         Ok(())
     }
 
@@ -272,24 +281,45 @@ impl Sealer {
             if group.rows.is_empty() || !due(group) {
                 continue;
             }
-            let open = self.segments.iter_mut().find(|builder| {
-                let segment = &builder.segment;
-                segment.project == group.project && segment.day == group.day && !builder.too_wide()
-            });
-            let builder = match open {
-                Some(builder) => builder,
-                None => {
-                    let id = self.next_segment.fetch_add(1, Ordering::Relaxed);
-                    let project = group.project.clone();
-                    self.segments.push(Builder::new(id, project, group.day, self.level));
-                    self.segments.last_mut().expect("just pushed")
-                }
-            };
+            let (segments, next) = (&mut self.segments, &self.next_segment);
+            let builder = open_builder(segments, next, self.level, &group.project, group.day);
             builder.add(&group.rows, &group.ids, &mut self.tools);
             group.rows.clear();
             group.ids.clear();
         }
     }
+}
+
+/// The segment that is being made for a project and day, if one has room, or else a new one.
+fn open_builder<'s>(
+    segments: &'s mut Vec<Builder>,
+    next_segment: &AtomicU64,
+    level: i32,
+    project: &Arc<str>,
+    day: i64,
+) -> &'s mut Builder {
+    let is_open = |builder: &Builder| {
+        let segment = &builder.segment;
+        segment.project == *project && segment.day == day && !builder.too_wide()
+    };
+    let open = segments.iter().position(is_open).unwrap_or_else(|| {
+        let id = next_segment.fetch_add(1, Ordering::Relaxed);
+        segments.push(Builder::new(id, Arc::clone(project), day, level));
+        segments.len() - 1
+    });
+    segments.get_mut(open).expect("found or pushed")
+}
+
+/// The project and the day of all rows, if they share both.
+fn all_of(head: &Head) -> Option<(Arc<str>, i64)> {
+    let project = &head.origins.first()?.project;
+    let (first, last) = span(&head.times);
+    let day = first.div_euclid(DAY);
+    let is_kept_by = |received: i64| day_kept_by(day, received.div_euclid(DAY)) == day;
+    let is_one = last.div_euclid(DAY) == day
+        && head.origins.iter().all(|origin| origin.project == *project)
+        && head.runs.iter().all(|run| is_kept_by(run.received_at));
+    is_one.then(|| (Arc::clone(project), day))
 }
 
 /// Removes a segment that no catalog row will name.
@@ -311,6 +341,11 @@ pub(super) const DAYS_LATE: i64 = 7;
 /// Days that it may be ahead.
 pub(super) const DAYS_EARLY: i64 = 1;
 
+/// A staged batch of at least as much becomes a block as it is. To put its rows beside others of
+/// their service makes them shorter, and costs more than all else that is done to seal them: that
+/// is left to the first merge, which reads them anyway.
+const WHOLE_BYTES: u64 = if cfg!(test) { 1 << 10 } else { 512 << 10 };
+
 /// A block is closed once its values take this much.
 const BLOCK_BYTES: usize = 2 << 20;
 
@@ -319,3 +354,42 @@ const OPEN_BYTES: usize = 16 << 20;
 
 /// Groups that may be open at once, for each seal.
 const MAX_GROUPS: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::super::Store;
+    use super::super::tests::{all, batch, open, origin};
+    use super::*;
+    use crate::event::Event;
+
+    /// The rows of each block, by segment.
+    fn blocks(store: &Store) -> Vec<Vec<u32>> {
+        let rows = |segment: &Arc<Segment>| segment.blocks.iter().map(|block| block.rows).collect();
+        store.state.read().segments.values().map(rows).collect()
+    }
+
+    #[test]
+    fn a_large_batch_becomes_a_block_as_it_is_unless_its_rows_belong_apart() {
+        let (a, b) = (origin("a"), origin("b"));
+        let mut of_two = batch(&a, 0..200, 0);
+        of_two.begin(&b, 0);
+        of_two.push(&Event::default());
+        // The batch, and the rows of the blocks of each segment that it becomes.
+        let table: [(Rows, &[&[u32]]); 5] = [
+            (batch(&a, 0..300, 0), &[&[300]]),
+            (batch(&a, 0..30, 0), &[&[10, 10, 10]]),
+            (batch(&a, DAY - 150..DAY + 150, 0), &[&[50, 50, 50], &[50, 50, 50]]),
+            (batch(&a, 0..300, 20 * DAY), &[&[100, 100, 100]]), // kept by the day of receipt
+            (of_two, &[&[67, 67, 66], &[1]]),
+        ];
+        for (rows, want) in table {
+            let folder = tempfile::tempdir().unwrap();
+            let store = open(folder.path());
+            store.stage([&rows]).unwrap();
+            let staged = all(&store, "a");
+            store.seal().unwrap();
+            assert_eq!(blocks(&store), want);
+            assert_eq!(all(&store, "a"), staged);
+        }
+    }
+}

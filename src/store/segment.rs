@@ -18,7 +18,7 @@ use super::chunk::Packer;
 use super::column::{Column, Payload};
 use super::rows::{Rows, put_times};
 use super::sealer::{DAYS_EARLY, DAYS_LATE};
-use super::staged::span;
+use super::staged::{Opened, span};
 use super::tokens::{BlockWords, TokenMap, Words};
 use crate::event::{Kind, ValueRef};
 use crate::time::DAY;
@@ -230,25 +230,57 @@ impl Builder {
         payload.clear();
         rows.encode_head(payload);
         put_times(payload, ids);
-        self.store(ChunkAt::head(block), packer.pack(payload));
+        self.store(ChunkAt::head(block), packer.pack(payload.parts()));
         let mut columns = Vec::new();
         rows.by_origin().for_each(|(origin, _)| words.add_origin(origin));
         for (name, column) in rows.columns() {
             let number = self.name(name);
             payload.clear();
             column.encode(payload);
-            self.store(ChunkAt::column(number, block), packer.pack(payload));
+            self.store(ChunkAt::column(number, block), packer.pack(payload.parts()));
             words.add_column(name, column);
-            let rows = u32::try_from(column.len()).unwrap_or(u32::MAX);
-            columns.push(BlockColumn { name: number, rows, values: few(column) });
+            columns.push(BlockColumn::of(number, column));
         }
         self.words.push(words.finish());
-        let (times, ids) = (span(rows.times()), span(ids));
+        self.end_block(rows.times(), ids, rows.bytes() as u64, columns);
+    }
+
+    /// Makes a block of a staged batch as it is written; `read` are its columns.
+    pub(super) fn add_written(
+        &mut self,
+        batch: &Opened,
+        read: &[(Box<str>, Column)],
+        tools: &mut Tools,
+    ) {
+        let Tools { packer, payload, words } = tools;
+        let block = u32::try_from(self.segment.blocks.len()).expect("far fewer blocks");
+        let (ids, head) = (batch.ids(), batch.written_head());
+        payload.clear();
+        payload.soft.extend_from_slice(head.soft.0);
+        payload.hard.extend_from_slice(head.hard.0);
+        put_times(payload, &ids);
+        self.store(ChunkAt::head(block), packer.pack(payload.parts()));
+        let mut columns = Vec::new();
+        batch.head.origins.iter().for_each(|origin| words.add_origin(origin));
+        for (name, column) in read {
+            let Some(written) = batch.written(name) else { continue };
+            let number = self.name(name);
+            self.store(ChunkAt::column(number, block), packer.pack(written));
+            words.add_column(name, column);
+            columns.push(BlockColumn::of(number, column));
+        }
+        self.words.push(words.finish());
+        self.end_block(&batch.head.times, &ids, batch.raw_bytes, columns);
+    }
+
+    fn end_block(&mut self, times: &[i64], ids: &[i64], raw: u64, columns: Vec<BlockColumn>) {
+        let rows = times.len();
+        let (times, ids) = (span(times), span(ids));
         let segment = &mut self.segment;
         segment.times = (segment.times.0.min(times.0), segment.times.1.max(times.1));
-        segment.rows += rows.len() as u64;
-        segment.raw_bytes += rows.bytes() as u64;
-        let rows = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        segment.rows += rows as u64;
+        segment.raw_bytes += raw;
+        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
         segment.blocks.push(Block { rows, times, ids, columns });
     }
 
@@ -322,6 +354,11 @@ fn few(column: &Column) -> Option<Vec<BlockValue>> {
 }
 
 impl BlockColumn {
+    fn of(name: u16, column: &Column) -> Self {
+        let rows = u32::try_from(column.len()).unwrap_or(u32::MAX);
+        Self { name, rows, values: few(column) }
+    }
+
     /// All values there are and how many rows have each, where the catalog knows them.
     pub fn few(&self) -> Option<impl Iterator<Item = (ValueRef<'_>, u32)>> {
         Some(self.values.as_ref()?.iter().filter_map(|value| Some((value.value()?, value.rows))))

@@ -45,9 +45,11 @@ pub struct Staged {
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) first_id: u64,
-    raw_bytes: u64,
+    pub(super) raw_bytes: u64,
     pub(super) head: Head,
     payload: Payload,
+    /// Where the head lies in its two parts.
+    head_at: (Range<usize>, Range<usize>),
     /// Where each column lies in the two parts of the payload.
     columns: FxHashMap<Box<str>, (Range<usize>, Range<usize>)>,
 }
@@ -86,7 +88,7 @@ impl Staged {
             times: span(rows.times()),
             projects: by_project(rows.by_origin()),
             raw_bytes: rows.bytes(),
-            chunk: packer.pack(scratch).into(),
+            chunk: packer.pack(scratch.parts()).into(),
             identities: rows.identities().into(),
             receipts: rows.receipts().clone(),
         }
@@ -124,9 +126,11 @@ impl Opened {
             return Err(Damaged("a batch of this format"));
         }
         let (first_id, raw_bytes) = (parts.soft.varint()?, parts.soft.varint()?);
+        let start = payload.soft.len() - parts.soft.0.len();
         let head = Head::decode(&mut parts)?;
         let mut soft = payload.soft.len() - parts.soft.0.len();
         let mut hard = payload.hard.len() - parts.hard.0.len();
+        let head_at = (start..soft, 0..hard);
         let (body, len) = parts.soft.0.split_last_chunk().ok_or(Damaged("a directory"))?;
         let len = u32::from_le_bytes(*len) as usize;
         let at = body.len().checked_sub(len).ok_or(Damaged("a directory"))?;
@@ -138,7 +142,7 @@ impl Opened {
             columns
                 .insert(name, (soft, next_range(&mut directory, &mut hard, payload.hard.len())?));
         }
-        Ok(Self { first_id, raw_bytes, head, columns, payload })
+        Ok(Self { first_id, raw_bytes, head, head_at, columns, payload })
     }
 
     /// The id of each row.
@@ -153,10 +157,23 @@ impl Opened {
 
     /// Reads a column.
     pub(super) fn column(&self, name: &str) -> Result<Option<Column>, Damaged> {
-        let Some((soft, hard)) = self.columns.get(name) else { return Ok(None) };
+        self.columns.get(name).map(|at| Column::decode(self.parts(at))).transpose()
+    }
+
+    /// A column as it is written.
+    pub(super) fn written(&self, name: &str) -> Option<Parts<'_>> {
+        self.columns.get(name).map(|at| self.parts(at))
+    }
+
+    /// The head as it is written.
+    pub(super) fn written_head(&self) -> Parts<'_> {
+        self.parts(&self.head_at)
+    }
+
+    fn parts(&self, (soft, hard): &(Range<usize>, Range<usize>)) -> Parts<'_> {
         let soft = Reader(self.payload.soft.get(soft.clone()).unwrap_or_default());
         let hard = Reader(self.payload.hard.get(hard.clone()).unwrap_or_default());
-        Column::decode(Parts { soft, hard }).map(Some)
+        Parts { soft, hard }
     }
 }
 

@@ -326,9 +326,9 @@ fn a_merge_can_be_ended_after_each_block_and_has_changed_nothing_then() {
         }
         assert_eq!((store.usage(), all(&store, "a")), (usage, before.clone()));
     }
-    // Three services in each of four segments; then three blocks to be written.
-    assert_eq!(steps, 4 * 3 + 3);
-    assert!(paced <= raw && paced + 4 * 3 > raw, "{paced} of {raw}");
+    // A block in each of four segments, as their batches were; then one for each of three services.
+    assert_eq!(steps, 4 + 3);
+    assert!(paced <= raw && paced + 4 > raw, "{paced} of {raw}");
     assert_eq!((store.usage().segments, all(&store, "a")), (1, before));
 }
 
