@@ -1,18 +1,19 @@
-//! Finds the few fragments that stand for many texts, all together and some 30 bytes at a time.
+//! Finds the few fragments that stand for many texts, all together, and whether one of the texts is
+//! about them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aho_corasick::packed::{Config, MatchKind, Searcher};
 use rustc_hash::FxHashMap;
 
 use super::super::required::{MIN, fold};
 use super::commonness;
 use super::pieces::Pieces;
+use super::sieve::{MAX_PIECES, Sieve};
 
 /// Pieces of four bytes, one of which is in each text.
 #[derive(Debug)]
 pub(super) struct Fragments {
-    searcher: Searcher,
+    sieve: Sieve,
     about: Vec<About>,
 }
 
@@ -20,77 +21,90 @@ pub(super) struct Fragments {
 #[derive(Debug)]
 enum About {
     /// What is about it in each of them, and where in there it stands.
-    Few(Vec<(Box<[u8]>, usize)>),
-    /// Too many to be compared: the pieces before and behind it, where all of them have such.
-    Many { before: Option<Pieces>, behind: Option<Pieces> },
+    Few(Vec<Around>),
+    /// Too many to be compared: the pieces before and behind it, where all of them have such, and
+    /// then those few that have the same one there.
+    Many { before: Option<Pieces>, behind: Option<Pieces>, alike: Option<Alike> },
 }
 
+/// What is about a fragment in texts, by the piece at one side of it, which they all have.
+#[derive(Debug)]
+struct Alike {
+    /// Whether it is the piece before it, and not that behind it.
+    is_before: bool,
+    texts: FxHashMap<[u8; MIN], Vec<Around>>,
+}
+
+/// A part of a text, and where in there a fragment stands.
+type Around = (Box<[u8]>, usize);
+
 impl Fragments {
-    /// Fragments for these texts; `None` where it would take too many, where there are no texts, and
-    /// where the machine has no fast way to search.
+    /// Fragments for these texts; `None` where it would take too many, and where there are no texts.
     pub(super) fn of(texts: &[&[u8]]) -> Option<Self> {
         if texts.is_empty() {
             return None;
         }
         let chosen = cover(texts)?;
-        let mut builder = Config::new()
-            .match_kind(MatchKind::LeftmostFirst)
-            .heuristic_pattern_limits(false)
-            .builder();
-        builder.extend(chosen.keys());
         let about = chosen.values().map(|texts| about(texts)).collect();
-        Some(Self { searcher: builder.build()?, about })
+        Some(Self { sieve: Sieve::new(chosen.keys()), about })
     }
 
     /// The first place of a fragment with one of its texts about it.
     pub(super) fn find(&self, bytes: &[u8]) -> Option<usize> {
-        // A message is much shorter than what is copied at once of a read.
-        if bytes.len() <= SMALL { self.look::<SMALL>(bytes) } else { self.look::<LARGE>(bytes) }
-    }
-
-    fn look<const SIZE: usize>(&self, bytes: &[u8]) -> Option<usize> {
-        let mut copy = [0; SIZE];
-        let mut start = 0;
-        while start + MIN <= bytes.len() {
-            let rest = bytes.get(start..)?;
-            let len = rest.len().min(SIZE);
-            let folded = copy.get_mut(..len)?;
-            for (to, from) in folded.iter_mut().zip(rest) {
-                *to = fold(*from);
-            }
-            let mut at = 0;
-            while let Some(found) = self.searcher.find_in(&*folded, (at..len).into()) {
-                let place = start + found.start();
-                if self.is_in_text(found.pattern().as_usize(), bytes, place) {
-                    return Some(place);
-                }
-                at = found.start() + 1;
-            }
-            start += len - (MIN - 1); // a fragment may begin in its last bytes
-        }
-        None
+        self.sieve.find(bytes, |fragment, place| self.is_in_text(fragment, bytes, place))
     }
 
     /// Whether the fragment at `place` may be that of one of its texts.
     fn is_in_text(&self, fragment: usize, bytes: &[u8], place: usize) -> bool {
-        let is_there = |(text, at): &(Box<[u8]>, usize)| {
-            let start = place.checked_sub(*at);
-            let there = start.and_then(|start| bytes.get(start..start + text.len()));
-            there.is_some_and(|there| there.iter().map(|byte| fold(*byte)).eq(text.iter().copied()))
-        };
         let may_have = |pieces: &Option<Pieces>, at: Option<usize>| {
             pieces
                 .as_ref()
                 .is_none_or(|pieces| piece(bytes, at).is_some_and(|it| pieces.may_have(it)))
         };
         match self.about.get(fragment) {
-            Some(About::Few(texts)) => texts.iter().any(is_there),
-            Some(About::Many { before, behind }) => {
-                may_have(before, place.checked_sub(MIN)) && may_have(behind, Some(place + MIN))
+            Some(About::Few(texts)) => texts.iter().any(|text| is_there(text, bytes, place)),
+            Some(About::Many { before, behind, alike }) => {
+                may_have(before, place.checked_sub(MIN))
+                    && may_have(behind, Some(place + MIN))
+                    && alike.as_ref().is_none_or(|alike| alike.are_in(bytes, place))
             }
             None => true,
         }
     }
+}
+
+impl Alike {
+    /// Those of one side; `None` where one has nothing there, or too many have the same.
+    fn new(all: &BTreeSet<Around>, is_before: bool) -> Option<Self> {
+        let mut texts: FxHashMap<[u8; MIN], Vec<Around>> = FxHashMap::default();
+        for (text, at) in all {
+            let alike = texts.entry(piece(text, side(*at, is_before))?).or_default();
+            alike.push((text.clone(), *at));
+            if alike.len() > MAX_COMPARED {
+                return None;
+            }
+        }
+        Some(Self { is_before, texts })
+    }
+
+    /// Whether one of them is about a fragment at `place`.
+    fn are_in(&self, bytes: &[u8], place: usize) -> bool {
+        let piece = piece(bytes, side(place, self.is_before)).map(|piece| piece.map(fold));
+        let alike = piece.and_then(|piece| self.texts.get(&piece));
+        alike.into_iter().flatten().any(|text| is_there(text, bytes, place))
+    }
+}
+
+/// The place of the piece before a fragment, or of that behind it.
+fn side(place: usize, is_before: bool) -> Option<usize> {
+    if is_before { place.checked_sub(MIN) } else { place.checked_add(MIN) }
+}
+
+/// Whether a part of a text is where its fragment stands at `place`.
+fn is_there((text, at): &Around, bytes: &[u8], place: usize) -> bool {
+    let start = place.checked_sub(*at);
+    let there = start.and_then(|start| bytes.get(start..start + text.len()));
+    there.is_some_and(|there| there.iter().map(|byte| fold(*byte)).eq(text.iter().copied()))
 }
 
 /// The piece at a place, if it is there.
@@ -116,6 +130,7 @@ fn about(texts: &[(&[u8], usize)]) -> About {
     About::Many {
         before: pieces(|own| own.checked_sub(MIN)),
         behind: pieces(|own| own.checked_add(MIN)),
+        alike: Alike::new(&all, true).or_else(|| Alike::new(&all, false)),
     }
 }
 
@@ -127,7 +142,7 @@ fn cover<'t>(texts: &[&'t [u8]]) -> Option<Cover<'t>> {
     let mut chosen = Cover::new();
     let mut left = texts.to_vec();
     while !left.is_empty() {
-        if chosen.len() == MAX_FRAGMENTS {
+        if chosen.len() == MAX_PIECES {
             return None;
         }
         let mut counts: FxHashMap<[u8; MIN], u32> = FxHashMap::default();
@@ -152,18 +167,9 @@ fn rarity(piece: &[u8; MIN]) -> u32 {
     40 - piece.iter().map(|byte| commonness(*byte)).sum::<u32>()
 }
 
-/// The most fragments that are searched for together without becoming slow.
-const MAX_FRAGMENTS: usize = 48;
-
 /// The most texts that are compared with what is about a fragment, which a sender may write at
 /// every place of a message.
 const MAX_COMPARED: usize = 16;
 
 /// Bytes before and behind a fragment that are compared.
 const AROUND: usize = 8;
-
-/// Bytes that are folded at once of a message.
-const SMALL: usize = 512;
-
-/// Bytes that are folded at once of a read: few enough to be in the nearest cache.
-const LARGE: usize = 4096;

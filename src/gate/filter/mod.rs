@@ -7,6 +7,7 @@
 
 mod fragments;
 mod pieces;
+mod sieve;
 mod strided;
 
 use std::collections::BTreeSet;

@@ -42,7 +42,7 @@ pub(super) fn hash(piece: [u8; MIN]) -> u64 {
 }
 
 /// What [`fold`](super::super::required::fold) sets, for four bytes.
-const FOLD: u32 = 0x2020_2020;
+pub(super) const FOLD: u32 = 0x2020_2020;
 
 /// Odd, with bits all over (2^64 divided by the golden ratio).
 pub(super) const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
