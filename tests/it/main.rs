@@ -86,6 +86,7 @@ mod resent;
 mod restart;
 mod rules;
 mod scale;
+mod scopes;
 mod senders;
 mod ship;
 mod stop;

@@ -95,6 +95,29 @@ fn au_09_every_call_is_in_the_matrix() {
     assert_eq!(found, MATRIX, "a call and its row go together");
 }
 
+/// A path that is put beside the routes has no row, and nobody asks who calls.
+#[test]
+fn au_09_no_call_is_made_but_by_a_route() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api");
+    let mut folders = vec![folder];
+    let mut declaring = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.extend((!path.ends_with("tests")).then_some(path));
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let adds = [".route(", ".route_service(", ".nest(", ".nest_service(", ".merge("];
+            if adds.iter().any(|add| text.contains(add)) {
+                declaring.push(path.file_name().unwrap().to_owned());
+            }
+        }
+    }
+    assert_eq!(declaring, ["route.rs"]);
+}
+
 #[tokio::test]
 async fn au_09_every_call_with_every_scope_from_every_place() {
     let house = House::open();
