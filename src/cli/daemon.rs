@@ -21,9 +21,18 @@ pub(super) fn serve(args: &DaemonArgs) -> Result<(), Failure> {
 /// Says whether the daemon would take this configuration.
 pub(super) fn check(args: &DaemonArgs) -> Result<(), Failure> {
     let read = reader(args).read();
-    read.map_err(|errors| Failure::Config(errors.to_string()))?;
+    let config = read.map_err(|errors| Failure::Config(errors.to_string()))?;
     let place = args.config.as_ref().map(|file| format!("{}: ", file.display()));
-    Ok(writeln!(io::stdout(), "{}nothing is wrong", place.unwrap_or_default())?)
+    let place = place.unwrap_or_default();
+    let wrong = config.listener.iter().zip(0..).filter_map(|(listener, number)| {
+        let error = listener.check_files().err()?;
+        Some(format!("{place}listener.{number}.tls: {error}"))
+    });
+    let wrong = wrong.collect::<Vec<String>>();
+    if !wrong.is_empty() {
+        return Err(Failure::Config(wrong.join("\n")));
+    }
+    Ok(writeln!(io::stdout(), "{place}nothing is wrong")?)
 }
 
 /// Tells a running daemon to read its configuration again.

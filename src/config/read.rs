@@ -109,14 +109,50 @@ pub(super) fn parse(
 /// A syntax or type error, with its line and key.
 fn wrong(text: &str, place: &str, error: &toml::de::Error) -> Problem {
     let line = error.span().map(|span| line_at(text, span.start));
-    let on_line = line.and_then(|line| text.lines().nth(line - 1)?.split_once('='));
-    let key = on_line.map(|(key, _)| key.trim().to_owned()).filter(|key| !key.is_empty());
-    Problem { place: place.to_owned(), line, key, what: with_nearest(error.message()) }
+    let on_line = line.and_then(|line| text.lines().nth(line - 1)).unwrap_or_default();
+    let (key, value) = on_line.split_once('=').unwrap_or_default();
+    let key = Some(key.trim()).filter(|key| !key.is_empty());
+    let section = line.and_then(|line| section_of(text, line));
+    let key = key.map(|key| match section {
+        Some(section) => format!("{section}.{key}"),
+        None => key.to_owned(),
+    });
+    let what = match error.message() {
+        "invalid socket address syntax" => {
+            format!("expected {ADDRESS}, but found {}", value.trim())
+        }
+        "invalid type: map, expected a sequence" if on_line.starts_with('[') => {
+            format!("expected [{}], but found {}", on_line.trim(), on_line.trim())
+        }
+        message => with_nearest(message),
+    };
+    Problem { place: place.to_owned(), line, key, what }
+}
+
+/// The section that a line is in, as in a dotted key: those of a list have numbers.
+fn section_of(text: &str, line: usize) -> Option<String> {
+    let headers = text.lines().take(line).map(str::trim).filter(|line| line.starts_with('['));
+    let headers: Vec<_> = headers.collect();
+    let header = headers.last()?;
+    let name = header.trim_start_matches('[').split(']').next()?.trim();
+    if header.starts_with("[[") {
+        let number = headers.iter().filter(|other| *other == header).count() - 1;
+        return Some(format!("{name}.{number}"));
+    }
+    Some(name.to_owned())
 }
 
 /// The message, and the known name that an unknown one is most like.
 fn with_nearest(message: &str) -> String {
     let message = message.replace('\n', ", ");
+    // serde says first what was found, and of what kind that is.
+    for wrong in ["invalid type: ", "invalid value: ", "unknown variant "] {
+        let parts = message.strip_prefix(wrong).and_then(|rest| rest.split_once(", expected "));
+        if let Some((found, expected)) = parts {
+            let expected = if expected == "socket address" { ADDRESS } else { expected };
+            return format!("expected {expected}, but found {found}");
+        }
+    }
     let mut quoted = message.split('`').skip(1).step_by(2);
     let Some(unknown) = quoted.next().filter(|_| message.starts_with("unknown field")) else {
         return message;
@@ -158,3 +194,6 @@ fn line_of(text: &str, key: &str) -> Option<usize> {
 fn line_at(text: &str, offset: usize) -> usize {
     1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
 }
+
+/// What is expected where there is no address.
+const ADDRESS: &str = "an address and a port, such as \"127.0.0.1:8514\"";

@@ -32,11 +32,30 @@ fn cf_01_errors_name_the_line_the_key_and_the_nearest_name() {
     let table = [
         (
             "[batch]\nmax_bites = 5\n",
-            "logtrace.toml:2: max_bites: expected a known key, but found `max_bites`: did you mean `max_bytes`?",
+            "logtrace.toml:2: batch.max_bites: expected a known key, but found `max_bites`: did you mean `max_bytes`?",
         ),
         (
             "[batch]\n\nmax_delay = \"soon\"\n",
-            "logtrace.toml:3: max_delay: invalid value: string \"soon\", expected a duration",
+            "logtrace.toml:3: batch.max_delay: expected a duration, but found string \"soon\"",
+        ),
+        (
+            "[api]\nlisten = \"127.0.0.1\"\n",
+            "logtrace.toml:2: api.listen: expected an address and a port, such as \
+             \"127.0.0.1:8514\", but found \"127.0.0.1\"",
+        ),
+        (
+            "[api]\nlisten = 8514\n",
+            "logtrace.toml:2: api.listen: expected an address and a port, such as \
+             \"127.0.0.1:8514\", but found integer `8514`",
+        ),
+        (
+            "[[listener]]\nname = \"x\"\nprotocol = \"sislog\"\n",
+            "logtrace.toml:3: listener.0.protocol: expected one of `syslog`, `logstash`, `gelf`, \
+             `http`, `auto`, `relp`, `fluent`, `beats`, but found `sislog`",
+        ),
+        (
+            "[listener]\nname = \"x\"\n",
+            "logtrace.toml:1: expected [[listener]], but found [listener]",
         ),
         (
             "[batch]\nmax_bytes = \"1 KiB\"\n[store]\nseal_after = \"1d\"",
@@ -92,4 +111,16 @@ fn cf_01_an_override_that_is_wrong_is_named() {
         "--set metrics.max_keys=100001: metrics.max_keys: expected 0 to 100000, but found 100001",
     );
     assert!(from_option("nothing").is_err());
+}
+
+#[test]
+fn a_certificate_that_is_not_there_is_found_without_a_start() {
+    let listener = "[[listener]]\nname = \"x\"\nprotocol = \"syslog\"\ntransport = \"tcp\"\n\
+                    listen = \"127.0.0.1:0\"\n";
+    let text = format!("{listener}tls = {{ cert = \"/nowhere/c.pem\", key = \"/nowhere/k.pem\" }}");
+    let config = parse(&text, "logtrace.toml", &[]).unwrap();
+    let error = config.listener[0].check_files().unwrap_err().to_string();
+    assert!(error.starts_with("/nowhere/"), "{error}");
+    let plain = parse(listener, "logtrace.toml", &[]).unwrap();
+    assert!(plain.listener[0].check_files().is_ok());
 }

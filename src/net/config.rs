@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::http::{HttpConfig, elasticsearch_version, max_body};
 use super::listen::Listen;
 use super::proxies::ProxyConfig;
+use super::tls::{Tls, TlsError};
 use super::unix::SocketOwner;
 use crate::frame::Framing;
 use crate::gate::{Environment, Label, nets};
@@ -141,6 +142,15 @@ pub struct TlsConfig {
 }
 
 impl ListenerConfig {
+    /// Whether the certificates and keys that it names can be used.
+    ///
+    /// # Errors
+    ///
+    /// The first file that is wrong.
+    pub fn check_files(&self) -> Result<(), TlsError> {
+        self.tls.as_ref().map_or(Ok(()), |tls| Tls::open(tls).map(drop))
+    }
+
     /// A listener with the defaults of everything else.
     pub fn new(
         name: &str,
