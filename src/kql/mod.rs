@@ -42,7 +42,7 @@
 //!
 //! `host` asks `host.name` too: that is where a `host` that is text is kept.
 //!
-//! `null` is a field that holds `null`; `field:*` is one that holds anything else. A bare value
+//! `null` is a field that holds `null`; `field:*` is one that holds anything else, an object too. A bare value
 //! asks every field, each by its own rule.
 //!
 //! # How it is evaluated

@@ -159,9 +159,7 @@ fn prepare(query: &Query, prefix: Option<&Field>, now: Timestamp) -> Result<Node
         Query::Range { field, .. } => {
             or_alias(Some(named(field)), |field| leaf(query, field, now))?
         }
-        Query::Exists(field) => {
-            or_alias(Some(named(field)), |field| Ok(field.map_or(Node::None, Node::Exists)))?
-        }
+        Query::Exists(field) => exists(named(field)),
         Query::Nested { field, query } => {
             let field = named(field);
             let flat = prepare(query, Some(&field), now)?;
@@ -186,6 +184,17 @@ fn or_alias(
     let alias = field.as_ref().filter(|field| matches!(field, Field::Name(name) if name == HOST));
     let Some(alias) = alias.map(|_| Field::Name(HOST_NAME.to_owned())) else { return node(field) };
     Ok(or(vec![node(field)?, node(Some(alias))?]))
+}
+
+/// A value, or an object: of one that was flattened there are its members.
+fn exists(field: Field) -> Node {
+    match &field {
+        Field::Name(name) if Class::of(name) == Class::Exact => {
+            let members = Node::Exists(members(&field));
+            Node::Or(vec![Node::Exists(field), members])
+        }
+        Field::Name(_) | Field::Wild(_) => Node::Exists(field),
+    }
 }
 
 fn leaf(query: &Query, field: Option<Field>, now: Timestamp) -> Result<Node, TimeError> {

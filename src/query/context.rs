@@ -152,7 +152,11 @@ fn same_value(name: &str, selector: &mut Selector<'_>, row: &Bitmap) -> Result<Q
     let field = Field::Name(name.to_owned());
     Ok(match literal {
         Some(value) => Query::Is { field: Some(field), value },
-        None => Query::Not(Box::new(Query::Exists(field))),
+        // A value, that is: what has none may still have members of that name.
+        None => {
+            let value = Literal::Wild(vec![String::new(), String::new()]);
+            Query::Not(Box::new(Query::Is { field: Some(field), value }))
+        }
     })
 }
 

@@ -263,7 +263,12 @@ mod tests {
     fn asked(query: &str, name: &str, value: ValueRef<'_>) -> Option<bool> {
         let parsed = parse(query, Syntax::Lenient).unwrap();
         let prepared = Prepared::new(&parsed.query, Timestamp::default()).unwrap();
-        let ask = match prepared.root() {
+        let root = match prepared.root() {
+            // The field itself, and then its members.
+            Node::Or(parts) => &parts[0],
+            node => node,
+        };
+        let ask = match root {
             Node::Leaf(leaf) => Ask::Leaf(leaf),
             Node::Exists(field) => Ask::Exists(field),
             Node::Nested(nested) => Ask::Nested(nested),
