@@ -26,11 +26,8 @@ pub fn unpack(chunk: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
 
 /// A chunk.
 pub fn pack(soft: &[u8], hard: &[u8]) -> Vec<u8> {
-    chunk::Packer::new(1).pack(&column::Payload {
-        soft: soft.to_vec(),
-        hard: hard.to_vec(),
-        is_final: false,
-    })
+    let payload = column::Payload { soft: soft.to_vec(), hard: hard.to_vec(), is_final: false };
+    chunk::Packer::new(1).pack(payload.parts())
 }
 
 /// A column out of the two parts of a payload.
