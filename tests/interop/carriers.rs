@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::daemon::Daemon;
 use crate::program::{installed, run, run_with};
+use crate::support;
 
 /// `openssl s_client`, to a listener with TLS, asking for this name.
 fn s_client(daemon: &Daemon, listener: &str, name: &str, arguments: &[&str]) -> Command {
@@ -117,5 +118,32 @@ fn in_every_header_of_a_call_and_in_its_logs() {
         send(&[], log);
         let event = daemon.find(&format!("log {number}"));
         event.has(json!({"auth.method": "json_field", "key": own.id}));
+    }
+}
+
+#[test]
+fn none_where_the_listener_or_the_network_has_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = support::Daemon::start(folder.path(), "");
+    let key = |name: &str| daemon.create_key(&json!({"name": name, "scopes": ["write:logs"]})).0;
+    let (of_listener, of_network) = (key("listener"), key("network"));
+    assert!(daemon.stop().success());
+    let networks =
+        format!("[gate]\nnetworks = [{{ source = \"127.0.0.0/8\", key = \"{of_network}\" }}]\n");
+    let socket = "protocol = \"syslog\"\ntransport = \"tcp\"\nlisten = \"127.0.0.1:0\"\n\
+                  require_key = true\n";
+    let listeners = format!(
+        "[[listener]]\nname = \"own\"\n{socket}key = \"{of_listener}\"\n\
+         [[listener]]\nname = \"none\"\n{socket}"
+    );
+    let daemon = support::Daemon::with_listeners(folder.path(), &networks, &listeners);
+    for (listener, key) in [("own", of_listener), ("none", of_network)] {
+        let port = daemon.address(listener).rsplit_once(':').unwrap().1;
+        let mut logger = installed("logger");
+        logger.args(["--server", "127.0.0.1", "--port", port, "--tcp", "by", listener]);
+        run(logger);
+        let event = daemon.find(&format!("message:\"by {listener}\""));
+        let method = if listener == "own" { "listener" } else { "network" };
+        assert_eq!((&event["auth.method"], &event["key"]), (&json!(method), &json!(key)));
     }
 }
