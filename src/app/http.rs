@@ -17,7 +17,7 @@ use super::serve::{Limits, serve};
 use crate::admin::{self, Admin, Readiness};
 use crate::api::{self, Api, Health, Reload, Reloads};
 use crate::config::Config;
-use crate::net::http::{self, HttpConfig};
+use crate::net::http::{self, HttpConfig, PATIENCE};
 use crate::parse::TrustedProxies;
 
 /// Serves both until the stop; calls that are under way then end. Returns where the
@@ -60,6 +60,7 @@ pub(super) fn serve_all(
     let limits = Limits {
         max_connections: config.api.max_connections,
         header_timeout: config.api.header_timeout,
+        patience: PATIENCE,
         proxies: config.api.trusted_proxies(),
     };
     let guard = Some(Arc::clone(parts.ingest.gate()));
@@ -92,5 +93,6 @@ async fn go_on(State(tasks): State<TaskTracker>, request: Request, next: Next) -
 /// Limits of the admin port: a few scrapers and probes.
 fn admin_limits() -> Limits {
     let header_timeout = Duration::from_secs(10);
-    Limits { max_connections: 64, header_timeout, proxies: TrustedProxies::default() }
+    let proxies = TrustedProxies::default();
+    Limits { max_connections: 64, header_timeout, patience: PATIENCE, proxies }
 }

@@ -21,6 +21,8 @@ pub(crate) struct Limits {
     pub(crate) max_connections: usize,
     /// How long the head of a request may take to arrive, and a connection may be idle.
     pub(crate) header_timeout: Duration,
+    /// How long a client may read nothing of an answer that is on its way.
+    pub(crate) patience: Duration,
     /// Who is trusted to say for whom they call.
     pub(crate) proxies: TrustedProxies,
 }
@@ -45,6 +47,7 @@ pub(crate) async fn serve(
         router,
         header_timeout: limits.header_timeout,
         guard,
+        patience: limits.patience,
         proxies: Arc::new(limits.proxies),
         stop: stop.clone(),
         goes_on: false,
@@ -104,20 +107,28 @@ mod tests {
 
     fn limits() -> Limits {
         let header_timeout = Duration::from_millis(50);
-        Limits { max_connections: 4, header_timeout, proxies: TrustedProxies::default() }
+        let patience = Duration::from_millis(200);
+        Limits { max_connections: 4, header_timeout, patience, proxies: TrustedProxies::default() }
     }
 
     /// A server, where it is, and how it is told to stop.
     async fn server() -> (SocketAddr, CancellationToken, TaskTracker) {
         let router = Router::new()
             .route("/", get(async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string()))
-            .route("/echo", post(async |body: String| body));
+            .route("/echo", post(async |body: String| body))
+            .route("/endless", get(async || endless()));
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (at, stop) = (socket.local_addr().unwrap(), CancellationToken::new());
         let tasks = TaskTracker::new();
         tasks.spawn(serve(socket, router, limits(), None, stop.clone()));
         tasks.close();
         (at, stop, tasks)
+    }
+
+    /// An answer without an end.
+    fn endless() -> axum::body::Body {
+        let chunk = || Ok::<_, std::io::Error>(axum::body::Bytes::from_static(&[b'x'; 65_536]));
+        axum::body::Body::from_stream(futures_util::stream::repeat_with(chunk))
     }
 
     /// What is answered to `bytes` until the server closes the connection.
@@ -211,6 +222,31 @@ mod tests {
         let many = "a: b\r\n".repeat(101);
         let (_, answer) = talk(at, &format!("GET / HTTP/1.1\r\n{many}\r\n")).await;
         assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn ht_13_who_does_not_read_holds_no_place_for_ever() {
+        let (at, _stop, _tasks) = server().await;
+        // As many as there may be; who comes behind them waits until they are given up.
+        let mut stalled = Vec::new();
+        for _ in 0..4 {
+            let mut stream = TcpStream::connect(at).await.unwrap();
+            stream.write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+            stalled.push(stream);
+        }
+        let call = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        let (_, answer) = talk(at, call).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        // Who reads, slowly, gets on: it is no limit of how long an answer takes.
+        let mut slow = TcpStream::connect(at).await.unwrap();
+        slow.write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let (began, mut read, mut buffer) = (std::time::Instant::now(), 0, vec![0; 1 << 20]);
+        while began.elapsed() < Duration::from_secs(1) {
+            let len = slow.read(&mut buffer).await.unwrap();
+            assert!(len > 0, "cut off after {read}");
+            read += len;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     #[tokio::test]

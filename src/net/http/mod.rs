@@ -44,13 +44,14 @@ mod logs;
 mod logstash;
 mod loki;
 mod otlp;
+mod patient;
 mod problem;
 mod serve;
 #[cfg(test)]
 mod tests;
 mod upload;
 
-pub use self::serve::{Server, serve_connection};
+pub use self::serve::{PATIENCE, Server, serve_connection};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -142,6 +143,7 @@ pub(super) fn server(
         guard,
         proxies: Arc::new(config.trusted_proxies()),
         stop: stop.clone(),
+        patience: PATIENCE,
         goes_on: true,
     }
 }

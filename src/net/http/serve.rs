@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::Carrier;
+use super::patient::Patient;
 use crate::gate::Gate;
 use crate::parse::{ForSomeone, TrustedProxies};
 
@@ -35,6 +36,8 @@ pub struct Server {
     /// Who is let in: idle connections end when their address is blocked. Each call is asked for
     /// anew, by its route.
     pub guard: Option<Arc<Gate>>,
+    /// How long a client may read nothing of an answer that is on its way.
+    pub patience: Duration,
     /// Who is trusted to say for whom they call.
     pub proxies: Arc<TrustedProxies>,
     /// Ends connections once the calls that are under way have ended.
@@ -77,6 +80,7 @@ async fn run(
     http.timer(TokioTimer::new()).header_read_timeout(server.header_timeout);
     http.max_buf_size(MAX_HEAD).max_headers(MAX_HEADERS).half_close(server.goes_on);
     let service = service_fn(move |request| begun(answer(server, peer, carrier.clone(), request)));
+    let socket = Patient::new(socket, server.patience);
     let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(socket), service));
     tokio::select! {
         ended = connection.as_mut() => ended,
@@ -143,6 +147,10 @@ async fn answer(
     }
     Ok(response)
 }
+
+/// How long a client may read nothing of an answer, unless said otherwise: a person may look at a
+/// tail for a while.
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The longest head of a request, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
