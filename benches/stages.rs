@@ -115,7 +115,7 @@ fn beats(bencher: Bencher<'_, '_>, how: &str) {
             let mut own = std::mem::take(&mut event);
             let read = parse::json::beats(bytes, &CONTEXT, &mut own, &mut each);
             read.expect("rendered as JSON above");
-            event = own.recycle();
+            event = own.into_memory().begin();
             rest = rest.get(consumed..).unwrap_or_default();
         }
         decoder.answers(&mut answers);

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::args::{self, ParseArgs, Protocol};
 use super::failure::Failure;
 use super::messages::{Decoder, each_message};
-use crate::event::{Event, Known, Tag, Value};
+use crate::event::{Event, Known, Memory, Tag, Value};
 use crate::frame::{Frames, Framing, JsonValues};
 use crate::ids;
 use crate::ingest::now;
@@ -57,11 +57,11 @@ impl Setup {
             }
             framing => Decoder::Frames(Box::new(Frames::new(framing, MAX_MESSAGE))),
         };
-        let mut spare = Event::default();
+        let mut spare = Memory::default();
         each_message(input, &mut decoder, output, |raw, original_len, output| {
-            let mut event = std::mem::take(&mut spare).recycle();
+            let mut event = std::mem::take(&mut spare).begin();
             let result = self.message(raw, original_len, &mut event, output);
-            spare = event.recycle();
+            spare = event.into_memory();
             result
         })
     }

@@ -39,6 +39,15 @@ pub struct Event<'a> {
     pub identity: Option<Identity<'a>>,
 }
 
+/// The memory of an event that is over, for the next one. An event itself is large to be moved, and
+/// what was just written a field at a time is slow to be read as a whole.
+#[derive(Debug, Default)]
+pub struct Memory {
+    fields: Vec<Field<'static>>,
+    tags: Vec<Tag>,
+    labels: Vec<Cow<'static, str>>,
+}
+
 /// What tells an event from a copy of itself, which a sender sends who heard no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity<'a> {
@@ -110,9 +119,19 @@ impl<'a> Event<'a> {
         self.fields.push(Field { name: Name::Known(name), value });
     }
 
-    /// Adds text under a name that the daemon knows.
+    /// Adds text under a name that the daemon knows. By itself, not by way of
+    /// [`set`](Self::set): the field is then made where it stays.
+    #[inline]
     pub fn text(&mut self, name: Known, text: &'a str) {
-        self.set(name, Value::Text(Cow::Borrowed(text)));
+        let value = Value::Text(Cow::Borrowed(text));
+        self.fields.push(Field { name: Name::Known(name), value });
+    }
+
+    /// Adds digits under a name that the daemon knows.
+    #[inline]
+    pub fn number(&mut self, name: Known, digits: &'a str) {
+        let value = Value::Number(Cow::Borrowed(digits));
+        self.fields.push(Field { name: Name::Known(name), value });
     }
 
     /// Adds a field of any name; one that is known is recognised.
@@ -154,23 +173,30 @@ impl<'a> Event<'a> {
         (self.credential, self.identity) = (None, None);
     }
 
-    /// An empty event in the same memory, free to borrow from another message.
-    pub fn recycle<'b>(mut self) -> Event<'b> {
-        self.clear();
+    /// The memory, for an event that borrows from another message.
+    #[inline]
+    pub fn into_memory(self) -> Memory {
+        let Self { mut fields, mut tags, mut labels, .. } = self;
+        fields.clear();
+        tags.clear();
+        labels.clear();
         // Collecting an emptied vector into one of the same layout keeps its allocation. Labels are
         // rare, and most often there is none to keep.
-        let labels = match self.labels.capacity() {
+        let labels = match labels.capacity() {
             0 => Vec::new(),
-            _ => self.labels.into_iter().map(|_| unreachable!("cleared")).collect(),
+            _ => labels.into_iter().map(|_| unreachable!("cleared")).collect(),
         };
-        Event {
-            timestamp: None,
-            fields: self.fields.into_iter().map(|_| unreachable!("cleared")).collect(),
-            tags: self.tags,
-            labels,
-            credential: None,
-            identity: None,
-        }
+        let fields = fields.into_iter().map(|_| unreachable!("cleared")).collect();
+        Memory { fields, tags, labels }
+    }
+}
+
+impl Memory {
+    /// An empty event in this memory.
+    #[inline]
+    pub fn begin<'a>(self) -> Event<'a> {
+        let Self { fields, tags, labels } = self;
+        Event { timestamp: None, fields, tags, labels, credential: None, identity: None }
     }
 }
 
@@ -228,14 +254,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn recycled_events_are_empty_and_keep_their_memory() {
+    fn events_in_used_memory_are_empty_and_keep_it() {
         let text = String::from("x");
         let mut event = Event::default();
         for _ in 0..20 {
             event.text(Known::Message, &text);
         }
         let room = event.fields.capacity();
-        let event: Event<'static> = event.recycle();
+        let event: Event<'static> = event.into_memory().begin();
         assert!(event.fields.is_empty());
         assert_eq!(event.fields.capacity(), room);
     }

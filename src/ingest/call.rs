@@ -86,7 +86,7 @@ impl Ingest {
             let cx = intake.context(&session.listener);
             let mut rejected = Vec::new();
             let (suspects, mut share) = (ids::suspects(body), body.len() as u64);
-            let mut spare = std::mem::take(&mut session.spare).recycle();
+            let mut spare = std::mem::take(&mut session.spare).begin();
             let mut each = |index: usize, log: Result<&mut Event<'_>, &dyn Display>| match log {
                 Ok(event) => {
                     let bytes = std::mem::take(&mut share);
@@ -104,7 +104,7 @@ impl Ingest {
                 }
             };
             let read = format.read(body, &cx, &mut spare, &mut each);
-            session.spare = spare.recycle();
+            session.spare = spare.into_memory();
             if let Err(error) = read {
                 let failure = match error {
                     BodyError::TooMany { .. } | BodyError::TooLarge { .. } => Failure::TooLarge,

@@ -18,7 +18,7 @@ use super::session::Session;
 use super::source::Source;
 use super::{Ingest, skew};
 use crate::batch::Ticket;
-use crate::event::{Credential, Event, Known, Tag, Value};
+use crate::event::{Credential, Event, Known, Memory, Tag, Value};
 use crate::frame::{Frames, Framing, JsonValues, Step, datagram};
 use crate::gate::{Allowance, Offer, Reason, Refusal, Stage};
 use crate::ids;
@@ -142,7 +142,7 @@ impl<'a> Intake<'a> {
         }
         self.inspector.look(raw, session.listener.format);
         let cx = self.context(&session.listener);
-        let mut event = std::mem::take(&mut session.spare);
+        let mut event = std::mem::take(&mut session.spare).begin();
         let bytes = original_len.unwrap_or(raw.len() as u64);
         let source = Source { raw, suspects, bytes, original_len, place: None };
         let local = session.local.take();
@@ -166,7 +166,7 @@ impl<'a> Intake<'a> {
             }
         }
         let small = event.fields.capacity() <= MAX_SPARE;
-        session.spare = if small { event.recycle() } else { Event::default() };
+        session.spare = if small { event.into_memory() } else { Memory::default() };
         session.local = local;
         if let Some(own) = &mut session.own {
             own.end_message();

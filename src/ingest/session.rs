@@ -11,7 +11,7 @@ use super::requests::Counted;
 use super::sender::Sender;
 use super::usage::Usage;
 use super::{Ingest, now, steady};
-use crate::event::{AuthMethod, Credential, Event};
+use crate::event::{AuthMethod, Credential, Memory};
 use crate::gate::{Connection, Environment, Key, Reason, Refusal, Scope};
 use crate::ids;
 use crate::journal::Call;
@@ -61,8 +61,8 @@ pub struct Session {
     pub(super) held: Option<Box<Heard>>,
     /// Whether a first line may still name the key of all that follows.
     pub(super) may_greet: bool,
-    /// An empty event, kept for its memory.
-    pub(super) spare: Event<'static>,
+    /// The memory of the last event.
+    pub(super) spare: Memory,
 }
 
 /// Whether a sender may pass.
@@ -97,7 +97,7 @@ impl Session {
             framed: Framed::default(),
             held: None,
             may_greet,
-            spare: Event::default(),
+            spare: Memory::default(),
         }
     }
 

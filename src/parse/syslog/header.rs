@@ -55,7 +55,7 @@ impl Header {
             true => Some(NO_PRI),
             false => source.borrowed(self.priority),
         };
-        event.set(Known::Priority, Value::Number(Cow::Borrowed(priority.unwrap_or(NO_PRI))));
+        event.number(Known::Priority, priority.unwrap_or(NO_PRI));
         set_text(event, source, Known::Hostname, self.hostname);
         set_text(event, source, Known::AppName, self.app_name);
         set_text(event, source, Known::ProcId, self.proc_id);
