@@ -50,6 +50,7 @@ pub use self::decoder::Decoder;
 pub use self::listener::{Format, Listener};
 pub use self::local::Process;
 pub use self::reads::{Datagram, Peers, Taken};
+pub use self::receipts::Life;
 pub use self::sender::Sender;
 pub use self::session::Session;
 pub use self::steady::{lasting, steady};

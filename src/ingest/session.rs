@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::heard::{Framed, Heard};
 use super::listener::Listener;
 use super::local::{Local, Process};
-use super::receipts::Own;
+use super::receipts::{Life, Own};
 use super::requests::Counted;
 use super::sender::Sender;
 use super::usage::Usage;
@@ -47,8 +47,9 @@ pub struct Session {
     pub(super) is_queued: bool,
     /// The keys that it was counted for, where it is a call over HTTP.
     pub(super) counted: Option<Counted>,
-    /// Whether its sender sends again what it is not told is stored.
-    pub(super) is_answered: bool,
+    /// Who its sender is, and what others of it know of it, where that sends again what it is not
+    /// told is stored.
+    pub(super) life: Option<(u64, Arc<Life>)>,
     /// What is kept of messages whose sender may not know that they are stored.
     pub(super) own: Option<Box<Own>>,
     /// Its sender and itself, once it has left something.
@@ -90,7 +91,7 @@ impl Session {
             last: None,
             is_queued: false,
             counted: None,
-            is_answered: false,
+            life: None,
             own: None,
             left: None,
             usage: Usage::default(),
@@ -157,11 +158,6 @@ impl Session {
     /// Takes no first line for a greeting: its protocol has other words.
     pub fn skip_greeting(&mut self) {
         self.may_greet = false;
-    }
-
-    /// Says that its sender is answered, and sends again what was not answered.
-    pub fn expect_again(&mut self) {
-        self.is_answered = true;
     }
 
     /// The key of its client certificate.

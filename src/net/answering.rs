@@ -132,8 +132,8 @@ impl<W: AsyncWrite + Unpin> Answering<W> {
         Ok(())
     }
 
-    /// Says all that is held back, and after a moment a `last` word, which tells whether anybody is
-    /// still there; ends the stream of answers. Says whether there was.
+    /// Says all that is held back, and after a moment a `last` word, which may be empty; ends the
+    /// stream of answers. Says whether anybody is still there, as far as their system told.
     pub(super) async fn finish(&mut self, last: Option<&[u8]>) -> bool {
         while !self.is_done() && self.speak(true).await.is_ok() {}
         if let Some(last) = last.filter(|_| self.is_done()) {
@@ -142,11 +142,14 @@ impl<W: AsyncWrite + Unpin> Answering<W> {
             self.out.extend_from_slice(last);
             while !self.is_done() && self.speak(true).await.is_ok() {}
         }
+        let mut is_there = true;
         if let Some(to) = &mut self.to {
-            // A sender who is gone needs no end.
-            let _gone = timeout(WRITE_PATIENCE, to.shutdown()).await;
+            // Of one who is gone its system has said so, and it is told: to nothing that is written
+            // where that is plain, to a last word of its own where it is TLS.
+            let ended = async { to.write(&[]).await.and(to.shutdown().await) };
+            is_there = matches!(timeout(WRITE_PATIENCE, ended).await, Ok(Ok(())));
         }
-        self.is_done()
+        is_there && self.is_done()
     }
 }
 
@@ -256,7 +259,7 @@ mod tests {
         drop((from, peer));
         assert!(!answering.finish(Some(b".")).await);
         gone.hold(None, b"ok".to_vec(), 1);
-        assert!(!gone.finish(Some(b".")).await, "its system says so a moment later");
+        assert!(!gone.finish(Some(b"")).await, "its system says so a moment later");
     }
 
     #[tokio::test]

@@ -2,12 +2,14 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, WriteHalf, split};
 use tokio::sync::watch;
+use tokio::task::coop::has_budget_remaining;
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
@@ -17,7 +19,7 @@ use super::flushed::Flushed;
 use super::tcp::Acceptor;
 use crate::event::AuthMethod;
 use crate::frame::{Fluent, FrameErrors, Frames, Framing, JsonValues, Lumberjack, Relp};
-use crate::ingest::{Decoder, Session};
+use crate::ingest::{Decoder, Life, Session};
 use crate::parse::http_head;
 
 /// A connection, plain or through TLS.
@@ -35,6 +37,8 @@ pub(super) struct Stream<'a> {
     since_turn: usize,
     /// Says when its sender may be one who is blocked by now.
     changes: watch::Receiver<u64>,
+    /// Who is told whether its sender is still there, where that is answered.
+    life: Option<Arc<Life>>,
 }
 
 /// How a connection ended.
@@ -67,7 +71,6 @@ impl<'a> Stream<'a> {
         let decoder = decoder(&acceptor.config);
         if decoder.is_dialogue() {
             session.skip_greeting();
-            session.expect_again();
         }
         Self {
             acceptor,
@@ -79,6 +82,7 @@ impl<'a> Stream<'a> {
             published: FrameErrors::default(),
             is_refused: false,
             since_turn: 0,
+            life: None,
         }
     }
 
@@ -93,6 +97,7 @@ impl<'a> Stream<'a> {
         if self.decoder.is_dialogue() {
             let (mut reader, writer) = split(socket);
             let mut answering = Answering::new(Some(writer));
+            self.life = Some(self.acceptor.ingest.expect_copies(&mut self.session));
             let end = self.read_all(&mut reader, &mut answering).await;
             self.end(end, &mut answering).await;
         } else {
@@ -155,6 +160,7 @@ impl<'a> Stream<'a> {
 
     /// Says what there is to say, and finds out what of it was heard.
     async fn end<W: AsyncWrite + Unpin>(&mut self, end: End, answering: &mut Answering<W>) {
+        self.life = None;
         self.heard(answering);
         let ingest = &self.acceptor.ingest;
         let all = answering.is_done();
@@ -167,7 +173,7 @@ impl<'a> Stream<'a> {
             }
             // It may have gone while the answer was on its way.
             End::Theirs if all && ingest.may_be_unheard(&self.session) => {
-                let is_clean = answering.finish(last).await;
+                let is_clean = answering.finish(Some(last.unwrap_or_default())).await;
                 if !is_clean {
                     ingest.unheard(&mut self.session);
                 }
@@ -229,6 +235,8 @@ impl<'a> Stream<'a> {
             let due = self.acceptor.ingest.note_minute(&mut self.session);
             let patience = due.map_or(idle, |due| due.min(idle));
             let is_full = answering.is_full();
+            let is_answered = self.acceptor.ingest.is_answered(&self.session);
+            let look = look(self.life.as_deref(), is_full, is_answered);
             let arrived = async {
                 let mut arriving = std::pin::pin!(socket.read_buf(&mut self.buffer));
                 if !is_full && let Poll::Ready(read) = at_once(arriving.as_mut()).await {
@@ -252,6 +260,7 @@ impl<'a> Stream<'a> {
                 },
                 read = timeout(patience, arrived) => read,
                 () = self.acceptor.stop.cancelled() => return Read::Stop,
+                () = look => continue, // last: here nothing of the above has come
             };
             idle = idle.saturating_sub(patience);
             if read.is_ok() || idle.is_zero() {
@@ -385,6 +394,22 @@ fn decoder(config: &ListenerConfig) -> Decoder {
         }
         (Protocol::Relp, _) => Decoder::Dialogue(Box::new(Relp::new(max_len))),
         (Protocol::Fluent, _) => Decoder::Dialogue(Box::new(Fluent::new(max_len))),
+    }
+}
+
+/// Says that a socket was looked at, and nothing has come; returns when it is asked again.
+async fn look(life: Option<&Life>, is_full: bool, is_answered: bool) {
+    let Some(life) = life else { return std::future::pending().await };
+    let looked = poll_fn(|_| {
+        if !is_full && has_budget_remaining() {
+            life.is_there(is_answered);
+        }
+        Poll::<()>::Pending
+    });
+    tokio::select! {
+        biased;
+        () = life.is_asked() => {}
+        () = looked => {}
     }
 }
 

@@ -21,28 +21,31 @@
 //! * *One copy at most*: what is left can be taken for a copy's once.
 //! * *A live connection has no copies*: only what a broken one left is compared, and only from the
 //!   start of a connection, as long as it goes on in order.
+//! * *What is still read is waited for*: a new connection begins when those before it of its sender
+//!   were found alive, or have ended, however long a slow disk holds them up.
 //! * *Who repeats itself is believed*: what bears no time of its own is taken for a copy only behind
 //!   others, or where it is the very first message that was not answered.
 //! * *What is forgotten comes twice*, and is never lost: all that is kept is bounded.
 
 mod left;
+mod others;
 mod own;
 mod search;
 #[cfg(test)]
 mod tests;
 
-use std::collections::hash_map::Entry;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rustc_hash::FxHashMap;
 use tokio::time::sleep;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use self::left::{Lefts, Waiting};
+pub use self::others::Life;
+use self::others::Open;
 pub(super) use self::own::Own;
 use super::intake::Intake;
 use super::session::Session;
@@ -62,29 +65,6 @@ pub(super) struct Receipts {
     open: Mutex<Open>,
     /// Messages of which something is kept for a connection.
     kept: AtomicUsize,
-}
-
-/// Of open connections whether their senders wait for answers, by who that is.
-#[derive(Debug, Default)]
-struct Open(FxHashMap<u64, Vec<Arc<AtomicBool>>>);
-
-impl Open {
-    /// Adds a connection; returns the others of its sender that wait.
-    fn open(&mut self, source: u64, waits: &Arc<AtomicBool>) -> Vec<Arc<AtomicBool>> {
-        let of = self.0.entry(source).or_default();
-        let others = of.iter().filter(|other| other.load(Ordering::Relaxed)).cloned().collect();
-        of.push(Arc::clone(waits));
-        others
-    }
-
-    fn close(&mut self, source: u64, waits: &Arc<AtomicBool>) {
-        if let Entry::Occupied(mut of) = self.0.entry(source) {
-            of.get_mut().retain(|other| !Arc::ptr_eq(other, waits));
-            if of.get().is_empty() {
-                of.remove();
-            }
-        }
-    }
 }
 
 impl Receipts {
@@ -133,6 +113,20 @@ impl Ingest {
         }
     }
 
+    /// Begins a connection whose sender may send again what it is not told is stored; what is
+    /// returned is to be told of its socket.
+    pub fn expect_copies(&self, session: &mut Session) -> Arc<Life> {
+        let source = self.receipts.source(session);
+        let life = Arc::clone(&session.life.insert((source, Arc::default())).1);
+        self.receipts.open.lock().add(source, &life);
+        life
+    }
+
+    /// Whether all that a connection has brought is answered.
+    pub fn is_answered(&self, session: &Session) -> bool {
+        session.own.as_ref().is_none_or(|own| own.is_answered())
+    }
+
     /// Notes how many of the messages of a session were answered.
     pub fn answered(&self, session: &mut Session, messages: u64) {
         match (&mut session.own, session.left) {
@@ -158,10 +152,19 @@ impl Ingest {
     /// Notes that a connection has ended; `is_clean` says that its sender knows all that it was
     /// told, or could not be told more.
     pub fn ended(&self, session: &mut Session, is_clean: bool) {
-        let Some(own) = session.own.take() else { return };
-        session.is_answered = false;
+        if let Some(own) = session.own.take() {
+            self.leave(session, own, is_clean);
+        }
+        // Now others know what it left.
+        if let Some((source, life)) = session.life.take() {
+            drop(life);
+            self.receipts.open.lock().tidy(source);
+        }
+    }
+
+    fn leave(&self, session: &mut Session, own: Box<Own>, is_clean: bool) {
         self.receipts.kept.fetch_sub(own.len(), Ordering::Relaxed);
-        let (source, ids, is_waiting) = (own.source(), own.ids(), Arc::clone(own.is_waiting()));
+        let (source, ids) = (own.source(), own.ids());
         session.left = Some((source, own.connection()));
         let is_clean = is_clean && own.is_answered();
         let waiting = own.leave(now()).filter(|_| !is_clean);
@@ -173,16 +176,12 @@ impl Ingest {
                 self.batcher.forget(ids);
             }
         }
-        drop(lefts);
-        is_waiting.store(false, Ordering::Relaxed);
-        self.receipts.open.lock().close(source, &is_waiting);
     }
 
     /// Begins a read of a session whose sender is answered.
     pub(super) async fn begin_receipts(&self, session: &mut Session) {
-        if !session.is_answered {
-            return;
-        }
+        let Some((source, life)) = &session.life else { return };
+        life.begin();
         if let Some(own) = &mut session.own {
             let before = own.len();
             let known = own.confirm(self.elapsed());
@@ -193,15 +192,19 @@ impl Ingest {
             }
             return;
         }
-        let (source, connection) = (self.receipts.source(session), random());
+        let connection = random();
         let slot = self.receipts.answered.get().and_then(|all| all.slot(connection));
-        let own = Own::new(connection, source, slot);
-        let others = self.receipts.open.lock().open(source, own.is_waiting());
-        session.own = Some(Box::new(own));
-        // One of them may be of the same sender, who has ended it: that is known in a moment.
-        let until = self.elapsed() + PATIENCE;
-        while others.iter().any(|waits| waits.load(Ordering::Relaxed)) && self.elapsed() < until {
+        session.own = Some(Box::new(Own::new(connection, *source, slot)));
+        // What another of its sender's brought may come again: it is known when that has ended.
+        let mut others = self.receipts.open.lock().ask(*source, life);
+        let mut began = self.elapsed();
+        while !others.is_empty() {
             sleep(LOOK_EVERY).await;
+            if self.is_held() {
+                began = self.elapsed(); // nothing ends on a disk without room
+            }
+            let waited = self.elapsed().saturating_sub(began);
+            others.retain(|other| !other.is_settled(waited));
         }
     }
 
@@ -262,9 +265,7 @@ fn random() -> u64 {
 /// connection keeps few, and above twice as many nothing.
 const MAX_KEPT: usize = 1 << 20;
 
-/// How long a new connection waits for others of its sender to be answered, or to end.
-const PATIENCE: Duration = Duration::from_millis(250);
-
+/// How often a connection looks whether others have ended.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 const TOO_MANY_KEPT: usize = 2 * MAX_KEPT;

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::left::{Again, Waiting};
@@ -30,8 +29,6 @@ pub(in crate::ingest) struct Own {
     unanswered_before: u64,
     /// When the last answer was written.
     answered_at: Duration,
-    /// Whether its sender waits for answers.
-    is_waiting: Arc<AtomicBool>,
     /// Answers that were written, oldest first: their sender may not have read them.
     marks: VecDeque<Mark>,
     /// Where that is written down.
@@ -79,7 +76,6 @@ impl Own {
             unanswered: 0,
             unanswered_before: 0,
             answered_at: Duration::ZERO,
-            is_waiting: Arc::default(),
             marks: VecDeque::new(),
             tickets: Vec::new(),
             search: Search::new(source),
@@ -174,7 +170,6 @@ impl Own {
 
     /// How many more there are since the last call, or since some were dropped.
     pub(super) fn grown(&mut self) -> usize {
-        self.is_waiting.store(!self.is_answered(), Ordering::Relaxed);
         let grown = self.messages.len().saturating_sub(self.counted);
         self.counted = self.messages.len();
         grown
@@ -202,7 +197,6 @@ impl Own {
         }
         self.unanswered_before = std::mem::replace(&mut self.unanswered, messages);
         self.answered_at = at;
-        self.is_waiting.store(!self.is_answered(), Ordering::Relaxed);
         self.slot.iter().for_each(|slot| slot.note(messages));
         self.search.answered();
         let mark = Mark { answered: messages, next: self.next, at };
@@ -210,11 +204,9 @@ impl Own {
         self.marks.push_back(mark);
     }
 
-    /// Whether its sender may not have read an answer by `now`; until that is known, it waits.
+    /// Whether its sender may not have read an answer by `now`.
     pub(super) fn is_just_answered(&self, now: Duration) -> bool {
-        let is_just = self.unanswered > 0 && now.saturating_sub(self.answered_at) < JUST;
-        self.is_waiting.store(is_just, Ordering::Relaxed);
-        is_just
+        self.unanswered > 0 && now.saturating_sub(self.answered_at) < JUST
     }
 
     /// Notes that the last answer came to nobody.
@@ -227,11 +219,6 @@ impl Own {
     #[cfg(test)]
     pub(super) fn touched(&self) -> impl Iterator<Item = u64> {
         self.search.touched.iter().map(|(connection, _)| *connection)
-    }
-
-    /// Tells others whether its sender waits for answers.
-    pub(super) fn is_waiting(&self) -> &Arc<AtomicBool> {
-        &self.is_waiting
     }
 
     /// Drops the messages whose sender has shown that it knows their answers: it sent much, or
@@ -318,8 +305,9 @@ const MAX_IN_FLIGHT: u64 = 8192;
 /// How long what is said may be under way.
 const MAX_TRAVEL: Duration = Duration::from_secs(30);
 
-/// How long after an answer a sender's end may mean that it did not wait for that.
-const JUST: Duration = Duration::from_secs(1);
+/// How long after an answer a sender's end may mean that it did not wait for that: the end may have
+/// been under way, or not looked at.
+const JUST: Duration = Duration::from_secs(30);
 
 /// Answers that are told apart.
 const MAX_MARKS: usize = 64;

@@ -29,10 +29,21 @@ impl Faults {
     /// Starts a daemon that keeps everything in `folder`.
     #[track_caller]
     pub(super) fn start(&self, folder: &Path, config: &str) -> Daemon {
+        self.start_of(folder, config, LISTENERS)
+    }
+
+    /// The same, with these listeners.
+    #[track_caller]
+    pub(super) fn start_with(&self, folder: &Path, listeners: &str) -> Daemon {
+        self.start_of(folder, "", listeners)
+    }
+
+    #[track_caller]
+    fn start_of(&self, folder: &Path, config: &str, listeners: &str) -> Daemon {
         let library = self.library.to_str().unwrap();
         let control = self.control.to_str().unwrap();
         let variables = [("LD_PRELOAD", library), ("FAULTS", control)];
-        Daemon::try_start(folder, config, LISTENERS, &variables).unwrap()
+        Daemon::try_start(folder, config, listeners, &variables).unwrap()
     }
 
     /// From now on, `call` (`write`, `sync`, `open`) for files whose path contains `path` fails

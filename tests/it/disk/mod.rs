@@ -5,6 +5,7 @@ mod failing;
 mod faults;
 mod full;
 mod gone;
+mod resent;
 mod sender;
 
 pub(crate) use self::full::wait_until_held;
