@@ -70,7 +70,8 @@
 //!
 //! * Acknowledged is durable: a `202`, and every acknowledgement to come, follows a synced log.
 //! * Each event once: a crash between any two steps neither loses nor doubles. Where a sender gives
-//!   an event an id, so does one that sends it again: what it is known by is written with it. Where
+//!   an event an id, as Elasticsearch's clients and the journal's cursor do, so does one that sends it
+//!   again: what it is known by is written with it. Where
 //!   a sender sends again what was not answered, as those of Beats and RELP do, that is known by
 //!   what it says and by where it stood.
 //! * Every message is accounted for, at any moment.

@@ -86,10 +86,11 @@ impl Ingest {
     ) -> Taken {
         let max = self.batcher.max_bytes();
         self.begin_receipts(session).await;
-        let fill = |rows: &mut Rows| {
+        let fill = |rows: &mut Rows, ticket: &Ticket| {
             let at = now();
             self.refresh(session, at);
-            let mut intake = Intake::new(self, session, rows, at);
+// Of what is read here, only entries of a journal have an identity.
+            let mut intake = Intake::new(self, session, rows, at).knowing(ticket);
             if let Some(heard) = &mut intake.heard {
                 heard.has_more = buffer.len() >= MUCH;
             }
@@ -126,7 +127,7 @@ impl Ingest {
             self.end_receipts(session, rows, accepted > 0);
             (consumed, drained, Came { wait, accepted, refused, earlier })
         };
-        let ((consumed, drained, came), ticket) = self.batcher.append(fill).await;
+        let ((consumed, drained, came), ticket) = self.batcher.append_with(fill).await;
         let Came { wait, accepted, refused, earlier } = came;
         // A batch without a message of this read may never be written.
         let ticket = (accepted > 0).then_some(ticket);

@@ -11,13 +11,14 @@
 //! | `SYSLOG_PID`; or `_PID`             | `log.syslog.procid`                               |
 //! | `_HOSTNAME`                         | `log.syslog.hostname`, and so `host.name`         |
 //! | those of [`NAMES`]                  | fields by ECS's names                             |
-//! | any other                           | a field by its name in lower case                 |
+//! | `__CURSOR`                          | what the entry is known by when it comes again    |
+//! | any other, and that                 | a field by its name in lower case                 |
 
 use std::borrow::Cow;
 
 use super::json::{Mapping, Member, Role, Schema};
 use super::{Context, fallback, octets};
-use crate::event::{Event, Known, Tag, Value};
+use crate::event::{Event, Identity, Known, Tag, Value};
 use crate::ids;
 use crate::time::Timestamp;
 
@@ -35,6 +36,8 @@ struct Gathered<'a> {
     process: Option<&'a [u8]>,
     host: Option<&'a [u8]>,
     time: Option<i64>,
+    /// Its place in its journal, which no other entry has.
+    cursor: Option<&'a str>,
 }
 
 /// Fills `event` (already clear) from one entry; cannot fail.
@@ -52,6 +55,12 @@ pub fn journal<'a>(raw: &'a [u8], cx: &Context, event: &mut Event<'a>) {
         event.tag(Tag::TooManyFields);
     }
     fallback::fill(event);
+    event.identity = gathered.cursor.map(|cursor| Identity {
+        space: JOURNAL.into(),
+        id: cursor.into(),
+        content: raw,
+        may_replace: true,
+    });
     gathered.put(event);
     let has_key = event.credential.as_ref().is_some_and(|found| !ids::is_secret(&found.secret));
     if cx.keep_original && !has_key {
@@ -81,6 +90,10 @@ impl<'a> Gathered<'a> {
                 Some(time) => self.time = Some(time),
                 None => return false,
             },
+            b"__CURSOR" => {
+                self.cursor = std::str::from_utf8(value).ok().filter(|cursor| !cursor.is_empty());
+                return false;
+            }
             b"_COMM" => {
                 self.command = Some(value);
                 return false;
@@ -182,6 +195,9 @@ const NAMES: &[(&str, &str, bool)] = &[
     ("_TRANSPORT", "systemd.transport", false),
 ];
 
+/// Within what cursors are their own.
+const JOURNAL: &str = "journal";
+
 /// The facility of programs that name none.
 const USER: u8 = 1;
 
@@ -214,6 +230,9 @@ mod tests {
             "log.origin.file.line": "007", "tags": ["reserved_field"],
         });
         assert_eq!(shown(&event), want);
+        let identity = event.identity.unwrap();
+        assert_eq!((&*identity.space, &*identity.id), ("journal", "s=1;i=2"));
+        assert_eq!((identity.content, identity.may_replace), (&raw[..], true));
     }
 
     #[test]
@@ -233,7 +252,9 @@ mod tests {
         for raw in
             [&b""[..], b"A", b"A\n\xff\xff\xff\xff\xff\xff\xff\xff", b"A\n\x09\0\0\0\0\0\0\0b"]
         {
-            journal(raw, &CX, &mut Event::default());
+            let mut event = Event::default();
+            journal(raw, &CX, &mut event);
+            assert_eq!(event.identity, None);
         }
     }
 }

@@ -171,7 +171,14 @@ fn journal_upload_over_a_kill() {
     assert!(!ended.success(), "{}", client.said());
     assert!(!yard.folder().join("upload.state").exists());
     run(upload(yard.folder(), &url(yard.at)));
+    // What was stored came again, and is there once.
     assert_eq!(yard.stored(&daemon, "journal").len(), 50_000);
+    assert_eq!(yard.all_stored(&daemon, "journal").len(), 50_000);
+    assert!(daemon.metrics().ledger("push").failed > 0, "nothing came again");
+    // And once more, from its beginning.
+    fs::remove_file(yard.folder().join("upload.state")).unwrap();
+    run(upload(yard.folder(), &url(yard.at)));
+    assert_eq!(yard.all_stored(&daemon, "journal").len(), 50_000);
     assert!(daemon.stop().success());
 }
 

@@ -3,7 +3,7 @@
 //! One call goes on until its sender has no more entries, which may take hours. Entries are stored
 //! as they come, and the answer says that all of them are durable. The sender remembers how far it
 //! came only when it is told so: whatever else is answered, it begins again behind the last call
-//! that was done.
+//! that was done. What comes again so is known by its cursor, and stored once.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -203,6 +203,8 @@ impl<'a> Upload<'a> {
             let ingest = &self.door.ingest;
             let taken = ingest.stream(self.session, &mut self.decoder, &self.buffer, eof).await;
             self.buffer.advance(taken.consumed.min(self.buffer.len()));
+            // What came before is answered for as well.
+            self.tickets.extend(taken.earlier);
             self.tickets.extend(taken.ticket);
             if let Some(error) = self.decoder.broken() {
                 ingest.malformed(self.session, &error);
