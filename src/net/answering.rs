@@ -133,21 +133,25 @@ impl<W: AsyncWrite + Unpin> Answering<W> {
     }
 
     /// Says all that is held back, and after a moment a `last` word, which may be empty; ends the
-    /// stream of answers. Says whether anybody is still there, as far as their system told.
+    /// stream of answers. Says whether anybody was there before that word, as far as their system
+    /// told.
     pub(super) async fn finish(&mut self, last: Option<&[u8]>) -> bool {
         while !self.is_done() && self.speak(true).await.is_ok() {}
+        let mut is_there = true;
         if let Some(last) = last.filter(|_| self.is_done()) {
-            // What was said to one who is gone comes back as an error, though not at once.
+            // What was said to one who is gone comes back as an error, though not at once: to nothing
+            // that is written where that is plain, to what TLS makes of a word where it is not.
             sleep(ECHO).await;
+            if let Some(to) = &mut self.to {
+                is_there = to.write(&[]).await.is_ok();
+            }
             self.out.extend_from_slice(last);
             while !self.is_done() && self.speak(true).await.is_ok() {}
         }
-        let mut is_there = true;
         if let Some(to) = &mut self.to {
-            // Of one who is gone its system has said so, and it is told: to nothing that is written
-            // where that is plain, to a last word of its own where it is TLS.
-            let ended = async { to.write(&[]).await.and(to.shutdown().await) };
-            is_there = matches!(timeout(WRITE_PATIENCE, ended).await, Ok(Ok(())));
+            let ended = timeout(WRITE_PATIENCE, to.shutdown()).await;
+            // It is the first word there is; behind another it may fail for that.
+            is_there &= last != Some(&[]) || matches!(ended, Ok(Ok(())));
         }
         is_there && self.is_done()
     }
