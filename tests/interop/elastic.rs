@@ -66,7 +66,7 @@ fn omelasticsearch() {
                uid="rsyslog" pwd="{secret}" searchIndex="syslog")
         "#,
         folder = daemon.folder().display(),
-        input = Relay::input(&daemon, "rsyslog"),
+        input = Relay::input(daemon.folder(), "rsyslog"),
         port = daemon.port("web"),
         secret = key.secret,
     );
@@ -75,7 +75,7 @@ fn omelasticsearch() {
     command.args(["-i", &daemon.file("rsyslog.pid")]);
     let multiarch = format!("usr/lib/{}-linux-gnu/rsyslog", std::env::consts::ARCH);
     command.arg("-M").arg(unpacked_folder(&multiarch));
-    let rsyslog = Relay::start(&daemon, "rsyslog", &config, command);
+    let rsyslog = Relay::start(daemon.folder(), "rsyslog", &config, command);
     rsyslog.log("to the index");
     let wanted = json!({"elasticsearch.index": "syslog", "key": key.id, "facility": "daemon"});
     daemon.find("to the index").is_whole_by("http").has(wanted);

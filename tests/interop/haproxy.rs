@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 
 use serde_json::json;
 use socket2::{Domain, Socket, Type};
@@ -10,8 +11,12 @@ use crate::daemon::Daemon;
 use crate::program::{Running, start, unpacked};
 use crate::support::{finish, free_address, tls, wait_for};
 
-/// haproxy with a port for each of what it is to pass on, as `server` lines have it.
 fn haproxy(daemon: &Daemon, servers: &[String]) -> (Running, Vec<SocketAddr>) {
+    passing_on(daemon.folder(), servers)
+}
+
+/// haproxy with a port for each of what it is to pass on, as `server` lines have it.
+pub(crate) fn passing_on(folder: &Path, servers: &[String]) -> (Running, Vec<SocketAddr>) {
     let ports: Vec<SocketAddr> = servers.iter().map(|_| free_address()).collect();
     let mut config = "defaults\n  mode tcp\n  timeout connect 10s\n  timeout client 1m\n  \
                       timeout server 1m\n"
@@ -19,11 +24,11 @@ fn haproxy(daemon: &Daemon, servers: &[String]) -> (Running, Vec<SocketAddr>) {
     for (number, (port, server)) in ports.iter().zip(servers).enumerate() {
         config += &format!("listen l{number}\n  bind {port}\n  server s {server}\n");
     }
-    let file = daemon.file("haproxy.cfg");
+    let file = folder.join("haproxy.cfg");
     std::fs::write(&file, config).unwrap();
     let mut command = unpacked("usr/sbin/haproxy");
-    command.args(["-db", "-f", &file]);
-    let running = start(command, daemon.folder(), "haproxy");
+    command.args(["-db", "-f"]).arg(&file);
+    let running = start(command, folder, "haproxy");
     for port in &ports {
         wait_for("haproxy", || TcpStream::connect(port).ok());
     }

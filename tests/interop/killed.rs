@@ -2,11 +2,13 @@
 //! stored is lost, and where events have an identity, none is there twice.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::process::Command;
 
 use serde_json::json;
 
-use crate::program::{Running, node_of, program_of, python_of, start};
+use crate::haproxy::passing_on;
+use crate::program::{Running, node_of, program_of, python, python_of, start};
 use crate::relay::Relay;
 use crate::support::{self, Valve, wait_for};
 use crate::yard::{COUNT, Yard};
@@ -27,10 +29,22 @@ fn over_a_kill(
     bytes: u64,
     command: impl FnOnce(&Valve, &str) -> Command,
 ) -> support::Daemon {
+    over_a_kill_behind(yard, &Valve::new(yard.at, bytes), name, command, || true)
+}
+
+/// The same, with a valve of its own; the daemon is killed when `is_due`.
+#[track_caller]
+fn over_a_kill_behind(
+    yard: &Yard,
+    valve: &Valve,
+    name: &str,
+    command: impl FnOnce(&Valve, &str) -> Command,
+    is_due: impl Fn() -> bool,
+) -> support::Daemon {
     let daemon = yard.start();
     let (_, secret) = daemon.create_key(&json!({"name": name, "scopes": ["write:logs"]}));
-    let valve = Valve::new(yard.at, bytes);
-    let client = start(command(&valve, &secret), yard.folder(), name);
+    let client = start(command(valve, &secret), yard.folder(), name);
+    wait_for("the moment", || is_due().then_some(()));
     let first = wait_for("the first that are stored", || {
         Some(told(&client)).filter(|told| !told.is_empty())
     });
@@ -86,6 +100,40 @@ fn ferro_lumberjack() {
 }
 
 #[test]
+fn pylogbeat() {
+    let yard = Yard::new("beats");
+    let daemon = unheard(&yard, yard.at);
+    // What was stored and not told of came again, and is known.
+    assert_eq!(yard.all_stored(&daemon, "pylogbeat").len(), COUNT);
+    assert!(daemon.metrics().ledger("push").failed > 0, "nothing came again");
+    assert!(daemon.stop().success());
+}
+
+/// The same through haproxy, which says by a PROXY header who it is.
+#[test]
+fn pylogbeat_behind_haproxy() {
+    let yard = Yard::with("beats", "proxy = { trusted = [\"127.0.0.1\"] }");
+    let server = format!("{} send-proxy-v2", yard.at);
+    let (_haproxy, ports) = passing_on(yard.folder(), &[server]);
+    let daemon = unheard(&yard, ports[0]);
+    assert_eq!(yard.all_stored(&daemon, "pylogbeat").len(), COUNT);
+    assert!(daemon.metrics().ledger("push").failed > 0, "nothing came again");
+    assert!(daemon.stop().success());
+}
+
+/// pylogbeat, of whose windows one is stored, and the answer is lost with the daemon.
+#[track_caller]
+fn unheard(yard: &Yard, to: SocketAddr) -> support::Daemon {
+    let valve = Valve::of_answers(to, 30);
+    let command = |valve: &Valve, _: &str| {
+        let mut command = python("pylogbeat_numbered.py");
+        command.args([&valve.address().port().to_string(), &COUNT.to_string()]);
+        command
+    };
+    over_a_kill_behind(yard, &valve, "pylogbeat", command, || valve.holds_an_answer())
+}
+
+#[test]
 fn fluent_logger_of_node() {
     let yard = Yard::new("fluent");
     let daemon = over_a_kill(&yard, "fluent", 4_000, |valve, _| {
@@ -124,8 +172,13 @@ fn fluent_logger_of_python() {
 
 /// What keeps what it was not told is stored, and says nothing of it: all of it is stored in the end.
 #[track_caller]
-fn kept_over_a_kill(name: &str, bytes: u64, command: impl FnOnce(&Yard, &Valve, &str) -> Command) {
-    let yard = Yard::new("http");
+fn kept_over_a_kill(
+    protocol: &str,
+    name: &str,
+    bytes: u64,
+    command: impl FnOnce(&Yard, &Valve, &str) -> Command,
+) -> (support::Daemon, Yard) {
+    let yard = Yard::new(protocol);
     let daemon = yard.start();
     let (_, secret) = daemon.create_key(&json!({"name": name, "scopes": ["write:logs"]}));
     let valve = Valve::new(yard.at, bytes);
@@ -137,27 +190,44 @@ fn kept_over_a_kill(name: &str, bytes: u64, command: impl FnOnce(&Yard, &Valve, 
     let daemon = yard.start();
     valve.open();
     wait_for("all of them", || (yard.stored(&daemon, name).len() == COUNT).then_some(()));
-    assert!(daemon.stop().success());
+    (daemon, yard)
 }
 
 #[test]
 fn winston_loki() {
-    kept_over_a_kill("loki", 4_000, |_, valve, secret| {
+    let (daemon, _) = kept_over_a_kill("http", "loki", 4_000, |_, valve, secret| {
         let mut command = node_of("npm-push", "winston_loki.js");
         let url = format!("http://{}", valve.address());
         command.args([&url, secret, "json", &COUNT.to_string()]);
         command
     });
+    assert!(daemon.stop().success());
 }
 
 #[test]
 fn logstash_async_over_http() {
-    kept_over_a_kill("logstash", 30_000, |yard, valve, secret| {
+    let (daemon, _) = kept_over_a_kill("http", "logstash", 30_000, |yard, valve, secret| {
         let mut command = python_of("python", "logstash_async_http.py");
         command.args([&valve.address().port().to_string(), secret, &COUNT.to_string()]);
         command.arg(yard.folder().join("queue.db"));
         command
     });
+    assert!(daemon.stop().success());
+}
+
+/// It opens a connection for each of its batches, and sends all of a batch again of which anything
+/// failed.
+#[test]
+fn logstash_async_over_beats() {
+    let (daemon, yard) = kept_over_a_kill("beats", "logstash", 6_000, |yard, valve, _| {
+        let mut command = python("logstash_async_http.py");
+        command.args([&valve.address().port().to_string(), "", &COUNT.to_string()]);
+        command.arg(yard.folder().join("queue.db")).arg("beats");
+        command
+    });
+    assert_eq!(yard.all_stored(&daemon, "logstash").len(), COUNT);
+    assert!(daemon.metrics().ledger("push").failed > 0, "nothing came again");
+    assert!(daemon.stop().success());
 }
 
 #[test]

@@ -23,6 +23,7 @@
 //! | haproxy, in front                        | [`haproxy`]     |
 //! | logger, Python, syslog-ng, syslog(3) on unix sockets | [`unix`] |
 //! | ferro-lumberjack, and others over a daemon that is killed | [`killed`] |
+//! | GELF's over TCP, syslog-ng on a unix socket, over a daemon that is killed | [`unanswered`] |
 //! | curl                                     | [`curl`]        |
 //! | openssl                                  | [`openssl`]     |
 //! | Prometheus                               | [`prometheus`]  |
@@ -56,5 +57,6 @@ mod relp;
 mod rsyslog;
 mod siem;
 mod syslog_ng;
+mod unanswered;
 mod unix;
 mod yard;

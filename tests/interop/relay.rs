@@ -5,7 +5,6 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::daemon::Daemon;
 use crate::program::{Running, installed, run, start, unpacked, unpacked_folder};
 use crate::support::wait_for;
 
@@ -17,16 +16,16 @@ pub(crate) struct Relay {
 
 impl Relay {
     /// Where the relay of that name is to listen.
-    pub(crate) fn input(daemon: &Daemon, name: &str) -> String {
-        daemon.file(&format!("{name}.sock"))
+    pub(crate) fn input(folder: &Path, name: &str) -> String {
+        folder.join(format!("{name}.sock")).to_str().unwrap().to_owned()
     }
 
     /// Starts it with its configuration in the file `name`.conf.
-    pub(crate) fn start(daemon: &Daemon, name: &str, config: &str, command: Command) -> Self {
-        std::fs::write(daemon.folder().join(format!("{name}.conf")), config).unwrap();
-        let input = Self::input(daemon, name);
+    pub(crate) fn start(folder: &Path, name: &str, config: &str, command: Command) -> Self {
+        std::fs::write(folder.join(format!("{name}.conf")), config).unwrap();
+        let input = Self::input(folder, name);
         let _of_one_before = std::fs::remove_file(&input).is_ok();
-        let running = start(command, daemon.folder(), name);
+        let running = start(command, folder, name);
         wait_for(name, || std::fs::exists(&input).unwrap().then_some(()));
         Self { input, _running: running }
     }

@@ -79,19 +79,38 @@ fn plain_and_over_tls() {
 
 #[test]
 fn a_daemon_that_is_killed_loses_nothing_and_rsyslog_sends_again() {
+    killed("", |port, _| format!(r#"target="127.0.0.1" port="{port}""#));
+}
+
+#[test]
+fn the_same_over_tls() {
+    let tls = "tls = { cert = \"FOLDER/server.pem\", key = \"FOLDER/server.key\" }\n";
+    killed(tls, |port, folder| {
+        format!(
+            r#"target="localhost" port="{port}" tls="on" tls.caCert="{folder}/ca.pem"
+               tls.myCert="{folder}/client.pem" tls.myPrivKey="{folder}/client.key"
+               tls.authMode="name" tls.permittedPeer=["localhost"]"#
+        )
+    });
+}
+
+/// Kills a daemon three times while rsyslog sends to it: each message is there in the end, and once.
+#[track_caller]
+fn killed(settings: &str, target: impl FnOnce(u16, &str) -> String) {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     // The same port after each start.
     let port = free_address().port();
     let listener = format!(
         "[[listener]]\nname = \"relp\"\nprotocol = \"relp\"\ntransport = \"tcp\"\n\
-         listen = \"127.0.0.1:{port}\"\n"
+         listen = \"127.0.0.1:{port}\"\n{settings}"
     );
     let config = "[store]\nseal_after = \"100ms\"\n";
     let begin = || support::Daemon::with_listeners(folder, config, &listener);
     let mut daemon = begin();
+    let target = target(port, &folder.display().to_string());
     let actions = format!(
-        r#"action(type="omrelp" target="127.0.0.1" port="{port}" {TEMPLATE} timeout="5"
+        r#"action(type="omrelp" {target} {TEMPLATE} timeout="5"
                   action.resumeRetryCount="-1" action.resumeInterval="1"
                   queue.type="LinkedList" queue.size="100000")"#
     );

@@ -19,14 +19,14 @@ pub(crate) fn rsyslog(daemon: &Daemon, actions: &str) -> Relay {
         {actions}
         "#,
         folder = daemon.folder().display(),
-        input = Relay::input(daemon, "rsyslog"),
+        input = Relay::input(daemon.folder(), "rsyslog"),
     );
     let mut command = unpacked("usr/sbin/rsyslogd");
     command.args(["-n", "-C", "-f", &daemon.file("rsyslog.conf")]);
     command.args(["-i", &daemon.file("rsyslog.pid")]);
     let multiarch = format!("usr/lib/{}-linux-gnu/rsyslog", std::env::consts::ARCH);
     command.arg("-M").arg(unpacked_folder(&multiarch));
-    Relay::start(daemon, "rsyslog", &config, command)
+    Relay::start(daemon.folder(), "rsyslog", &config, command)
 }
 
 /// An `omfwd` action.

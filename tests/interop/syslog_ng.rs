@@ -1,5 +1,7 @@
 //! syslog-ng, with its drivers `network()` and `syslog()`.
 
+use std::path::Path;
+
 use crate::daemon::Daemon;
 use crate::program::{unpacked, unpacked_folder};
 use crate::relay::{Relay, brief, full};
@@ -20,20 +22,30 @@ pub(crate) fn syslog_ng(daemon: &Daemon, destinations: &[String]) -> Relay {
 
 /// Starts syslog-ng with this behind its source `s_src`.
 pub(crate) fn syslog_ng_as(daemon: &Daemon, destinations: &str) -> Relay {
-    let input = Relay::input(daemon, "syslog-ng");
+    syslog_ng_in(daemon.folder(), "", destinations)
+}
+
+/// Starts syslog-ng in a folder, with further options and one destination.
+pub(crate) fn syslog_ng_to(folder: &Path, options: &str, driver: &str) -> Relay {
+    let destination = format!("log {{ source(s_src); destination {{ {driver}; }}; }};\n");
+    syslog_ng_in(folder, options, &destination)
+}
+
+fn syslog_ng_in(folder: &Path, options: &str, destinations: &str) -> Relay {
+    let input = Relay::input(folder, "syslog-ng");
     let config = format!(
         "@version: 3.38\n\
-         options {{ stats-freq(0); keep-hostname(yes); }};\n\
+         options {{ stats-freq(0); keep-hostname(yes); {options} }};\n\
          source s_src {{ unix-dgram(\"{input}\" flags(syslog-protocol)); }};\n\
          {destinations}"
     );
     let mut command = unpacked("usr/sbin/syslog-ng");
-    command.args(["--foreground", "--no-caps", "--cfgfile", &daemon.file("syslog-ng.conf")]);
-    command.args(["--persist-file", &daemon.file("syslog-ng.persist")]);
-    command.args(["--pidfile", &daemon.file("syslog-ng.pid")]);
-    command.args(["--control", &daemon.file("syslog-ng.ctl")]);
+    command.args(["--foreground", "--no-caps", "--cfgfile"]).arg(folder.join("syslog-ng.conf"));
+    command.arg("--persist-file").arg(folder.join("syslog-ng.persist"));
+    command.arg("--pidfile").arg(folder.join("syslog-ng.pid"));
+    command.arg("--control").arg(folder.join("syslog-ng.ctl"));
     command.arg("--module-path").arg(unpacked_folder("usr/lib/syslog-ng/3.38"));
-    Relay::start(daemon, "syslog-ng", &config, command)
+    Relay::start(folder, "syslog-ng", &config, command)
 }
 
 fn driver(daemon: &Daemon, driver: &str, listener: &str, settings: &str) -> String {

@@ -14,24 +14,38 @@ pub(crate) const COUNT: usize = 150;
 /// Where the daemon comes back.
 pub(crate) struct Yard {
     folder: tempfile::TempDir,
-    protocol: &'static str,
+    /// The settings of its listener.
+    listener: String,
     /// Where it listens.
     pub(crate) at: SocketAddr,
 }
 
 impl Yard {
     /// For one listener of that protocol.
-    pub(crate) fn new(protocol: &'static str) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), protocol, at: free_address() }
+    pub(crate) fn new(protocol: &str) -> Self {
+        Self::with(protocol, "")
+    }
+
+    /// The same, with more settings.
+    pub(crate) fn with(protocol: &str, settings: &str) -> Self {
+        let at = free_address();
+        let listener = format!("protocol = \"{protocol}\"\ntransport = \"tcp\"\nlisten = \"{at}\"");
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            listener: format!("{listener}\n{settings}"),
+            at,
+        }
+    }
+
+    /// For datagrams of syslog at the socket `log` in its folder.
+    pub(crate) fn local() -> Self {
+        let listener = "protocol = \"syslog\"\ntransport = \"unixgram\"\nlisten = \"FOLDER/log\"";
+        Self { listener: listener.to_owned(), ..Self::new("syslog") }
     }
 
     #[track_caller]
     pub(crate) fn start(&self) -> support::Daemon {
-        let Self { protocol, at, .. } = self;
-        let listeners = format!(
-            "[[listener]]\nname = \"push\"\nprotocol = \"{protocol}\"\ntransport = \"tcp\"\n\
-             listen = \"{at}\"\n"
-        );
+        let listeners = format!("[[listener]]\nname = \"push\"\n{}\n", self.listener);
         support::Daemon::with_listeners(self.folder(), "", &listeners)
     }
 

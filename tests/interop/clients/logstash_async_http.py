@@ -1,7 +1,7 @@
 """Sends with python-logstash-async over HTTP: PORT and KEY are its arguments.
 
 With a further COUNT and the FILE of a queue it sends so many numbered ones, and leaves it to its
-worker what becomes of them.
+worker what becomes of them; over Beats with a further word.
 """
 
 import logging
@@ -10,12 +10,15 @@ import time
 
 from logstash_async.constants import constants
 from logstash_async.handler import AsynchronousLogstashHandler
-from logstash_async.transport import HttpTransport
+from logstash_async.transport import BeatsTransport, HttpTransport
 
 port, key = int(sys.argv[1]), sys.argv[2]
 transport = HttpTransport(
     "127.0.0.1", port, timeout=5.0, ssl_enable=False, path="orders", username="user", password=key
 )
+if len(sys.argv) > 5:
+    transport = BeatsTransport("127.0.0.1", port, False, False, None, None, None, None, timeout=5.0)
+    constants.QUEUED_EVENTS_BEATS_BATCH_SIZE = 4
 count, queue = (int(sys.argv[3]), sys.argv[4]) if len(sys.argv) > 3 else (0, None)
 constants.QUEUE_CHECK_INTERVAL = 0.1
 constants.QUEUED_EVENTS_FLUSH_INTERVAL = 0.2
