@@ -14,6 +14,11 @@ pub trait Dialogue: Debug + Send {
     /// inflated.
     fn next<'b>(&'b mut self, buffer: &'b [u8], eof: bool) -> Step<'b>;
 
+    /// Whether there are [`answers`](Self::answers) before anything was said to it.
+    fn speaks_first(&self) -> bool {
+        false
+    }
+
     /// Appends to `out` what to say once all messages handed out so far are durable, in order, and
     /// forgets it.
     fn answers(&mut self, out: &mut Vec<u8>);

@@ -71,7 +71,7 @@ mod tests;
 pub use self::datagram::datagram;
 pub use self::dialogue::{Dialogue, ProtocolError};
 pub use self::errors::FrameErrors;
-pub use self::fluent::Fluent;
+pub use self::fluent::{Fluent, SharedKey};
 pub use self::frames::{Delimited, Frames};
 pub use self::gelf::{
     Chunk, Chunks, MAX_CHUNKS, MAX_PENDING, MAX_PENDING_BYTES, MAX_PENDING_OF_ONE, VALIDITY,

@@ -69,6 +69,14 @@ impl Decoder {
         }
     }
 
+    /// What is said before anything was heard.
+    pub fn greeting(&mut self) -> Vec<u8> {
+        match self {
+            Self::Dialogue(dialogue) if dialogue.speaks_first() => self.answers(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Why the stream cannot go on.
     pub fn broken(&self) -> Option<ProtocolError> {
         match self {

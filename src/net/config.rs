@@ -15,7 +15,7 @@ use super::listen::Listen;
 use super::proxies::ProxyConfig;
 use super::tls::{Tls, TlsError};
 use super::unix::SocketOwner;
-use crate::frame::Framing;
+use crate::frame::{Framing, SharedKey};
 use crate::gate::{Environment, Label, nets};
 use crate::ingest::Format;
 use crate::parse::{ForwardedHeader, TrustedProxies};
@@ -93,6 +93,9 @@ pub struct ListenerConfig {
     /// How long a body may take over HTTP. Default: 30s.
     #[serde(default = "default_body_timeout", with = "humantime_serde")]
     pub body_timeout: Duration,
+    /// What Fluentd's senders prove to know before they send, as their `shared_key`; with `key` they
+    /// are its senders. Default: nothing is to be proven. Range: 8 to 1024 bytes.
+    pub shared_key: Option<SharedKey>,
     /// The version of Elasticsearch that its clients are told: Beats send nothing to one that is
     /// older than they are. Default: "9.99.0".
     #[serde(default = "elasticsearch_version")]
@@ -181,6 +184,7 @@ impl ListenerConfig {
             receive_buffer: default_receive_buffer(),
             max_body: max_body(),
             body_timeout: default_body_timeout(),
+            shared_key: None,
             elasticsearch_version: elasticsearch_version(),
             tls: None,
             require_tls: false,
@@ -316,6 +320,16 @@ impl ListenerConfig {
             let name = self.protocol.name();
             let what = format!("expected a stream for protocol = {name:?}, but found datagrams");
             problems.push(("transport", what));
+        }
+        if let Some(key) = &self.shared_key {
+            if self.protocol != Protocol::Fluent {
+                let what = "expected it where the protocol is fluent, but found it with another";
+                problems.push(("shared_key", what.to_owned()));
+            }
+            if !(8..=1024).contains(&key.len()) {
+                let what = format!("expected 8 to 1024 bytes, but found {}", key.len());
+                problems.push(("shared_key", what));
+            }
         }
     }
 

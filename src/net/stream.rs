@@ -97,6 +97,7 @@ impl<'a> Stream<'a> {
         if self.decoder.is_dialogue() {
             let (mut reader, writer) = split(socket);
             let mut answering = Answering::new(Some(writer));
+            answering.hold(None, self.decoder.greeting(), 0);
             self.life = Some(self.acceptor.ingest.expect_copies(&mut self.session));
             let end = self.read_all(&mut reader, &mut answering).await;
             self.end(end, &mut answering).await;
@@ -393,8 +394,18 @@ fn decoder(config: &ListenerConfig) -> Decoder {
             Decoder::Frames(Box::new(Frames::new(Framing::Lf, max_len)))
         }
         (Protocol::Relp, _) => Decoder::Dialogue(Box::new(Relp::new(max_len))),
-        (Protocol::Fluent, _) => Decoder::Dialogue(Box::new(Fluent::new(max_len))),
+        (Protocol::Fluent, _) => Decoder::Dialogue(Box::new(match &config.shared_key {
+            Some(key) => Fluent::secret(max_len, key.clone(), nonce()),
+            None => Fluent::new(max_len),
+        })),
     }
+}
+
+/// What nobody can know before.
+fn nonce() -> [u8; 16] {
+    let mut nonce = [0; 16];
+    getrandom::fill(&mut nonce).expect("the system has random bytes from its start on");
+    nonce
 }
 
 /// Says that a socket was looked at, and nothing has come; returns when it is asked again.

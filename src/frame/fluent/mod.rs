@@ -20,9 +20,11 @@
 //! * *A chunk is acknowledged after its last entry*, and only where its sender asks for it.
 //! * *Lengths are believed when their bytes are there*: nothing is allocated for them.
 //!
-//! There is no handshake (`HELO`, `PING`, `PONG`): it proves a secret that both sides know, and of
-//! keys we know only a hash. Keys are shown in records, or by a certificate.
+//! Where a listener has a secret of its own, a [`handshake`] comes before all that: it proves a
+//! secret that both sides know. Of keys we know only a hash: those are shown in records, or by a
+//! certificate.
 
+mod handshake;
 mod inflate;
 mod json;
 mod msgpack;
@@ -30,6 +32,9 @@ mod option;
 #[cfg(test)]
 mod tests;
 
+pub use self::handshake::SharedKey;
+
+use self::handshake::Handshake;
 use self::inflate::Inflate;
 use self::json::Writer;
 use self::msgpack::{Front, Head, Kind, Passed, Scan, front};
@@ -41,6 +46,8 @@ use super::{Dialogue, FrameErrors, ProtocolError, Step};
 #[derive(Debug)]
 pub struct Fluent {
     max_len: usize,
+    /// The handshake, until it is done.
+    handshake: Option<Box<Handshake>>,
     state: State,
     tag: Vec<u8>,
     scan: Scan,
@@ -63,6 +70,8 @@ pub struct Fluent {
 /// Where the front of the buffer lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    /// Before what proves a secret.
+    Ping,
     /// Before a message.
     Start,
     /// Before its tag; it has so many elements.
@@ -107,6 +116,7 @@ impl Fluent {
     pub fn new(max_len: usize) -> Self {
         Self {
             max_len,
+            handshake: None,
             state: State::Start,
             tag: Vec::new(),
             scan: Scan::new(1),
@@ -123,10 +133,20 @@ impl Fluent {
         }
     }
 
+    /// The same, for senders who first prove that they know a secret. `nonce`: 16 bytes that nobody
+    /// can know before.
+    pub fn secret(max_len: usize, key: SharedKey, nonce: [u8; 16]) -> Self {
+        let handshake = Handshake::new(key, nonce);
+        let answers = handshake.hello();
+        let handshake = Some(Box::new(handshake));
+        Self { handshake, state: State::Ping, answers, ..Self::new(max_len) }
+    }
+
     /// Reads on at `at`, and moves it behind what was read.
     fn advance(&mut self, buffer: &[u8], at: &mut usize) -> Found {
         let rest = buffer.get(*at..).unwrap_or_default();
         match self.state {
+            State::Ping => self.ping(rest, at),
             State::Start => self.start(rest, at),
             State::Tag { elements } => self.tag(rest, at, elements),
             State::Body { elements } => self.body(rest, at, elements),
@@ -166,6 +186,27 @@ impl Fluent {
         Found::Next
     }
 
+    fn ping(&mut self, rest: &[u8], at: &mut usize) -> Found {
+        let end = match self.scan.run(rest) {
+            Passed::All(end) => end,
+            Passed::Some if rest.len() <= MAX_PING => return Found::More,
+            Passed::Some | Passed::Bad => return self.end("fluent.handshake", NO_PING),
+        };
+        let ping = rest.get(..end).unwrap_or_default();
+        match self.handshake.take().map(|handshake| handshake.answer(ping)) {
+            Some(Ok(pong)) => {
+                self.answers.extend(pong);
+                *at += end;
+                self.enter(State::Start)
+            }
+            Some(Err(pong)) => {
+                self.answers.extend(pong);
+                self.end("fluent.shared_key", NO_PING)
+            }
+            None => self.end("fluent.handshake", NO_PING),
+        }
+    }
+
     fn start(&mut self, rest: &[u8], at: &mut usize) -> Found {
         match front(rest) {
             Front::Short => Found::More,
@@ -178,8 +219,10 @@ impl Fluent {
                 *at += size;
                 self.enter(State::Tag { elements })
             }
-            Front::Head(Head { kind: Kind::Array, len: 6, .. }) => self
-                .end("fluent.handshake", "a message, but found a handshake, which has no use here"),
+            Front::Head(Head { kind: Kind::Array, len: 6, .. }) => self.end(
+                "fluent.handshake",
+                "a message, but found a handshake, and there is no shared_key",
+            ),
             Front::Head(_) | Front::Bad => {
                 self.end("fluent.message", "a list of 2 to 4 elements, but found something else")
             }
@@ -401,6 +444,10 @@ impl Dialogue for Fluent {
         }
     }
 
+    fn speaks_first(&self) -> bool {
+        self.handshake.is_some()
+    }
+
     fn answers(&mut self, out: &mut Vec<u8>) {
         out.append(&mut self.answers);
     }
@@ -435,6 +482,8 @@ fn list_head(entry: &[u8], is_list: bool) -> usize {
     }
 }
 
+const NO_PING: &str = "a handshake that proves the shared_key, but found something else";
+
 const NO_ENTRY: &str = "an entry of a time and a record, but found something else";
 
 const CUT: &str = "whole entries, but found one that is cut short";
@@ -444,6 +493,9 @@ const GZIP: &[u8] = b"\x1f\x8b";
 
 /// Bytes of a tag.
 const MAX_TAG: usize = 4 << 10;
+
+/// Bytes of what proves a secret. What Fluentd sends has about 450.
+const MAX_PING: usize = 4 << 10;
 
 /// Bytes of an option. What Fluentd sends has about 60.
 const MAX_OPTION: usize = 16 << 10;

@@ -109,7 +109,7 @@ fn what_is_no_message_ends_the_stream() {
         (b"{\"a\":1}\n",                        " ->  !fluent.message: expected a list of 2 to 4 elements, but found something else"),
         (b"\x91\xa1t",                          " ->  !fluent.message: expected a list of 2 to 4 elements, but found something else"),
         (b"\xc1",                               " ->  !fluent.message: expected a list of 2 to 4 elements, but found something else"),
-        (b"\x96\xa4PING",                       " ->  !fluent.handshake: expected a message, but found a handshake, which has no use here"),
+        (b"\x96\xa4PING",                       " ->  !fluent.handshake: expected a message, but found a handshake, and there is no shared_key"),
         (b"\x93\x05\x01\x80",                   " ->  !fluent.message: expected a tag of at most 4 KiB, but found something else"),
         (b"\x93\xda\x10\x01",                   " ->  !fluent.message: expected a tag of at most 4 KiB, but found something else"),
         (b"\x92\xa1t\x01",                      " ->  !fluent.message: expected entries, but found another value"),
@@ -293,5 +293,36 @@ proptest! {
     fn noise_breaks_nothing(noise in prop::collection::vec(any::<u8>(), 0..300), step in 1_usize..20) {
         let (_, peak) = run(50, noise.chunks(step));
         prop_assert!(peak <= 50 + PIECE + 400, "{}", peak);
+    }
+}
+
+#[test]
+fn nothing_is_heard_before_a_secret_was_proven() {
+    use sha2::{Digest, Sha512};
+    let decoder = || Fluent::secret(100, SharedKey::new("secret"), [7; 16]);
+    let digest = Sha512::digest([&b"saltweb"[..], &[7; 16], b"secret"].concat());
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let ping = |digest: &str| {
+        let head = b"\x96\xa4PING\xa3web\xa4salt\xd9\x80";
+        [&head[..], digest.as_bytes(), b"\xa0\xa0"].concat()
+    };
+    let message = [&b"\x93\xa1t"[..], &bin(ENTRIES), b"\x81\xa5chunk\xa1c"].concat();
+    let good = [ping(&digest), message.clone()].concat();
+    for step in [1, 2, 7, good.len()] {
+        let (heard, _) = hear(decoder(), good.chunks(step));
+        assert_eq!((heard.messages.len(), heard.broken), (2, None), "reads of {step}");
+        assert!(heard.answers.starts_with(b"\x92\xa4HELO"));
+        assert!(heard.answers.ends_with(b"\x81\xa3ack\xa1c"));
+    }
+    let bad = [ping(&"0".repeat(128)), message.clone()].concat();
+    let long = [&b"\xdb\0\x01\0\0"[..], &[b'a'; 5000]].concat();
+    for (stream, is_answered) in
+        [(bad, true), (message, true), (b"\xc1".to_vec(), false), (long, false)]
+    {
+        let (heard, _) = hear(decoder(), [&stream[..]]);
+        assert_eq!(heard.messages.len(), 0);
+        assert!(heard.broken.is_some_and(|broken| broken.contains("shared_key")));
+        let refused = heard.answers.windows(6).any(|part| part == b"PONG\xc2\xd9");
+        assert_eq!(refused, is_answered);
     }
 }

@@ -1,5 +1,6 @@
 // Sends three events with fluent-logger, and waits until each is acknowledged: PORT MODE [CA]. With a
-// COUNT behind "-" it sends so many numbered ones, each until it is acknowledged, and writes those.
+// COUNT behind "-" it sends so many numbered ones, each until it is acknowledged, and writes those. It
+// proves to know SHARED_KEY, where that is set.
 
 'use strict';
 const fs = require('fs');
@@ -8,6 +9,9 @@ const { createFluentSender } = require('fluent-logger');
 const [port, eventMode, ca, count] = process.argv.slice(2);
 const options = { host: '127.0.0.1', port: Number(port), eventMode, requireAckResponse: true,
   ackResponseTimeout: 20000, flushInterval: 10, milliseconds: true };
+if (process.env.SHARED_KEY) {
+  options.security = { clientHostname: 'till-3', sharedKey: process.env.SHARED_KEY };
+}
 if (count) {
   numbered(Number(count));
   return;
