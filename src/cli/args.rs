@@ -56,6 +56,9 @@ pub(super) enum Command {
     /// List who sends, when they were heard last, and who is overdue
     Senders(super::senders::SendersArgs),
     /// Say why someone is turned away, what is odd of what they send, and what mends it
+    ///
+    /// Without --address, --key-id, --host or --user-agent all senders are listed that something is
+    /// odd of, or that are overdue, a line each; the exit code is 0 where there are none, else 3.
     Doctor(DoctorArgs),
     /// Make, list, try out and remove receivers that are told of events
     Webhooks(WebhooksArgs),

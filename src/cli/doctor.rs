@@ -1,9 +1,11 @@
-//! `logtrace doctor`: why someone is turned away, what is odd of what they send, and what mends it.
+//! `logtrace doctor`: why someone is turned away, what is odd of what they send, and what mends it; of
+//! nobody in particular, all senders that something is odd of.
 
 use std::io::{self, Write};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use super::args::ServerArgs;
 use super::client::Client;
 use super::failure::Failure;
 use super::rule_args::DoctorArgs;
@@ -15,8 +17,12 @@ pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let DoctorArgs { address, key_id, host, shipper, target, user_agent, from, json, server } =
         args;
     if address.is_none() && key_id.is_none() && host.is_none() && user_agent.is_none() {
-        let text = "expected --address, --key-id, --host or --user-agent, but found none";
-        return Err(Failure::Usage(text.to_owned()));
+        if shipper.is_some() || target.is_some() || from.is_some() {
+            let text = "expected --address, --key-id, --host or --user-agent beside --shipper, \
+                        --target and --from, but found none";
+            return Err(Failure::Usage(text.to_owned()));
+        }
+        return round(server, *json);
     }
     let asked = [
         ("address", address),
@@ -35,6 +41,49 @@ pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
         return Ok(writeln!(output, "{found}")?);
     }
     show(&found, &mut output)
+}
+
+/// Looks at all senders, and shows those that something is odd of, or that are overdue.
+fn round(server: &ServerArgs, json: bool) -> Result<(), Failure> {
+    let found = Client::new(server).get_with("/v1/senders", &[("limit", "10000")])?;
+    let senders = found.get("senders").and_then(Value::as_array).into_iter().flatten();
+    let senders: Vec<_> = senders.filter_map(Value::as_object).collect();
+    let odd: Vec<_> = senders.iter().filter(|sender| !complaints(sender).is_empty()).collect();
+    let mut output = io::stdout().lock();
+    if json {
+        writeln!(output, "{}", json!({"senders": odd, "looked_at": senders.len()}))?;
+    } else {
+        for sender in &odd {
+            writeln!(output, "{}", line(sender))?;
+        }
+        let (odd, all) = (odd.len(), senders.len());
+        writeln!(output, "something is odd of {odd} of {all} senders")?;
+    }
+    if odd.is_empty() { Ok(()) } else { Err(Failure::Found) }
+}
+
+/// What is wrong with a sender, in a word each.
+fn complaints(sender: &Map<String, Value>) -> Vec<String> {
+    let odd = sender.get("odd").and_then(Value::as_array).into_iter().flatten();
+    let kinds = odd.filter_map(|odd| odd.get("kind")).map(cell);
+    let is_overdue = sender.get("state").and_then(Value::as_str) == Some("overdue");
+    is_overdue.then(|| "overdue".to_owned()).into_iter().chain(kinds).collect()
+}
+
+/// Who, what, and how to ask for more.
+fn line(sender: &Map<String, Value>) -> String {
+    let text = |name| sender.get(name).map(cell).unwrap_or_default();
+    let (host, key) = (text("host"), text("key"));
+    let by = if key.is_empty() { String::new() } else { format!(" (key {key})") };
+    let what = complaints(sender).join(", ");
+    // What it is asked by is typed into a shell.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
+    let more = match host.chars().all(is_plain) && !host.starts_with('-') {
+        true => format!("--host {host}"),
+        false if !key.is_empty() => format!("--key-id {key}"),
+        false => format!("--address {}", text("address")),
+    };
+    format!("{host}{by} at {}: {what}; more: logtrace doctor {more}", text("listener"))
 }
 
 fn show(found: &Value, output: &mut impl Write) -> Result<(), Failure> {
@@ -146,3 +195,28 @@ const RECENT: [(&str, &str); 7] = [
     ("key", "api_key"),
     ("count", "count"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sender_with_something_odd_has_a_line() {
+        let line = |sender: Value| line(sender.as_object().unwrap());
+        let odd = json!([{"kind": "framing", "evidence": "x"}, {"kind": "no_host"}]);
+        let web = json!({"host": "web-1", "key": "key_1", "listener": "tcp", "odd": odd});
+        assert_eq!(
+            line(web),
+            "web-1 (key key_1) at tcp: framing, no_host; more: logtrace doctor --host web-1"
+        );
+        let quiet =
+            json!({"host": "a b", "address": "192.0.2.7", "listener": "udp", "state": "overdue"});
+        assert_eq!(line(quiet), "a b at udp: overdue; more: logtrace doctor --address 192.0.2.7");
+        let fine = json!({"host": "web-2", "state": "fine", "odd": []});
+        assert!(complaints(fine.as_object().unwrap()).is_empty());
+        for host in ["$(reboot)", "-x", "a;b"] {
+            let said = line(json!({"host": host, "key": "key_1", "listener": "tcp"}));
+            assert!(said.ends_with("--key-id key_1"), "{said}");
+        }
+    }
+}

@@ -11,6 +11,8 @@ pub(super) enum Failure {
     Usage(String),
     /// The configuration makes no sense.
     Config(String),
+    /// It could, and found what it looked for wrong: that is said already.
+    Found,
     /// Nobody reads what it writes: nothing to complain of (`logtrace query … | head`).
     Unread,
 }
@@ -28,16 +30,17 @@ impl Failure {
     pub(super) fn text(&self) -> Option<String> {
         match self {
             Self::Failed(text) | Self::Usage(text) | Self::Config(text) => Some(text.clone()),
-            Self::Unread => None,
+            Self::Found | Self::Unread => None,
         }
     }
 
-    /// The exit code: 1 failed, 2 usage, 78 configuration (`EX_CONFIG` of sysexits.h).
+    /// The exit code: 1 failed, 2 usage, 3 something is wrong with what it looked at, 78 configuration (`EX_CONFIG` of sysexits.h).
     pub(super) fn code(&self) -> u8 {
         match self {
             Self::Unread => 0,
             Self::Failed(_) => 1,
             Self::Usage(_) => Self::USAGE,
+            Self::Found => 3,
             Self::Config(_) => 78,
         }
     }

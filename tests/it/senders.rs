@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::{TcpStream, UdpSocket};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -176,4 +177,79 @@ fn the_doctor_says_what_is_odd_and_how_it_is_mended() {
     }
     let (_, said) = daemon.call("GET", "/v1/doctor?host=nobody", None, None);
     assert_eq!(said["senders"], json!([]));
+}
+
+/// `logtrace doctor`; its exit code, and what it wrote.
+fn doctor(daemon: &Daemon, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_logtrace"));
+    let server = format!("http://{}", daemon.address("api"));
+    command.arg("doctor").args(arguments).args(["--server", &server]).env_remove("LOGTRACE_KEY");
+    let output = command.output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn the_doctor_looks_at_all_senders_when_nobody_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    daemon.send("tcp", format!("<13>1 {} fine app - - - x\n", iso_now()).as_bytes());
+    daemon.settle("tcp", 1);
+    assert_eq!(doctor(&daemon, &[]), (Some(0), "something is odd of 0 of 1 senders\n".to_owned()));
+    daemon.send("tcp", b"<13>Nov 20 12:15:58 vm app via a relay\n");
+    daemon.settle("tcp", 2);
+    let (code, said) = doctor(&daemon, &[]);
+    assert_eq!(code, Some(3), "{said}");
+    let want = "vm at tcp: old_time, structured_data_lost; more: logtrace doctor --host vm\n\
+                something is odd of 1 of 2 senders\n";
+    assert_eq!(said, want);
+    // As it says.
+    let (code, said) = doctor(&daemon, &["--host", "vm"]);
+    assert!(code == Some(0) && said.contains("RFC 5424"), "{said}");
+    let (code, said) = doctor(&daemon, &["--json"]);
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(
+        (code, &said["looked_at"], &said["senders"][0]["host"]),
+        (Some(3), &json!(2), &json!("vm"))
+    );
+    assert_eq!(doctor(&daemon, &["--target", "logs.example"]).0, Some(2));
+}
+
+/// The time as senders write it.
+fn iso_now() -> String {
+    humantime::format_rfc3339_millis(std::time::SystemTime::now()).to_string()
+}
+
+#[test]
+fn the_doctor_finds_keys_in_clear_and_frames_that_are_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let proxied = "[[listener]]\nname = \"proxied\"\nprotocol = \"syslog\"\ntransport = \"tcp\"\n\
+                   listen = \"127.0.0.1:0\"\nproxy = { trusted = [\"127.0.0.1\"] }\n";
+    let daemon = Daemon::with_listeners(folder.path(), "", &format!("{LISTENERS}{proxied}"));
+    let (_, key) = daemon.create_key(&json!({"name": "web", "scopes": ["write:logs"]}));
+    // From another machine; on this one nobody reads along.
+    let line = |host: &str| format!("<13>1 {} {host} app - - [lt@1 key=\"{key}\"] x\n", iso_now());
+    let header = "PROXY TCP4 192.0.2.7 192.0.2.1 40000 514\r\n";
+    daemon.send("proxied", format!("{header}{}", line("far")).as_bytes());
+    daemon.send("tcp", line("near").as_bytes());
+    // A count that is wrong, and a message behind it.
+    let short = format!("<13>1 {} torn app - - - x", iso_now());
+    daemon
+        .send("counted", format!("{} {short}{} {short}", short.len() + 5, short.len()).as_bytes());
+    let odd = |host: &str| {
+        wait_for(host, || {
+            let (_, said) = daemon.call("GET", &format!("/v1/doctor?host={host}"), None, None);
+            let sender = said["senders"].get(0)?;
+            let odd = sender["odd"].as_array().unwrap().iter();
+            let kinds: Vec<_> = odd.map(|odd| odd["kind"].as_str().unwrap().to_owned()).collect();
+            Some((kinds, said["mends"].clone()))
+        })
+    };
+    let (kinds, mends) = odd("far");
+    assert_eq!(kinds, ["key_in_clear"]);
+    assert!(mends["key_in_clear"].as_str().unwrap().contains("rotate the key"));
+    assert!(odd("near").0.is_empty());
+    let (kinds, mends) = odd("torn");
+    assert_eq!(kinds, ["framing"]);
+    assert!(mends["framing"].as_str().unwrap().contains("count octets"));
 }
