@@ -15,10 +15,14 @@ pub(super) fn configuration(target: &Target) -> String {
     let action = match target.speaks {
         Speaks::Relp => {
             let tls = format!(
-                " tls=\"on\" tls.caCert=\"{CA}\"\n       tls.authMode=\"name\" \
+                " tls=\"on\" tls.caCert=\"{CA}\"\n       tls.myCert=\"{CERT}\" \
+                 tls.myPrivKey=\"{KEY}\"\n       tls.authMode=\"name\" \
                  tls.permittedPeer=[\"{host}\"]"
             );
             let tls = if is_tls { tls } else { String::new() };
+            if is_tls {
+                text.push_str(OWN);
+            }
             text.push_str("module(load=\"omrelp\")\n");
             format!("action(type=\"omrelp\" target=\"{host}\" port=\"{port}\"{tls}")
         }
@@ -64,3 +68,14 @@ const QUEUE: &str = "
 ";
 
 const CA: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Without a certificate of its own librelp asks for anonymous TLS, which nobody speaks any longer.
+const OWN: &str = "\
+# omrelp needs a certificate of its own, which may be any:
+#   openssl req -x509 -newkey rsa:3072 -nodes -days 3650 -subj \"/CN=$(hostname)\" \\
+#     -out /etc/ssl/certs/rsyslog.pem -keyout /etc/ssl/private/rsyslog.key
+";
+
+const CERT: &str = "/etc/ssl/certs/rsyslog.pem";
+
+const KEY: &str = "/etc/ssl/private/rsyslog.key";

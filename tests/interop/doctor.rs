@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::daemon::Daemon;
 use crate::relay::{Relay, full};
-use crate::rsyslog::rsyslog;
+use crate::rsyslog::{rsyslog, rsyslog_alone};
 use crate::syslog_ng::syslog_ng_as;
 
 /// The last few looks decide what is odd; each message here is seen by itself.
@@ -13,7 +13,12 @@ const LOOKS: usize = 17;
 
 /// What the doctor says of a host's senders, or of those of a key.
 fn doctor(daemon: &Daemon, of: &str, shipper: &str) -> Value {
-    let port = daemon.port("tcp");
+    doctor_at(daemon, "tcp", of, shipper)
+}
+
+/// The same, to send to another listener.
+fn doctor_at(daemon: &Daemon, listener: &str, of: &str, shipper: &str) -> Value {
+    let port = daemon.port(listener);
     daemon.ask(&format!("/v1/doctor?{of}&shipper={shipper}&target=localhost:{port}"))
 }
 
@@ -88,4 +93,67 @@ fn syslog_ng_with_its_driver_for_the_network() {
          log {{ source(s_src); destination(d); }};\n"
     );
     is_mended(&daemon, "syslog-ng", &network, |text| syslog_ng_as(&daemon, text));
+}
+
+/// What is printed for rsyslog where it sends another way: it is used as it is printed, but for where
+/// certificates are.
+fn is_mended_at(listener: &str, default: impl Fn(&Daemon) -> String) {
+    let daemon = Daemon::start();
+    {
+        let relay = rsyslog_alone(&daemon, &default(&daemon));
+        relay.log("left out");
+        daemon.find_at(listener, "left out").has(json!({"log.syslog.structured_data": null}));
+    }
+    let said = doctor_at(&daemon, listener, "address=127.0.0.1", "rsyslog");
+    assert_eq!(odd(&said).0, ["old_time", "structured_data_lost"], "{said}");
+    let text = printed(&said, "rsyslog");
+    let own = text
+        .replace("/etc/ssl/certs/ca-certificates.crt", &daemon.file("ca.pem"))
+        .replace("/etc/ssl/certs/rsyslog.pem", &daemon.file("client.pem"))
+        .replace("/etc/ssl/private/rsyslog.key", &daemon.file("client.key"));
+    let is_tls = listener.contains("tls");
+    assert_eq!(own != text, is_tls, "{text}");
+    let relay = rsyslog_alone(&daemon, &own);
+    for n in 0..LOOKS {
+        let message = format!("number {n} at {listener}");
+        relay.log(&message);
+        daemon.find_at(listener, &message).is_whole().has(full(&message));
+    }
+}
+
+#[test]
+fn rsyslog_over_relp() {
+    is_mended_at("relp", |daemon| {
+        let port = daemon.port("relp");
+        format!(
+            "module(load=\"omrelp\")\naction(type=\"omrelp\" target=\"localhost\" port=\"{port}\" \
+             template=\"RSYSLOG_TraditionalForwardFormat\")"
+        )
+    });
+}
+
+#[test]
+fn rsyslog_over_relp_and_tls() {
+    is_mended_at("relp-tls", |daemon| {
+        let (port, folder) = (daemon.port("relp-tls"), daemon.folder().display());
+        format!(
+            "module(load=\"omrelp\")\naction(type=\"omrelp\" target=\"localhost\" port=\"{port}\" \
+             template=\"RSYSLOG_TraditionalForwardFormat\" tls=\"on\" tls.caCert=\"{folder}/ca.pem\" \
+             tls.myCert=\"{folder}/client.pem\" tls.myPrivKey=\"{folder}/client.key\" \
+             tls.authMode=\"name\" tls.permittedPeer=[\"localhost\"])"
+        )
+    });
+}
+
+#[test]
+fn rsyslog_over_tls() {
+    is_mended_at("tls", |daemon| {
+        let port = daemon.port("tls");
+        format!(
+            "global(defaultNetstreamDriverCAFile=\"{}\")\naction(type=\"omfwd\" target=\"localhost\" \
+             port=\"{port}\" protocol=\"tcp\" StreamDriver=\"gtls\" StreamDriverMode=\"1\" \
+             StreamDriverAuthMode=\"x509/name\" StreamDriverPermittedPeers=\"localhost\")",
+            daemon.file("ca.pem")
+        )
+    });
 }

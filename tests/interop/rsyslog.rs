@@ -6,13 +6,22 @@ use crate::daemon::Daemon;
 use crate::program::{unpacked, unpacked_folder};
 use crate::relay::{Relay, brief};
 
-/// Starts rsyslog with `actions`.
+/// Starts rsyslog with `actions`, and certificates.
 pub(crate) fn rsyslog(daemon: &Daemon, actions: &str) -> Relay {
+    let folder = daemon.folder().display();
+    let certificates = format!(
+        r#"global(defaultNetstreamDriverCAFile="{folder}/ca.pem"
+               defaultNetstreamDriverCertFile="{folder}/client.pem"
+               defaultNetstreamDriverKeyFile="{folder}/client.key")"#
+    );
+    rsyslog_alone(daemon, &format!("{certificates}\n{actions}"))
+}
+
+/// The same without certificates.
+pub(crate) fn rsyslog_alone(daemon: &Daemon, actions: &str) -> Relay {
     let config = format!(
         r#"
-        global(workDirectory="{folder}" defaultNetstreamDriverCAFile="{folder}/ca.pem"
-               defaultNetstreamDriverCertFile="{folder}/client.pem"
-               defaultNetstreamDriverKeyFile="{folder}/client.key")
+        global(workDirectory="{folder}")
         module(load="imuxsock" SysSock.Use="off")
         input(type="imuxsock" Socket="{input}" CreatePath="on" UseSpecialParser="off"
               ParseHostname="on" UseSysTimeStamp="off" RateLimit.Interval="0")
