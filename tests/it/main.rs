@@ -43,6 +43,7 @@
 //! | the configuration read again                     | [`reload`]   |
 //! | certificates that are replaced                   | [`certificates`] |
 //! | what is sent again because nobody answered       | [`resent`]   |
+//! | the same, after something else happened          | [`copies`]   |
 //! | a restart that keeps its sockets                 | [`restart`]  |
 
 #![cfg(test)]
@@ -59,6 +60,7 @@ mod blocked;
 mod certificates;
 mod chains;
 mod clock;
+mod copies;
 mod crash;
 mod damage;
 mod disk;

@@ -73,9 +73,11 @@ impl Receipts {
         *self.seed.get_or_init(random)
     }
 
-    /// Who is at the other end: one address, or one certificate wherever it is.
+    /// Who is at the other end: one address, or one certificate wherever it is, whatever its listener
+    /// is called.
     fn source(&self, session: &Session) -> u64 {
-        let mut bytes = session.listener.name.as_bytes().to_vec();
+        let protocol = session.listener.protocol.split('/').next().unwrap_or_default();
+        let mut bytes = protocol.as_bytes().to_vec();
         bytes.push(0);
         match session.certificate() {
             Some(key) => bytes.extend(key.as_bytes()),

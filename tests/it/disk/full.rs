@@ -19,7 +19,7 @@ pub(crate) fn wait_until_held(daemon: &Daemon) {
 }
 
 #[track_caller]
-pub(super) fn wait_until_free(daemon: &Daemon) {
+pub(crate) fn wait_until_free(daemon: &Daemon) {
     wait_for("room", || (daemon.metrics().get("logtrace_disk_full") == 0).then_some(()));
 }
 

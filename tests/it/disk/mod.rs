@@ -8,7 +8,7 @@ mod gone;
 mod resent;
 mod sender;
 
-pub(crate) use self::full::wait_until_held;
+pub(crate) use self::full::{wait_until_free, wait_until_held};
 
 use crate::support::Daemon;
 use serde_json::Value;
