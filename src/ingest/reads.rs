@@ -89,8 +89,7 @@ impl Ingest {
         let fill = |rows: &mut Rows, ticket: &Ticket| {
             let at = now();
             self.refresh(session, at);
-            // Of what is read here, only entries of a journal have an identity.
-            let mut intake = Intake::new(self, session, rows, at).knowing(ticket);
+            let mut intake = Intake::new(self, session, rows, at).knowing(ticket); // of journals
             if let Some(heard) = &mut intake.heard {
                 heard.has_more = buffer.len() >= MUCH;
             }

@@ -1,6 +1,7 @@
 //! Reads a connection to its end.
 
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -11,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, WriteHalf, split};
 use tokio::sync::watch;
 use tokio::task::coop::has_budget_remaining;
 use tokio::task::yield_now;
+use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout};
 
 use super::answering::{Answering, Mute};
@@ -268,6 +270,11 @@ impl<'a> Stream<'a> {
                 break read;
             }
         };
+        self.came(read)
+    }
+
+    /// What a read brought, which learns from it how much to make room for.
+    fn came(&mut self, read: Result<io::Result<usize>, Elapsed>) -> Read {
         match read {
             Ok(Ok(0)) => Read::End,
             Ok(Ok(len)) => {

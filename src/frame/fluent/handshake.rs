@@ -13,7 +13,8 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha512};
 
-use super::msgpack::{Front, Kind, front};
+use super::msgpack::{Front, Kind, Passed, front};
+use super::{Fluent, Found, State};
 
 /// A secret that a sender proves to know. It is shown to nobody.
 #[derive(Clone, PartialEq, Eq)]
@@ -92,6 +93,30 @@ impl Handshake {
     }
 }
 
+impl Fluent {
+    /// Reads what proves the secret, and answers it.
+    pub(super) fn ping(&mut self, rest: &[u8], at: &mut usize) -> Found {
+        let end = match self.scan.run(rest) {
+            Passed::All(end) => end,
+            Passed::Some if rest.len() <= MAX_PING => return Found::More,
+            Passed::Some | Passed::Bad => return self.end("fluent.handshake", NO_PING),
+        };
+        let ping = rest.get(..end).unwrap_or_default();
+        match self.handshake.take().map(|handshake| handshake.answer(ping)) {
+            Some(Ok(pong)) => {
+                self.answers.extend(pong);
+                *at += end;
+                self.enter(State::Start)
+            }
+            Some(Err(pong)) => {
+                self.answers.extend(pong);
+                self.end("fluent.shared_key", NO_PING)
+            }
+            None => self.end("fluent.handshake", NO_PING),
+        }
+    }
+}
+
 /// The six texts of a `PING`.
 fn parts(ping: &[u8]) -> Option<[&[u8]; 6]> {
     let Front::Head(head) = front(ping) else { return None };
@@ -130,6 +155,11 @@ fn is_same(found: &[u8], expected: &[u8]) -> bool {
     let differs = found.iter().zip(expected).fold(0, |all, (one, other)| all | (one ^ other));
     found.len() == expected.len() && differs == 0
 }
+
+const NO_PING: &str = "a handshake that proves the shared_key, but found something else";
+
+/// Bytes of what proves a secret. What Fluentd sends has about 450.
+const MAX_PING: usize = 4 << 10;
 
 /// What we are called. Fluentd refuses one who is called as it is.
 const SERVER: &[u8] = b"logtrace";

@@ -186,27 +186,6 @@ impl Fluent {
         Found::Next
     }
 
-    fn ping(&mut self, rest: &[u8], at: &mut usize) -> Found {
-        let end = match self.scan.run(rest) {
-            Passed::All(end) => end,
-            Passed::Some if rest.len() <= MAX_PING => return Found::More,
-            Passed::Some | Passed::Bad => return self.end("fluent.handshake", NO_PING),
-        };
-        let ping = rest.get(..end).unwrap_or_default();
-        match self.handshake.take().map(|handshake| handshake.answer(ping)) {
-            Some(Ok(pong)) => {
-                self.answers.extend(pong);
-                *at += end;
-                self.enter(State::Start)
-            }
-            Some(Err(pong)) => {
-                self.answers.extend(pong);
-                self.end("fluent.shared_key", NO_PING)
-            }
-            None => self.end("fluent.handshake", NO_PING),
-        }
-    }
-
     fn start(&mut self, rest: &[u8], at: &mut usize) -> Found {
         match front(rest) {
             Front::Short => Found::More,
@@ -482,8 +461,6 @@ fn list_head(entry: &[u8], is_list: bool) -> usize {
     }
 }
 
-const NO_PING: &str = "a handshake that proves the shared_key, but found something else";
-
 const NO_ENTRY: &str = "an entry of a time and a record, but found something else";
 
 const CUT: &str = "whole entries, but found one that is cut short";
@@ -493,9 +470,6 @@ const GZIP: &[u8] = b"\x1f\x8b";
 
 /// Bytes of a tag.
 const MAX_TAG: usize = 4 << 10;
-
-/// Bytes of what proves a secret. What Fluentd sends has about 450.
-const MAX_PING: usize = 4 << 10;
 
 /// Bytes of an option. What Fluentd sends has about 60.
 const MAX_OPTION: usize = 16 << 10;
