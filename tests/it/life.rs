@@ -27,13 +27,13 @@ fn check(folder: &Path, config: impl AsRef<[u8]>) -> (Option<i32>, String) {
 fn cf_01_a_wrong_configuration_exits_with_78_and_says_where() {
     let folder = tempfile::tempdir().unwrap();
     let table: [(&[u8], &str); 7] = [
-        (b"[batch]\nmax_bites = 1\n", "check.toml:2: max_bites: expected a known key"),
+        (b"[batch]\nmax_bites = 1\n", "check.toml:2: batch.max_bites: expected a known key"),
         (
             b"[batch]\nmax_bytes = \"9999 TiB\"\n",
             "check.toml:2: batch.max_bytes: expected 64 KiB to 16 MiB",
         ),
-        (b"[batch]\nmax_bytes = -1\n", "check.toml:2: max_bytes: "),
-        (b"[api]\nlisten = 5\n", "check.toml:2: listen: "),
+        (b"[batch]\nmax_bytes = -1\n", "check.toml:2: batch.max_bytes: "),
+        (b"[api]\nlisten = 5\n", "check.toml:2: api.listen: "),
         (b"\xff\xfe", "check.toml: expected a readable file"),
         (b"\n", "check.toml: expected settings, but found an empty file"),
         (b"[[listener]]\nname = \"x\"\n", "check.toml:1: "),
