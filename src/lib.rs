@@ -25,7 +25,7 @@
 //! # The life of a message
 //!
 //! 1. [`net`] asks the [`gate`] whether the address may come in, and reads the socket into one
-//!    buffer; of datagrams it receives many in a call.
+//!    buffer, which it has only while something comes; of datagrams it receives many in a call.
 //! 2. [`ingest`] opens a batch and lets [`frame`] cut the buffer into slices, without a look inside.
 //! 3. [`parse`] makes an [`event::Event`] that borrows from the slice. It cannot fail: the worst
 //!    case is all text, tagged.

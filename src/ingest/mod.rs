@@ -38,6 +38,7 @@ mod sender;
 mod session;
 mod skew;
 mod source;
+mod spare;
 mod steady;
 mod tags;
 #[cfg(test)]

@@ -80,6 +80,13 @@ impl<W: AsyncWrite + Unpin> Answering<W> {
         self.held.len() >= MAX_HELD || self.out.len() >= MAX_OUT
     }
 
+    /// Keeps no memory where there is nothing to say.
+    pub(super) fn rest(&mut self) {
+        if self.is_done() {
+            (self.held, self.out) = (VecDeque::new(), BytesMut::new());
+        }
+    }
+
     /// Says what can be said next; returns when some of it was written. `is_waiting` says that the
     /// sender may be waiting though nothing is held back. Never returns where there is nothing to
     /// say; may be dropped at any time and called again.

@@ -11,14 +11,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::debug;
 
 use super::config::{Codec, Protocol};
 use super::http;
-use super::rewound::Rewound;
+use super::phase::Phase;
+use super::rewound::{Rewound, read_some};
 use super::tcp::{Acceptor, Client};
+use super::tls::Tls;
 use crate::frame::{Spoken, recognize};
 use crate::gate::Connection;
 use crate::ingest::Listener;
@@ -72,26 +74,21 @@ fn variant(acceptor: &Acceptor, protocol: Protocol) -> Acceptor {
 
 impl Acceptor {
     /// Serves a connection as what it is.
-    pub(super) async fn serve_any<S>(
-        &self,
-        variants: &Variants,
+    pub(super) async fn serve_any<'a, S>(
+        &'a self,
+        variants: &'a Variants,
         socket: S,
         client: Client,
         connection: Connection,
-    ) where
-        S: AsyncRead + AsyncWrite + Unpin,
+    ) -> Phase<'a>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'a,
     {
-        let Some((spoken, socket)) = self.recognized(socket).await else { return };
+        let Some((spoken, socket)) = self.recognized(socket).await else { return Phase::END };
         match (spoken, &self.tls) {
             (Spoken::Tls, Some(tls)) => {
-                let Some((socket, key)) = self.handshake(tls, socket, client).await else {
-                    return;
-                };
-                let Some((spoken, socket)) = self.recognized(socket).await else { return };
-                match variants.find(spoken) {
-                    Some(variant) => variant.talk(socket, client, connection, key).await,
-                    None => self.note_unspoken(spoken, client),
-                }
+                let within = self.serve_within(tls, variants, socket, client, connection);
+                return Phase::new(within);
             }
             (Spoken::Tls, None) => self.note_tls_on_plain_port(client.ip(), socket.unread()),
             (spoken, _) if self.config.require_tls => {
@@ -99,10 +96,35 @@ impl Acceptor {
                 self.note(client.ip(), "TLS_REQUIRED", what);
             }
             (spoken, _) => match variants.find(spoken) {
-                Some(variant) => variant.talk(socket, client, connection, None).await,
+                Some(variant) => return variant.talk(socket, client, connection, None),
                 None => self.note_unspoken(spoken, client),
             },
         }
+        Phase::END
+    }
+
+    /// Serves what is in TLS as what it is.
+    async fn serve_within<'a, S>(
+        &'a self,
+        tls: &'a Tls,
+        variants: &'a Variants,
+        socket: S,
+        client: Client,
+        connection: Connection,
+    ) -> Phase<'a>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'a,
+    {
+        let shaken = self.handshake(tls, socket, client).await;
+        let Some((socket, key)) = shaken else { return Phase::END };
+        Phase::new(async move {
+            let Some((spoken, socket)) = self.recognized(socket).await else { return Phase::END };
+            if let Some(variant) = variants.find(spoken) {
+                return variant.talk(socket, client, connection, key);
+            }
+            self.note_unspoken(spoken, client);
+            Phase::END
+        })
     }
 
     /// Notes that a connection is of nothing that can be served here, as TLS within TLS is.
@@ -116,7 +138,7 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let mut bytes = Vec::with_capacity(READ);
+        let mut bytes = Vec::new();
         let spoken = tokio::select! {
             biased; // what has arrived comes before the order to stop
             spoken = self.read_until_told(&mut socket, &mut bytes) => spoken?,
@@ -130,9 +152,8 @@ impl Acceptor {
     where
         S: AsyncRead + Unpin,
     {
-        // A sender may connect long before it has something to say.
         let idle = self.config.idle_timeout.unwrap_or(FOREVER);
-        match timeout(idle, socket.read_buf(bytes)).await {
+        match timeout(idle, read_some(socket, bytes)).await {
             Ok(Ok(1..)) => {}
             Ok(Ok(0) | Err(_)) | Err(_) => return None,
         }
@@ -141,7 +162,7 @@ impl Acceptor {
             if let Some(spoken) = recognize(bytes, false) {
                 return Some(spoken);
             }
-            match timeout_at(until, socket.read_buf(bytes)).await {
+            match timeout_at(until, read_some(socket, bytes)).await {
                 Ok(Ok(1..)) => {}
                 // It is over, or nothing more comes in time: what there is has to do.
                 Ok(Ok(0) | Err(_)) | Err(_) => return recognize(bytes, true),
@@ -149,9 +170,6 @@ impl Acceptor {
         }
     }
 }
-
-/// How much is read at once.
-const READ: usize = 512;
 
 /// Where there is no idle timeout.
 const FOREVER: Duration = Duration::from_secs(365 * 86_400);

@@ -14,7 +14,8 @@
 //!
 //! * *Nothing a peer sends ends the door*: accept errors are waited out, a bad stream ends only
 //!   its own connection.
-//! * *Memory is bounded*: by the connections a listener may have, times a message and a read.
+//! * *Memory is bounded*: by the connections a listener may have, times a message and a read. One
+//!   over which nothing comes has no buffer, and is a few kilobytes.
 //! * *Sockets outlive settings*: a listener that changes hands its socket to the next one, and
 //!   nobody who connects or sends meanwhile notices.
 //! * *A stop loses nothing that has arrived*: what the kernel holds is read once more, then
@@ -30,8 +31,10 @@ mod drops;
 mod flushed;
 pub mod http;
 mod identity;
+mod inbox;
 mod inherit;
 mod listen;
+mod phase;
 mod protocol;
 mod proxies;
 mod proxy;
@@ -40,6 +43,8 @@ mod served;
 mod sockets;
 mod stream;
 mod tcp;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod udp;
 mod unix;

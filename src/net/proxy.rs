@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, copy, sink};
 use tokio::time::timeout;
 
-use super::rewound::Rewound;
+use super::rewound::{Rewound, read_some};
 use crate::frame::{Proxy, proxy};
 
 /// Why a connection has no client.
@@ -45,7 +45,7 @@ pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     required: bool,
     limit: Duration,
 ) -> Result<(Option<IpAddr>, Rewound<S>), ProxyError> {
-    let mut buffer = Vec::with_capacity(READ);
+    let mut buffer = Vec::new();
     let front = match timeout(limit, read(&mut socket, &mut buffer)).await {
         Ok(front) => front,
         Err(_) => Err(unfinished(&buffer)),
@@ -70,7 +70,7 @@ async fn read(
             Proxy::Header { source, len } => (source, len),
             Proxy::None => return Err(ProxyError::Missing),
             Proxy::Bad { what } => return Err(ProxyError::Bad(what)),
-            Proxy::More { .. } => match socket.read_buf(buffer).await {
+            Proxy::More { .. } => match read_some(socket, buffer).await {
                 Ok(1..) => continue,
                 Ok(0) | Err(_) if buffer.is_empty() => return Err(ProxyError::Silent),
                 Ok(0) | Err(_) => return Err(unfinished(buffer)),
@@ -100,11 +100,9 @@ fn unfinished(buffer: &[u8]) -> ProxyError {
     }
 }
 
-/// How much is read at once: headers are shorter, but for extensions.
-const READ: usize = 512;
-
 #[cfg(test)]
 mod tests {
+    use super::super::rewound::FRONT;
     use super::*;
 
     /// The client and what is behind the header, or what is wrong; however the bytes are read.
@@ -114,7 +112,7 @@ mod tests {
             let (before, after) = bytes.split_at(middle);
             let (mut socket, mut buffer) = (before.chain(after), Vec::new());
             let front = read(&mut socket, &mut buffer).await.map_err(|error| error.to_string());
-            assert!(buffer.capacity() <= 4 * READ, "memory is bounded");
+            assert!(buffer.capacity() <= 4 * FRONT, "memory is bounded");
             let front = front.map(|front| (front.client.map(|ip| ip.to_string()), front.rest));
             let mut unread = Vec::new();
             socket.read_to_end(&mut unread).await.unwrap();

@@ -1,8 +1,10 @@
 //! A stream of which the first bytes were read already, and are read again.
 
-use std::io;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -13,6 +15,22 @@ pub(super) struct Rewound<S> {
     /// Bytes of `front` that were read again.
     read: usize,
     socket: S,
+}
+
+/// Reads a little more of a stream; returns how much, 0 at its end. There is no memory for it until
+/// something comes: a sender may connect long before it has something to say.
+pub(super) async fn read_some<S: AsyncRead + Unpin>(
+    socket: &mut S,
+    bytes: &mut Vec<u8>,
+) -> io::Result<usize> {
+    poll_fn(|cx| {
+        let mut room = [const { MaybeUninit::uninit() }; FRONT];
+        let mut room = ReadBuf::uninit(&mut room);
+        ready!(Pin::new(&mut *socket).poll_read(cx, &mut room))?;
+        bytes.extend_from_slice(room.filled());
+        Poll::Ready(Ok(room.filled().len()))
+    })
+    .await
 }
 
 impl<S> Rewound<S> {
@@ -55,6 +73,18 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Rewound<S> {
         Pin::new(&mut self.socket).poll_write(cx, buf)
     }
 
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.socket).poll_flush(cx)
     }
@@ -64,16 +94,34 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Rewound<S> {
     }
 }
 
+/// How much is read at once to find out what a stream is of, in bytes.
+pub(super) const FRONT: usize = 512;
+
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use futures_util::FutureExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
     use super::*;
 
     #[tokio::test]
+    async fn what_waits_for_the_first_byte_has_no_memory() {
+        let (mut socket, mut other) = duplex(1024);
+        let mut bytes = Vec::new();
+        assert!(read_some(&mut socket, &mut bytes).now_or_never().is_none());
+        assert_eq!(bytes.capacity(), 0);
+        other.write_all(&[b'a'; FRONT + 1]).await.unwrap();
+        assert_eq!(read_some(&mut socket, &mut bytes).await.unwrap(), FRONT);
+        assert_eq!(read_some(&mut socket, &mut bytes).await.unwrap(), 1);
+        drop(other);
+        assert_eq!(read_some(&mut socket, &mut bytes).await.unwrap(), 0);
+        assert_eq!(bytes, [b'a'; FRONT + 1]);
+    }
+
+    #[tokio::test]
     async fn what_was_read_is_read_again_and_first() {
         for room in 1..12 {
-            let (socket, mut other) = tokio::io::duplex(64);
+            let (socket, mut other) = duplex(64);
             other.write_all(b" behind").await.unwrap();
             let mut rewound = Rewound::new(b"front".to_vec(), socket);
             rewound.write_all(b"back").await.unwrap();

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, WriteHalf, split};
+use tokio::io::{AsyncRead, AsyncWrite, Sink, split};
 use tokio::sync::watch;
 use tokio::task::coop::has_budget_remaining;
 use tokio::task::yield_now;
@@ -18,6 +17,8 @@ use tokio::time::{sleep, timeout};
 use super::answering::{Answering, Mute};
 use super::config::{Codec, ListenerConfig, OnRefused, Protocol};
 use super::flushed::Flushed;
+use super::inbox::Inbox;
+use super::phase::Phase;
 use super::tcp::Acceptor;
 use crate::event::AuthMethod;
 use crate::frame::{Fluent, FrameErrors, Frames, Framing, JsonValues, Lumberjack, Relp};
@@ -29,12 +30,12 @@ pub(super) struct Stream<'a> {
     acceptor: &'a Acceptor,
     session: Session,
     decoder: Decoder,
-    buffer: BytesMut,
-    /// How much to make room for: grows while reads fill it, so that idle connections are small.
-    room: usize,
+    inbox: Inbox,
     published: FrameErrors,
     /// Whether the connection ends, because its sender may not pass.
     is_refused: bool,
+    /// Whether it has given back what it keeps for what comes next.
+    is_resting: bool,
     /// Bytes that were read since others had their turn.
     since_turn: usize,
     /// Says when its sender may be one who is blocked by now.
@@ -79,10 +80,10 @@ impl<'a> Stream<'a> {
             session,
             changes,
             decoder,
-            buffer: BytesMut::new(),
-            room: MIN_READ,
+            inbox: Inbox::default(),
             published: FrameErrors::default(),
             is_refused: false,
+            is_resting: true,
             since_turn: 0,
             life: None,
         }
@@ -95,19 +96,27 @@ impl<'a> Stream<'a> {
 
     /// Reads until the peer ends, the connection breaks, idles too long, or the stop; what is to be
     /// answered by then is answered.
-    pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(mut self, socket: S) {
+    pub(super) fn serve<S>(mut self, socket: S) -> Phase<'a>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'a,
+    {
         if self.decoder.is_dialogue() {
             let (mut reader, writer) = split(socket);
             let mut answering = Answering::new(Some(writer));
             answering.hold(None, self.decoder.greeting(), 0);
             self.life = Some(self.acceptor.ingest.expect_copies(&mut self.session));
-            let end = self.read_all(&mut reader, &mut answering).await;
-            self.end(end, &mut answering).await;
-        } else {
-            let mut unanswered = Answering::<WriteHalf<S>>::new(None);
-            self.read_all(&mut Flushed(socket), &mut unanswered).await;
+            return Phase::last(async move {
+                let end = self.read_all(&mut reader, &mut answering).await;
+                self.end(end, &mut answering).await;
+                self.acceptor.ingest.note_end(&mut self.session);
+            });
         }
-        self.acceptor.ingest.note_end(&mut self.session);
+        let mut reader = Flushed(socket);
+        let mut unanswered = Answering::<Sink>::new(None);
+        Phase::last(async move {
+            self.read_all(&mut reader, &mut unanswered).await;
+            self.acceptor.ingest.note_end(&mut self.session);
+        })
     }
 
     async fn read_all<R, W>(&mut self, socket: &mut R, answering: &mut Answering<W>) -> End
@@ -203,6 +212,7 @@ impl<'a> Stream<'a> {
     where
         W: AsyncWrite + Unpin,
     {
+        self.inbox.narrow();
         let mut over = std::pin::pin!(sleep(wait));
         loop {
             tokio::select! {
@@ -225,10 +235,6 @@ impl<'a> Stream<'a> {
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
     {
-        if self.buffer.is_empty() && self.buffer.capacity() > self.room {
-            self.buffer = BytesMut::new();
-        }
-        self.buffer.reserve(self.room);
         if self.acceptor.stop.is_cancelled() {
             return Read::Stop; // a sender that never pauses would otherwise never be stopped
         }
@@ -236,19 +242,22 @@ impl<'a> Stream<'a> {
         let read = loop {
             // What an idle connection has brought before is noted in time all the same.
             let due = self.acceptor.ingest.note_minute(&mut self.session);
-            let patience = due.map_or(idle, |due| due.min(idle));
+            let rest = (!self.is_resting).then_some(REST);
+            let patience = [due, rest].into_iter().flatten().fold(idle, Duration::min);
             let is_full = answering.is_full();
             let is_answered = self.acceptor.ingest.is_answered(&self.session);
             let look = look(self.life.as_deref(), is_full, is_answered);
             let arrived = async {
-                let mut arriving = std::pin::pin!(socket.read_buf(&mut self.buffer));
-                if !is_full && let Poll::Ready(read) = at_once(arriving.as_mut()).await {
+                if is_full {
+                    self.inbox.narrow();
+                    self.acceptor.ingest.rest(&mut self.session);
+                    std::future::pending::<()>().await; // until something was answered
+                }
+                let mut arriving = std::pin::pin!(self.inbox.fill(socket));
+                if let Poll::Ready(read) = at_once(arriving.as_mut()).await {
                     return read;
                 }
                 self.acceptor.ingest.rest(&mut self.session);
-                if is_full {
-                    std::future::pending::<()>().await; // until something was answered
-                }
                 arriving.await
             };
             let read = tokio::select! {
@@ -269,18 +278,23 @@ impl<'a> Stream<'a> {
             if read.is_ok() || idle.is_zero() {
                 break read;
             }
+            if rest == Some(patience) {
+                self.inbox.rest();
+                self.session.drop_spare();
+                answering.rest();
+                self.is_resting = answering.is_done();
+            }
         };
         self.came(read)
     }
 
-    /// What a read brought, which learns from it how much to make room for.
+    /// What a read brought that may have taken too long.
     fn came(&mut self, read: Result<io::Result<usize>, Elapsed>) -> Read {
         match read {
             Ok(Ok(0)) => Read::End,
             Ok(Ok(len)) => {
                 self.since_turn += len;
-                self.room = if len >= self.room { self.room * 2 } else { len * 2 };
-                self.room = self.room.clamp(MIN_READ, MAX_READ);
+                self.is_resting = false;
                 Read::Bytes
             }
             // A reset connection ends like any other: what came before it counts.
@@ -296,8 +310,7 @@ impl<'a> Stream<'a> {
         W: AsyncWrite + Unpin,
     {
         for _ in 0..MAX_DRAINS {
-            self.buffer.reserve(MAX_READ);
-            let read = timeout(DRAIN, socket.read_buf(&mut self.buffer)).await;
+            let read = timeout(DRAIN, self.inbox.fill(socket)).await;
             if !matches!(read, Ok(Ok(1..))) {
                 return;
             }
@@ -306,7 +319,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Takes what is in the buffer; says how long to wait.
+    /// Takes what has come; says how long to wait.
     async fn take<W>(&mut self, eof: bool, answering: &mut Answering<W>) -> Duration
     where
         W: AsyncWrite + Unpin,
@@ -317,7 +330,8 @@ impl<'a> Stream<'a> {
             answering.keep_alive(self.decoder.keep_alive());
             let taken = {
                 let (session, decoder) = (&mut self.session, &mut self.decoder);
-                let taking = self.acceptor.ingest.stream(session, decoder, &self.buffer, eof);
+                let taking =
+                    self.acceptor.ingest.stream(session, decoder, self.inbox.unused(), eof);
                 let mut taking = std::pin::pin!(taking);
                 // Room may take its time: a sender who waits is told so meanwhile.
                 loop {
@@ -340,7 +354,7 @@ impl<'a> Stream<'a> {
             }
             answering.hold(taken.ticket, taken.answers, taken.answered);
             answering.keep_alive(self.decoder.keep_alive());
-            self.buffer.advance(taken.consumed.min(self.buffer.len()));
+            self.inbox.advance(taken.consumed);
             wait = wait.max(taken.wait);
             if taken.drained {
                 return wait;
@@ -352,16 +366,16 @@ impl<'a> Stream<'a> {
     /// an operator finds out; as is HTTP, which is text, and stays that. But a web page could write
     /// events so on a port that needs no key: what it makes a browser send has to have one.
     fn is_foreign(&mut self) -> bool {
-        if let Some(by_page) = http_head(&self.buffer) {
+        if let Some(by_page) = http_head(self.inbox.unused()) {
             let what = "expected log lines, but found what looks like HTTP".to_owned();
             self.acceptor.note(self.session.peer(), "HTTP_ON_PLAIN_PORT", what);
             if by_page {
                 self.session.of_a_page();
             }
         }
-        let foreign = self.acceptor.tls.is_none() && self.buffer.starts_with(&[0x16, 0x03]);
+        let foreign = self.acceptor.tls.is_none() && self.inbox.unused().starts_with(&[0x16, 0x03]);
         if foreign {
-            self.acceptor.note_tls_on_plain_port(self.session.peer(), self.buffer.len());
+            self.acceptor.note_tls_on_plain_port(self.session.peer(), self.inbox.unused().len());
         }
         foreign
     }
@@ -431,14 +445,11 @@ async fn look(life: Option<&Life>, is_full: bool, is_answered: bool) {
     }
 }
 
-/// Room for a read of a connection that says little.
-const MIN_READ: usize = 4 << 10;
-
-/// Room for a read of one that says much.
-const MAX_READ: usize = 128 << 10;
-
 /// Bytes that one connection may bring before others have their turn.
 const TURN: usize = 64 << 10;
+
+/// How long nothing comes before a connection gives back what it keeps for what comes next.
+const REST: Duration = Duration::from_secs(10);
 
 /// Where there is no idle timeout.
 const FOREVER: Duration = Duration::from_secs(365 * 86_400);

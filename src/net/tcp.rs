@@ -19,6 +19,7 @@ use super::auto::Variants;
 use super::config::ListenerConfig;
 use super::http::{self, Carrier, Server};
 use super::identity;
+use super::phase::Phase;
 use super::proxy::{self, ProxyError};
 use super::sockets::{Incoming, Streams};
 use super::stream::Stream;
@@ -73,26 +74,27 @@ impl Acceptor {
     /// ends it before.
     pub(super) async fn run(self, socket: Streams) -> Streams {
         failpoint::reached("accept");
+        let this = Arc::new(self);
         loop {
             let next = async {
                 // Its own first: a listener that is full is not to keep others waiting.
-                let own = Arc::clone(&self.slots).acquire_owned().await.expect("never closed");
-                let of_all = Arc::clone(&self.places).acquire_owned().await.expect("never closed");
+                let own = Arc::clone(&this.slots).acquire_owned().await.expect("never closed");
+                let of_all = Arc::clone(&this.places).acquire_owned().await.expect("never closed");
                 ([own, of_all], socket.accept().await)
             };
             let (slot, accepted) = tokio::select! {
                 next = next => next,
-                () = self.close.cancelled() => {
-                    self.accept_last(&socket).await;
+                () = this.close.cancelled() => {
+                    this.accept_last(&socket).await;
                     return socket;
                 }
             };
             match accepted {
-                Ok(incoming) => self.admit(incoming, slot),
+                Ok(incoming) => this.admit(incoming, slot),
                 // Out of descriptors, or the peer is gone already: no reason to end, and without
                 // the pause the first would spin.
                 Err(error) => {
-                    warn!(listener = %self.listener.name, %error, "cannot accept");
+                    warn!(listener = %this.listener.name, %error, "cannot accept");
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -100,7 +102,7 @@ impl Acceptor {
     }
 
     /// Accepts those who wait, if nobody else will.
-    async fn accept_last(&self, socket: &Streams) {
+    async fn accept_last(self: &Arc<Self>, socket: &Streams) {
         while self.last.is_cancelled() {
             let own = Arc::clone(&self.slots).try_acquire_owned();
             let of_all = Arc::clone(&self.places).try_acquire_owned();
@@ -111,7 +113,7 @@ impl Acceptor {
     }
 
     /// Serves a connection, if its address may come in.
-    fn admit(&self, incoming: Incoming, slot: [OwnedSemaphorePermit; 2]) {
+    fn admit(self: &Arc<Self>, incoming: Incoming, slot: [OwnedSemaphorePermit; 2]) {
         let client = match &incoming {
             Incoming::Tcp(_, peer) => Client::At(peer.ip()),
             Incoming::Unix(_, process) => Client::Here(*process),
@@ -137,63 +139,86 @@ impl Acceptor {
     }
 
     fn start(
-        &self,
+        self: &Arc<Self>,
         socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         client: Client,
         connection: Option<Connection>,
         slot: [OwnedSemaphorePermit; 2],
     ) {
-        let acceptor = self.clone();
-        self.tasks.spawn(async move {
-            let _open = Gauged::new(&acceptor);
+        self.tasks.spawn(Arc::clone(self).connected(socket, client, connection, slot));
+    }
+
+    /// Serves a connection to its end. All of them have what is held here: that is little.
+    #[expect(clippy::manual_async_fn, reason = "an async fn holds twice what it is given")]
+    pub(super) fn connected(
+        self: Arc<Self>,
+        socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        client: Client,
+        connection: Option<Connection>,
+        slot: [OwnedSemaphorePermit; 2],
+    ) -> impl Future<Output = ()> + Send {
+        async move {
+            let _open = Gauged::new(&self);
             failpoint::reached("connection");
-            match connection {
-                Some(connection) => acceptor.serve(socket, client, connection).await,
-                None => acceptor.serve_proxied(socket, client).await,
-            }
+            let phase = match connection {
+                Some(connection) => self.serve(socket, client, connection),
+                None => Phase::new(self.serve_proxied(socket, client)),
+            };
+            phase.run().await;
             debug!(peer = %client.ip(), "closed");
             drop(slot);
-        });
+        }
     }
 
     /// Serves a connection that a trusted proxy opened for someone.
-    async fn serve_proxied(&self, socket: impl AsyncRead + AsyncWrite + Unpin, proxy: Client) {
+    async fn serve_proxied<'a, S>(&'a self, socket: S, proxy: Client) -> Phase<'a>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'a,
+    {
         let peer = proxy.ip();
         let required = self.config.proxy.as_ref().is_none_or(|proxy| proxy.required);
         let accepted = tokio::select! {
             biased; // what has arrived comes before the order to stop
             accepted = proxy::accept(socket, required, self.config.handshake_timeout) => accepted,
-            () = self.stop.cancelled() => return,
+            () = self.stop.cancelled() => return Phase::END,
         };
         let (client, socket) = match accepted {
             Ok((client, socket)) => (client.map_or(proxy, Client::At), socket),
-            Err(ProxyError::Silent) => return,
+            Err(ProxyError::Silent) => return Phase::END,
             Err(error) => {
                 self.refuse_form(peer, "form:proxy_header");
-                return self.note(peer, "PROXY_HEADER", error.to_string());
+                self.note(peer, "PROXY_HEADER", error.to_string());
+                return Phase::END;
             }
         };
         let ip = client.ip();
         match self.ingest.admit(ip, || self.listener.call(ip, None)) {
-            Ok(connection) => self.serve(socket, client, connection).await,
-            Err(_) => debug!(%peer, client = %ip, "refused"),
+            Ok(connection) => self.serve(socket, client, connection),
+            Err(_) => {
+                debug!(%peer, client = %ip, "refused");
+                Phase::END
+            }
         }
     }
 
-    async fn serve(
-        &self,
-        socket: impl AsyncRead + AsyncWrite + Unpin,
+    pub(super) fn serve<'a, S>(
+        &'a self,
+        socket: S,
         client: Client,
         connection: Connection,
-    ) {
-        if let Some(variants) = &self.variants {
-            return self.serve_any(variants, socket, client, connection).await;
-        }
-        let Some(tls) = &self.tls else {
-            return self.talk(socket, client, connection, None).await;
-        };
-        if let Some((socket, shown)) = self.handshake(tls, socket, client).await {
-            self.talk(socket, client, connection, shown).await;
+    ) -> Phase<'a>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'a,
+    {
+        match (&self.variants, &self.tls) {
+            (Some(variants), _) => Phase::new(self.serve_any(variants, socket, client, connection)),
+            (None, None) => self.talk(socket, client, connection, None),
+            (None, Some(tls)) => Phase::new(async move {
+                match self.handshake(tls, socket, client).await {
+                    Some((socket, shown)) => self.talk(socket, client, connection, shown),
+                    None => Phase::END,
+                }
+            }),
         }
     }
 
@@ -203,7 +228,7 @@ impl Acceptor {
         tls: &Tls,
         socket: S,
         client: Client,
-    ) -> Option<(TlsStream<S>, Option<(String, AuthMethod)>)> {
+    ) -> Option<(Box<TlsStream<S>>, Option<(String, AuthMethod)>)> {
         let handshake = timeout(self.config.handshake_timeout, tls.acceptor().accept(socket));
         let handshake = tokio::select! {
             handshake = handshake => handshake,
@@ -213,7 +238,7 @@ impl Acceptor {
             Ok(Ok(socket)) => {
                 let key_domain = self.config.tls.as_ref().and_then(|tls| tls.key_domain.as_deref());
                 let shown = identity::key(self.ingest.gate(), socket.get_ref().1, key_domain);
-                return Some((socket, shown));
+                return Some((Box::new(socket), shown));
             }
             Ok(Err(error)) => {
                 if tls::is_malformed(&error) {
@@ -242,28 +267,32 @@ impl Acceptor {
     }
 
     /// Serves a connection, plain or through TLS, whose handshake may have shown a key.
-    pub(super) async fn talk(
-        &self,
-        socket: impl AsyncRead + AsyncWrite + Unpin,
+    pub(super) fn talk<'a, S>(
+        &'a self,
+        socket: S,
         client: Client,
         connection: Connection,
         key: Option<(String, AuthMethod)>,
-    ) {
+    ) -> Phase<'a>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'a,
+    {
         let peer = client.ip();
-        if let Some(server) = &self.http {
-            let carrier = Carrier::new(connection, key);
-            let served = http::serve(server, socket, peer, carrier);
-            return match served.await {
+        let Some(server) = &self.http else {
+            let mut stream = Stream::new(self, self.session(client, connection));
+            if let Some((id, method)) = key {
+                stream.bind(&id, method);
+            }
+            return stream.serve(socket);
+        };
+        let carrier = Carrier::new(connection, key);
+        Phase::last(async move {
+            match http::serve(server, socket, peer, carrier).await {
                 Err(error) if error.is_parse() => self.note_foreign(peer, &error),
                 Err(error) => debug!(%peer, %error, "a connection ended early"),
                 Ok(()) => {}
-            };
-        }
-        let mut stream = Stream::new(self, self.session(client, connection));
-        if let Some((id, method)) = key {
-            stream.bind(&id, method);
-        }
-        stream.run(socket).await;
+            }
+        })
     }
 
     /// Books and notes what came to be a call and is none.

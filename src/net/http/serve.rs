@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use super::super::rewound::{Rewound, read_some};
 use super::Carrier;
 use super::patient::Patient;
 use crate::gate::Gate;
@@ -71,6 +72,33 @@ pub(crate) async fn serve(
 }
 
 async fn run(
+    server: &Server,
+    socket: impl AsyncRead + AsyncWrite + Unpin,
+    peer: SocketAddr,
+    carrier: Option<Carrier>,
+) -> Result<(), hyper::Error> {
+    let Some(socket) = spoken(server, socket, peer).await else { return Ok(()) };
+    // By itself, and so only where there is something to serve: it takes kilobytes.
+    Box::pin(converse(server, socket, peer, carrier)).await
+}
+
+/// A connection once something has come over it; none where nothing will. hyper would have made room
+/// to read into.
+async fn spoken<S>(server: &Server, mut socket: S, peer: SocketAddr) -> Option<Rewound<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut front = Vec::new();
+    let read = tokio::select! {
+        biased; // what has arrived comes before the order to stop
+        read = timeout(server.header_timeout, read_some(&mut socket, &mut front)) => read,
+        () = server.stop.cancelled() => return None,
+        () = blocked(server.guard.as_deref(), peer) => return None,
+    };
+    matches!(read, Ok(Ok(1..))).then(|| Rewound::new(front, socket))
+}
+
+async fn converse(
     server: &Server,
     socket: impl AsyncRead + AsyncWrite + Unpin,
     peer: SocketAddr,
