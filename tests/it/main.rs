@@ -21,6 +21,7 @@
 //! | rules, and that nobody learns of them           | [`rules`]    |
 //! | lists, where they come from and whom they cut   | [`lists`]    |
 //! | streams and datagrams that are odd               | [`intake`]   |
+//! | connections that are many, or say nothing        | [`connections`] |
 //! | listeners of calls over HTTP                     | [`http`]     |
 //! | who is behind a proxy                            | [`proxy`]    |
 //! | TLS that is old, slow, cut or not trusted        | [`tls`]      |
@@ -60,6 +61,7 @@ mod blocked;
 mod certificates;
 mod chains;
 mod clock;
+mod connections;
 mod copies;
 mod crash;
 mod damage;
