@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -16,6 +16,8 @@ use super::refusal::Refusal;
 /// One open connection, counted until it is dropped.
 #[derive(Debug)]
 pub struct Connection {
+    /// Connections are numbered in the order in which they were let in.
+    number: u64,
     /// Where it is counted, where addresses have a limit.
     address: Option<(Arc<Sources>, u128)>,
     key: Option<Arc<Key>>,
@@ -52,8 +54,10 @@ impl Sources {
 impl Connection {
     /// Counts a connection from `source` with no key as yet.
     pub(super) fn open(sources: Option<&Arc<Sources>>, source: u128) -> Result<Self, Refusal> {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let number = LAST.fetch_add(1, Ordering::Relaxed) + 1;
         let Some(sources) = sources else {
-            return Ok(Self { address: None, key: None, project: None, would: None });
+            return Ok(Self { number, address: None, key: None, project: None, would: None });
         };
         let mut open = sources.open.lock();
         let count = open.get(&source).copied().unwrap_or(0);
@@ -64,7 +68,12 @@ impl Connection {
         }
         open.insert(source, count.saturating_add(1));
         let address = Some((Arc::clone(sources), source));
-        Ok(Self { address, key: None, project: None, would: is_over.then_some(rule) })
+        Ok(Self { number, address, key: None, project: None, would: is_over.then_some(rule) })
+    }
+
+    /// Its number: greater than those of connections that were let in before.
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// The limit in shadow mode that would have refused the connection; told once.

@@ -28,7 +28,7 @@ pub struct Session {
     /// Whether it is one.
     is_local: bool,
     /// Counts as open as long as the session lasts.
-    connection: Option<Connection>,
+    pub(super) connection: Option<Connection>,
     /// The key of the connection itself, before any in a message (certificate, SNI).
     above: Option<(String, AuthMethod)>,
     /// The key of the connection itself, after any in a message (first line, HTTP header).

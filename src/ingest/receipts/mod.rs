@@ -53,6 +53,7 @@ use super::source::Source;
 use super::{Ingest, now};
 use crate::batch::Ticket;
 use crate::event::{AuthMethod, Event};
+use crate::gate::Connection;
 use crate::store::{Answered, Left, Origin, Rows, Told};
 
 /// What broken connections have left, and how much is kept of open ones.
@@ -119,7 +120,8 @@ impl Ingest {
     /// returned is to be told of its socket.
     pub fn expect_copies(&self, session: &mut Session) -> Arc<Life> {
         let source = self.receipts.source(session);
-        let life = Arc::clone(&session.life.insert((source, Arc::default())).1);
+        let number = session.connection.as_ref().map_or(0, Connection::number);
+        let life = Arc::clone(&session.life.insert((source, Arc::new(Life::new(number)))).1);
         self.receipts.open.lock().add(source, &life);
         life
     }
@@ -197,7 +199,9 @@ impl Ingest {
         let connection = random();
         let slot = self.receipts.answered.get().and_then(|all| all.slot(connection));
         session.own = Some(Box::new(Own::new(connection, *source, slot)));
-        // What another of its sender's brought may come again: it is known when that has ended.
+        // What another of its sender's brought may come again: it is known when that has ended. One
+        // that was let in just before this one may not have begun.
+        sleep(BEGUN).await;
         let mut others = self.receipts.open.lock().ask(*source, life);
         let mut began = self.elapsed();
         while !others.is_empty() {
@@ -266,6 +270,9 @@ fn random() -> u64 {
 /// Messages of which something may be kept for open connections: 8 MiB of it. Above, each
 /// connection keeps few, and above twice as many nothing.
 const MAX_KEPT: usize = 1 << 20;
+
+/// How long a connection that was let in may take to begin.
+const BEGUN: Duration = Duration::from_millis(5);
 
 /// How often a connection looks whether others have ended.
 const LOOK_EVERY: Duration = Duration::from_millis(1);

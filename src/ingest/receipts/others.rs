@@ -10,6 +10,8 @@ use tokio::sync::Notify;
 /// An open connection, as the others of its sender see it. It is gone when its end is known in all.
 #[derive(Debug, Default)]
 pub struct Life {
+    /// Greater than that of those that were opened before.
+    number: u64,
     /// Whether it brought something that is not answered, or since which its socket was not looked
     /// at.
     is_busy: AtomicBool,
@@ -33,6 +35,11 @@ pub(super) struct Other {
 }
 
 impl Life {
+    /// That of the connection of this number.
+    pub(super) fn new(number: u64) -> Self {
+        Self { number, ..Self::default() }
+    }
+
     /// Returns when it is asked whether its sender is still there.
     pub async fn is_asked(&self) {
         self.question.notified().await;
@@ -79,11 +86,12 @@ impl Open {
         }
     }
 
-    /// Asks the other connections of a sender whether it is still there: those that are busy, and
-    /// the latest, of which it may not be known yet.
+    /// Asks the connections of a sender that it opened before whether it is still there: those that
+    /// are busy, and the latest, of which it may not be known yet. Nobody asks a later one: two
+    /// would wait for each other.
     pub(super) fn ask(&self, source: u64, life: &Arc<Life>) -> Vec<Other> {
         let of = self.0.get(&source).into_iter().flatten().rev();
-        let others = of.filter_map(Weak::upgrade).filter(|other| !Arc::ptr_eq(other, life));
+        let others = of.filter_map(Weak::upgrade).filter(|other| other.number < life.number);
         let asked = others
             .enumerate()
             .filter(|(place, other)| *place < LATEST || other.is_busy.load(Ordering::Relaxed));
@@ -120,13 +128,16 @@ mod tests {
 
     #[test]
     fn who_is_alive_is_not_waited_for_long_and_who_is_not_read_is() {
-        let (mut open, own, other) = (Open::default(), Arc::default(), Arc::<Life>::default());
-        open.add(1, &other);
+        let [other, own, later] = [1, 2, 3].map(|number| Arc::new(Life::new(number)));
+        let mut open = Open::default();
+        // Who was let in first need not be the first to begin.
         open.add(1, &own);
+        open.add(1, &other);
+        open.add(1, &later);
         open.add(2, &Arc::default());
         let mut asked = open.ask(1, &own);
         let question = asked.pop().unwrap();
-        assert!(asked.is_empty(), "neither itself nor another sender's");
+        assert!(asked.is_empty(), "neither itself, nor a later one, nor another sender's");
         other.begin();
         assert!(!question.is_settled(PATIENCE), "it was not looked at");
         other.is_there(false);
@@ -142,7 +153,7 @@ mod tests {
         assert!(question.is_settled(Duration::ZERO), "it has ended");
         open.tidy(1);
         assert!(open.ask(1, &own).is_empty());
-        drop(own);
+        drop((own, later));
         (1..3).for_each(|source| open.tidy(source));
         assert!(open.0.is_empty());
     }
@@ -152,7 +163,7 @@ mod tests {
         let mut open = Open::default();
         let lives: Vec<_> = (0..1000).map(|_| Arc::<Life>::default()).collect();
         lives.iter().for_each(|life| open.add(1, life));
-        let own = Arc::default();
+        let own = Arc::new(Life::new(1));
         assert_eq!(open.ask(1, &own).len(), LATEST);
         lives.iter().for_each(|life| life.begin());
         assert_eq!(open.ask(1, &own).len(), MAX_ASKED);
@@ -162,7 +173,7 @@ mod tests {
     async fn a_question_wakes_it() {
         let (mut open, life) = (Open::default(), Arc::<Life>::default());
         open.add(1, &life);
-        let asked = open.ask(1, &Arc::default());
+        let asked = open.ask(1, &Arc::new(Life::new(1)));
         life.is_asked().await;
         life.is_there(true);
         assert!(asked.iter().all(|other| other.is_settled(Duration::ZERO)));
