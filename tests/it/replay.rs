@@ -68,11 +68,11 @@ fn what_journals_tell_of_limits_and_lists_that_are_proposed() {
     let (_, loud) = daemon.create_key(&json!({"name": "loud", "scopes": scopes}));
     let mut first = daemon.connect("keyed");
     let mut second = daemon.connect("keyed");
-    for _ in 0..2 {
+    for round in 1..=2 {
         for connection in [&mut first, &mut second] {
             connection.write_all(lines(&loud, 100).as_bytes()).unwrap();
         }
-        daemon.settle("keyed", 200);
+        daemon.settle("keyed", 200 * round);
     }
     drop((first, second));
     for n in 0..5 {
