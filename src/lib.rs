@@ -34,15 +34,16 @@
 //! 5. The event is copied, once, into the columns of the open batch ([`store::Rows`]), its message
 //!    split into a template and variables on the way, and booked in the ledger
 //!    ([`metrics::Ledger`]): `received = stored + blocked + failed + in flight`.
-//!    Which host of which key was heard is put down once a read ([`senders`]).
+//!    Which host of which key was heard is put down once for some reads ([`senders`]).
 //! 6. The writer thread ([`batch`]) takes the open batches, encodes each, and writes them to the
 //!    `stage` family with one sync. Only then are senders told.
-//! 7. The sealer thread sorts staged rows by project, day and service into blocks, encodes each
-//!    column, gathers the words for the segment's token map, and brings a whole segment in as one
-//!    file. One synced batch puts it into the catalog and takes its staged batches out.
-//! 8. When there is time, the merger thread makes few large segments of many small ones, leaves
-//!    deleted rows behind, and compresses what settled harder. The scrubber reads segments to see
-//!    whether they are whole.
+//! 7. The sealer thread sorts staged rows by project, day and service into blocks and encodes each
+//!    column; a large batch of one project and day becomes a block as it is. It gathers the words
+//!    for the segment's token map, and brings a whole segment in as one file. One synced batch puts
+//!    it into the catalog and takes its staged batches out.
+//! 8. When there is time, the merger thread makes few large segments of many small ones, sorted
+//!    throughout, leaves deleted rows behind, and compresses what settled harder. The scrubber reads
+//!    segments to see whether they are whole.
 //!
 //! # The life of a query
 //!
