@@ -32,7 +32,7 @@ pub(super) struct Framed {
 pub(super) struct Heard {
     hearing: Hearing,
     /// Who sent all of them.
-    sender: Option<Sender>,
+    pub(super) sender: Option<Sender>,
     /// When the first of them came, by a clock that nobody sets.
     since: Duration,
     /// Reads that they came in.
@@ -88,13 +88,6 @@ impl Ingest {
         let is_other = |other: &Sender| !Arc::ptr_eq(&other.origin, &sender.origin);
         if heard.sender.as_ref().is_some_and(is_other) {
             self.hear(session, heard, at);
-        }
-    }
-
-    /// Ends messages in a row of `sender`.
-    pub(super) fn heard_all(&self, heard: &mut Option<Heard>, sender: Sender) {
-        if let Some(heard) = heard {
-            heard.sender = Some(sender);
         }
     }
 

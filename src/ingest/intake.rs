@@ -412,7 +412,9 @@ impl<'a> Intake<'a> {
             let refusal = Refusal::fixed(Reason::RateLimitExceeded, rule);
             self.refuse(session, &refusal, Named::Sender(&sender), tally.shed, tally.shed_bytes);
         }
-        self.ingest.heard_all(&mut self.heard, sender);
+        if let Some(heard) = &mut self.heard {
+            heard.sender = Some(sender);
+        }
     }
 
     /// Turns away a message of one who may not pass. In a flood the next one is most often alike.

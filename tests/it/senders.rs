@@ -115,6 +115,29 @@ fn all_of_many_that_come_at_once_are_put_down_though_the_connection_stays_open()
 }
 
 #[test]
+fn all_that_a_call_has_brought_is_put_down_while_it_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), CONFIG);
+    let entry = |n: u32| {
+        format!("__REALTIME_TIMESTAMP={}\n_HOSTNAME=web1\nMESSAGE={}\n\n", 1 + n, "x".repeat(200))
+    };
+    let entries: String = (0..5000).map(entry).collect();
+    let mut packed = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    packed.write_all(entries.as_bytes()).unwrap();
+    packed.flush().unwrap(); // not its end: more may follow
+    let packed = packed.get_ref();
+    let mut stream = TcpStream::connect(daemon.address("api")).unwrap();
+    let head = "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: application/vnd.fdo.journal\r\n\
+                Content-Encoding: zstd\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunk = format!("{head}{:x}\r\n", packed.len());
+    stream.write_all(&[chunk.as_bytes(), packed, b"\r\n"].concat()).unwrap();
+    wait_for("all of them", || {
+        let known = senders(&daemon, "host=web1");
+        known.first().is_some_and(|sender| sender["events"] == 5000).then_some(())
+    });
+}
+
+#[test]
 fn numbers_that_are_missing_are_counted_and_shown() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), "");

@@ -12,7 +12,7 @@ use super::access::{Piece, Pieces};
 use super::args::ReplayArgs;
 use super::events::burst;
 use super::rate::{Proposed, Replayed};
-use super::{Answer, MOST_ROWS};
+use super::{Answer, most_first};
 use crate::time::{SECOND, Timestamp};
 
 /// What a limit of bytes would have cut.
@@ -33,12 +33,10 @@ pub(super) fn limit(args: &ReplayArgs, rate: ByteSize, daemon: &Client) -> Resul
             }));
         }
     }
-    rows.sort_by_key(|row| std::cmp::Reverse(row.get("cut_at_most").and_then(|n| n.as_u64())));
-    rows.truncate(MOST_ROWS);
     let about = "bytes that were accepted: by the second where a sender makes calls alone, and else \
                  by the minute, as the journal has them; what was turned away is not among them";
     Ok(Answer {
-        rows,
+        rows: most_first(rows, "cut_at_most"),
         columns: &COLUMNS,
         nobody: "nobody would have been cut",
         notes: pieces.notes(about),

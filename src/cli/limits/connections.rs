@@ -10,7 +10,7 @@ use super::super::client::Client;
 use super::super::failure::Failure;
 use super::access::{Piece, Pieces};
 use super::args::ReplayArgs;
-use super::{Answer, MOST_ROWS};
+use super::{Answer, most_first};
 use crate::time::Timestamp;
 
 /// How far above a limit the connections of senders were.
@@ -30,8 +30,6 @@ pub(super) fn limit(args: &ReplayArgs, most: u32, daemon: &Client) -> Result<Ans
             }));
         }
     }
-    rows.sort_by_key(|row| std::cmp::Reverse(row.get("peak").and_then(|peak| peak.as_u64())));
-    rows.truncate(MOST_ROWS);
     let about = "connections that brought something in the same minute; those that were silent, \
                  those of HTTP, and how many in all would have been cut, the journal cannot tell";
     let mut notes = pieces.notes(about);
@@ -39,7 +37,7 @@ pub(super) fn limit(args: &ReplayArgs, most: u32, daemon: &Client) -> Result<Ans
         notes.push("a connection with many keys counts once for each".to_owned());
     }
     Ok(Answer {
-        rows,
+        rows: most_first(rows, "peak"),
         columns: &COLUMNS,
         nobody: "nobody is known to have been above it",
         notes,

@@ -93,5 +93,12 @@ fn answer(args: &ReplayArgs, daemon: &Client) -> Result<Answer, Failure> {
     sources::list(args, daemon)
 }
 
+/// Those with the most of what is called `by`, the most first.
+fn most_first(mut rows: Vec<Value>, by: &str) -> Vec<Value> {
+    rows.sort_by_key(|row| std::cmp::Reverse(row.get(by).and_then(Value::as_u64)));
+    rows.truncate(MOST_ROWS);
+    rows
+}
+
 /// How many of those who would have been cut most are told.
 const MOST_ROWS: usize = 10_000;

@@ -8,7 +8,7 @@ use super::super::client::Client;
 use super::super::failure::Failure;
 use super::access::{Piece, Pieces};
 use super::args::{ReplayArgs, ReplayBy, ReplayRequests, ReplayTier};
-use super::{Answer, MOST_ROWS};
+use super::{Answer, most_first};
 use crate::time::{SECOND, Timestamp};
 
 /// What a limit of requests an hour would have cut.
@@ -35,12 +35,10 @@ pub(super) fn limit(args: &ReplayArgs, most: u64, daemon: &Client) -> Result<Ans
             }));
         }
     }
-    rows.sort_by_key(|row| std::cmp::Reverse(row.get("cut_at_most").and_then(Value::as_u64)));
-    rows.truncate(MOST_ROWS);
     let about = "requests that were done, by the hour of UTC; those that failed count against a key \
                  as well, and are not among them";
     Ok(Answer {
-        rows,
+        rows: most_first(rows, "cut_at_most"),
         columns: &COLUMNS,
         nobody: "nobody would have been cut",
         notes: pieces.notes(about),

@@ -151,6 +151,7 @@ impl<'a> Upload<'a> {
 
     /// The next part of the body; `None` at its end.
     async fn read(&mut self, body: &mut Body) -> Result<Option<Bytes>, Problem> {
+        self.door.ingest.rest(self.session); // the next part may be hours away
         loop {
             let patience = self.door.config.body_timeout;
             let frame = tokio::select! {
