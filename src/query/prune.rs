@@ -116,7 +116,7 @@ impl<'a> Catalog<'a> {
 
     fn asked(self, ask: Ask<'_>) -> Verdict {
         let is_there =
-            |column: &&BlockColumn| self.is_part_by(column).is_none_or(|p| p.value.is_some());
+            |column: &BlockColumn<'_>| self.is_part_by(*column).is_none_or(|p| p.value.is_some());
         let columns = self.block.columns.iter().filter(is_there);
         let names = columns.filter_map(|column| self.segment.names.get(usize::from(column.name)));
         let names: Vec<&str> = match ask.field() {
@@ -157,7 +157,7 @@ impl<'a> Catalog<'a> {
     }
 
     /// How many of the values of a column match, and whether every row has one that decides.
-    fn values(self, column: &'a BlockColumn, via: Via, question: &Question<'_>) -> (Verdict, bool) {
+    fn values(self, column: BlockColumn<'a>, via: Via, question: &Question<'_>) -> (Verdict, bool) {
         let is_everywhere = self.is_everywhere(column);
         let Some(values) = self.few(column) else {
             return (Verdict::Some, via == Via::Itself && is_everywhere);
@@ -216,26 +216,26 @@ impl<'a> Catalog<'a> {
     }
 
     /// Whether all rows have a value in a column.
-    fn is_everywhere(self, column: &BlockColumn) -> bool {
+    fn is_everywhere(self, column: BlockColumn<'_>) -> bool {
         self.is_part_by(column).is_some() || column.rows == self.block.rows
     }
 
     /// All values of a column, if they are known.
-    fn few(self, column: &'a BlockColumn) -> Option<impl Iterator<Item = ValueRef<'a>>> {
+    fn few(self, column: BlockColumn<'a>) -> Option<impl Iterator<Item = ValueRef<'a>>> {
         let one = self.is_part_by(column).and_then(|part| part.value);
         let all = if one.is_none() { Some(column.few()?.map(|(value, _)| value)) } else { None };
         Some(one.into_iter().chain(all.into_iter().flatten()))
     }
 
-    fn is_part_by(self, column: &BlockColumn) -> Option<Part<'a>> {
+    fn is_part_by(self, column: BlockColumn<'_>) -> Option<Part<'a>> {
         self.part.filter(|part| part.column == column.name)
     }
 
-    fn column(self, name: &str) -> Option<&'a BlockColumn> {
+    fn column(self, name: &str) -> Option<BlockColumn<'a>> {
         let place = self.segment.names.iter().position(|other| **other == *name)?;
         let place = u16::try_from(place).ok()?;
         let is_without = |part: Part<'_>| part.column == place && part.value.is_none();
-        self.block.column(place).filter(|_| !self.part.is_some_and(is_without))
+        self.block.columns.get(place).filter(|_| !self.part.is_some_and(is_without))
     }
 }
 

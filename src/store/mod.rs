@@ -20,6 +20,7 @@
 
 mod answered;
 pub mod backup;
+mod block_columns;
 mod bytes;
 mod cache;
 mod catalog;
@@ -55,6 +56,7 @@ mod view;
 mod witness;
 
 pub use self::answered::{Answered, Slot, Told};
+pub use self::block_columns::{BlockColumn, BlockColumns};
 pub use self::bytes::Damaged;
 pub use self::checkpoints::{CHECKPOINT_LEASE, Checkpoint};
 pub use self::column::{Column, Cutter};
@@ -72,7 +74,7 @@ pub use self::retention::RetentionSet;
 pub use self::row_set::RowSet;
 pub use self::rows::Rows;
 pub use self::scrub::ScrubPlace;
-pub use self::segment::{Block, BlockColumn, BlockValue, Segment};
+pub use self::segment::{Block, Segment};
 pub use self::staged::Staged;
 pub use self::view::{Source, View};
 pub use self::witness::{segment_hash, segment_ids};

@@ -14,13 +14,13 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
+use super::block_columns::{BlockColumns, Row};
 use super::chunk::Packer;
 use super::column::{Column, Payload};
 use super::rows::{Rows, put_times};
 use super::sealer::{DAYS_EARLY, DAYS_LATE};
 use super::staged::{Opened, span};
 use super::tokens::{BlockWords, TokenMap, Words};
-use crate::event::{Kind, ValueRef};
 use crate::time::DAY;
 
 /// A segment's row in the catalog.
@@ -63,28 +63,7 @@ pub struct Block {
     /// The least and the greatest id of its rows.
     pub ids: (i64, i64),
     /// The columns that have a value in some row.
-    pub columns: Vec<BlockColumn>,
-}
-
-/// What is known of a column of a block.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BlockColumn {
-    /// Its place in [`Segment::names`].
-    pub name: u16,
-    /// How many rows have a value.
-    pub rows: u32,
-    /// All values there are, where they are few and short; one value is a constant.
-    pub values: Option<Vec<BlockValue>>,
-}
-
-/// A value that a column of a block has, and how often.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BlockValue {
-    /// The number of its [`Kind`].
-    kind: u8,
-    bytes: Box<[u8]>,
-    /// How many rows have it.
-    rows: u32,
+    pub columns: BlockColumns,
 }
 
 /// Gathers the blocks of a segment and their chunks.
@@ -192,13 +171,6 @@ impl ChunkAt {
     }
 }
 
-impl Block {
-    /// The column at place `name` of the segment's names, if any row has a value.
-    pub fn column(&self, name: u16) -> Option<&BlockColumn> {
-        self.columns.iter().find(|column| column.name == name)
-    }
-}
-
 impl Builder {
     pub(super) fn new(id: u64, project: Arc<str>, day: i64, level: i32) -> Self {
         let segment = Segment {
@@ -239,7 +211,7 @@ impl Builder {
             column.encode(payload);
             self.store(ChunkAt::column(number, block), packer.pack(payload.parts()));
             words.add_column(name, column);
-            columns.push(BlockColumn::of(number, column));
+            columns.push(Row::of(number, column));
         }
         self.words.push(words.finish());
         self.end_block(rows.times(), ids, rows.bytes() as u64, columns);
@@ -267,13 +239,13 @@ impl Builder {
             let number = self.name(name);
             self.store(ChunkAt::column(number, block), packer.pack(written));
             words.add_column(name, column);
-            columns.push(BlockColumn::of(number, column));
+            columns.push(Row::of(number, column));
         }
         self.words.push(words.finish());
         self.end_block(&batch.head.times, &ids, batch.raw_bytes, columns);
     }
 
-    fn end_block(&mut self, times: &[i64], ids: &[i64], raw: u64, columns: Vec<BlockColumn>) {
+    fn end_block(&mut self, times: &[i64], ids: &[i64], raw: u64, columns: Vec<Row>) {
         let rows = times.len();
         let (times, ids) = (span(times), span(ids));
         let segment = &mut self.segment;
@@ -281,6 +253,7 @@ impl Builder {
         segment.rows += rows as u64;
         segment.raw_bytes += raw;
         let rows = u32::try_from(rows).unwrap_or(u32::MAX);
+        let columns = BlockColumns::from(columns);
         segment.blocks.push(Block { rows, times, ids, columns });
     }
 
@@ -292,6 +265,7 @@ impl Builder {
         }
         self.segment.tokens = tokens;
         self.chunks.sort_unstable_by_key(|(at, _)| *at);
+        self.segment.blocks.shrink_to_fit();
         (self.segment, self.chunks)
     }
 
@@ -321,61 +295,6 @@ impl Tools {
         }
     }
 }
-
-/// All values of `column`, where they are few and short enough for the catalog.
-fn few(column: &Column) -> Option<Vec<BlockValue>> {
-    let own = |value: ValueRef<'_>| BlockValue {
-        kind: value.kind as u8,
-        bytes: value.bytes.into(),
-        rows: 1,
-    };
-    let mut values: Vec<BlockValue> = match column.dictionary() {
-        Some(values) => values.take(MAX_FEW + 1).map(own).collect(),
-        None if column.len() == 1 => {
-            let mut one = Vec::new();
-            column.for_each(|_, value| one.push(own(value)));
-            one
-        }
-        None => return None,
-    };
-    let bytes: usize = values.iter().map(|value| value.bytes.len()).sum();
-    if values.len() > MAX_FEW || bytes > MAX_FEW_BYTES {
-        return None;
-    }
-    if column.dictionary().is_some() {
-        values.iter_mut().for_each(|value| value.rows = 0);
-        column.for_each_code(|_, code| {
-            if let Some(value) = values.get_mut(usize::from(code)) {
-                value.rows += 1;
-            }
-        });
-    }
-    Some(values)
-}
-
-impl BlockColumn {
-    fn of(name: u16, column: &Column) -> Self {
-        let rows = u32::try_from(column.len()).unwrap_or(u32::MAX);
-        Self { name, rows, values: few(column) }
-    }
-
-    /// All values there are and how many rows have each, where the catalog knows them.
-    pub fn few(&self) -> Option<impl Iterator<Item = (ValueRef<'_>, u32)>> {
-        Some(self.values.as_ref()?.iter().filter_map(|value| Some((value.value()?, value.rows))))
-    }
-}
-
-impl BlockValue {
-    fn value(&self) -> Option<ValueRef<'_>> {
-        Some(ValueRef::new(Kind::from_number(self.kind)?, &self.bytes))
-    }
-}
-
-/// Values that a block column may have to be listed in the catalog.
-const MAX_FEW: usize = 16;
-
-/// Bytes that they may take together.
-const MAX_FEW_BYTES: usize = 512;
 
 /// Names after which a segment takes no further block; one adds those of two batches at most, since
 /// a group of rows is closed as soon as it has as many as a batch may have.

@@ -178,7 +178,7 @@ impl<'s> View<'s> {
             Columns::Staged(opened) => opened.names().collect(),
             Columns::Block(segment, block) => {
                 let block = segment.blocks.get(*block as usize);
-                let columns = block.into_iter().flat_map(|block| &block.columns);
+                let columns = block.into_iter().flat_map(|block| block.columns.iter());
                 columns.filter_map(|c| Some(&**segment.names.get(usize::from(c.name))?)).collect()
             }
         }
@@ -209,7 +209,7 @@ impl<'s> View<'s> {
         let Columns::Block(segment, number) = &self.columns else { return None };
         let place = segment.names.iter().position(|other| **other == *name)?;
         let place = u16::try_from(place).ok()?;
-        segment.blocks.get(*number as usize)?.column(place)?;
+        segment.blocks.get(*number as usize)?.columns.get(place)?;
         Some((segment.id, ChunkAt::column(place, *number)))
     }
 
@@ -222,7 +222,7 @@ impl<'s> View<'s> {
             return columns.map(|(name, column)| Ok((name, column?))).collect();
         };
         let block = segment.blocks.get(*number as usize);
-        let columns = block.into_iter().flat_map(|block| &block.columns);
+        let columns = block.into_iter().flat_map(|block| block.columns.iter());
         let named =
             columns.filter_map(|c| Some((c.name, &**segment.names.get(usize::from(c.name))?)));
         let read = |(place, name): (u16, &str)| {
