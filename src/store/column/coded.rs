@@ -7,6 +7,7 @@ use super::super::eights::{Hash, Seed};
 use super::kinds::Kinds;
 use super::numbers;
 use super::payload::{Parts, Payload};
+use super::recent::{Recent, Short};
 use super::texts::Texts;
 use crate::event::{Kind, ValueRef};
 
@@ -19,6 +20,8 @@ pub(super) struct Coded {
     /// Codes by the hash of their text.
     known: HashTable<u8>,
     seed: Seed,
+    /// Short values that were there not long ago.
+    recent: Recent,
 }
 
 /// By the codes of another dictionary the own ones, and how long their values are.
@@ -33,13 +36,20 @@ impl Coded {
 
     /// Adds a value and gives its code; nothing if a byte can name no further one.
     pub(super) fn push(&mut self, value: ValueRef<'_>) -> Option<u8> {
-        if let Some(code) = self.codes.last().copied()
-            && self.is(code, value)
-        {
-            self.codes.push(code);
-            return Some(code);
-        }
-        let code = self.code(value)?;
+        let code = match Short::of(value) {
+            Some(short) => match self.recent.code(short) {
+                Some(code) => code,
+                None => {
+                    let code = self.code(value)?;
+                    self.recent.put(short, code);
+                    code
+                }
+            },
+            None => match self.codes.last().copied() {
+                Some(last) if self.is(last, value) => last,
+                _ => self.code(value)?,
+            },
+        };
         self.codes.push(code);
         Some(code)
     }
@@ -130,6 +140,7 @@ impl Coded {
         self.texts.clear();
         self.codes.clear();
         self.known.clear();
+        self.recent.clear();
     }
 
     /// Appends values and codes. How many codes there are is not written.
@@ -137,8 +148,7 @@ impl Coded {
         put_varint(&mut out.soft, self.texts.len() as u64);
         self.kinds.encode(&mut out.soft);
         self.texts.encode(out);
-        let codes: Vec<u64> = self.codes.iter().map(|code| u64::from(*code)).collect();
-        numbers::encode(&codes, out);
+        numbers::encode_codes(&self.codes, out);
     }
 
     /// Reads `count` codes and their values back. Nothing can be added to what was read.
@@ -146,12 +156,8 @@ impl Coded {
         let distinct = parts.soft.count()?;
         let kinds = Kinds::decode(&mut parts.soft, distinct)?;
         let texts = Texts::decode(parts, distinct)?;
-        let code = |code: u64| {
-            let code = u8::try_from(code).ok().filter(|code| usize::from(*code) < distinct);
-            code.ok_or(Damaged("a code of the dictionary"))
-        };
-        let codes: Result<_, _> = numbers::decode(parts, count)?.into_iter().map(code).collect();
-        Ok(Self { kinds, texts, codes: codes?, ..Self::default() })
+        let codes = numbers::decode_codes(parts, count, distinct)?;
+        Ok(Self { kinds, texts, codes, ..Self::default() })
     }
 
     fn add(&mut self, own: u64, value: ValueRef<'_>) -> Option<u8> {

@@ -27,6 +27,7 @@ mod packed;
 mod patterns;
 mod payload;
 mod places;
+mod recent;
 mod slot;
 mod split;
 mod take;

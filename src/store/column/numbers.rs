@@ -10,6 +10,8 @@
 //!  6 packed codes    distinct values, bits each | the codes, packed
 //! ```
 
+use fearless_simd::{Level, dispatch};
+
 use super::super::bytes::{Damaged, put_varint, put_zigzag};
 use super::bits;
 use super::payload::{Parts, Payload};
@@ -61,6 +63,22 @@ pub(in crate::store) fn encode(values: &[u64], out: &mut Payload) {
     }
 }
 
+/// Appends `codes`, as [`encode`] would. Their count is not written.
+pub(super) fn encode_codes(codes: &[u8], out: &mut Payload) {
+    let wide = |code: &u8| u64::from(*code);
+    if out.is_final {
+        return encode(&codes.iter().map(wide).collect::<Vec<_>>(), out);
+    }
+    let (Some(min), Some(max)) = (codes.iter().min(), codes.iter().max()) else { return };
+    out.soft.push(if min == max { CONSTANT } else { PACKED });
+    put_varint(&mut out.soft, wide(min));
+    if min != max {
+        let width = bits::width(wide(&(max - min)));
+        put_width(&mut out.soft, width);
+        bits::pack(&mut out.hard, width, codes.iter().map(|code| wide(&(code - min))));
+    }
+}
+
 /// As [`encode`], for what is soon written anew: the better of the forms that need one look.
 fn encode_quickly(values: &[u64], out: &mut Payload) {
     let Some(shape) = Shape::ends(values) else { return };
@@ -83,55 +101,82 @@ pub(super) fn cost(values: &[u64]) -> u64 {
 /// Reads `count` values back.
 pub(in crate::store) fn decode(parts: &mut Parts<'_>, count: usize) -> Result<Vec<u64>, Damaged> {
     let mut values = Vec::with_capacity(count);
+    decode_each(parts, count, |value| values.push(value))?;
+    Ok(values)
+}
+
+/// Reads `count` codes below `distinct` back.
+pub(super) fn decode_codes(
+    parts: &mut Parts<'_>,
+    count: usize,
+    distinct: usize,
+) -> Result<Vec<u8>, Damaged> {
+    let (mut codes, mut greatest) = (Vec::with_capacity(count), 0);
+    decode_each(parts, count, |code| {
+        greatest = greatest.max(code);
+        codes.push((code & 0xff) as u8);
+    })?;
+    let is_known = count == 0 || greatest < distinct.min(MAX_DISTINCT) as u64;
+    if is_known { Ok(codes) } else { Err(Damaged("a code of the dictionary")) }
+}
+
+/// Reads `count` values back, and calls `each` with them.
+fn decode_each(
+    parts: &mut Parts<'_>,
+    count: usize,
+    mut each: impl FnMut(u64),
+) -> Result<(), Damaged> {
     if count == 0 {
-        return Ok(values);
+        return Ok(());
     }
     match parts.soft.byte()? {
-        CONSTANT => values.resize(count, parts.soft.varint()?),
+        CONSTANT => {
+            let value = parts.soft.varint()?;
+            (0..count).for_each(|_| each(value));
+        }
         PACKED => {
             let (min, width) = (parts.soft.varint()?, u32::from(parts.soft.byte()?));
-            let each = |value| values.push(min.wrapping_add(value));
-            bits::unpack(&mut parts.hard, width, count, each)?;
+            bits::unpack(&mut parts.hard, width, count, |value| each(min.wrapping_add(value)))?;
         }
         VARINTS => {
             let min = parts.soft.varint()?;
             for _ in 0..count {
-                values.push(min.wrapping_add(parts.soft.varint()?));
+                each(min.wrapping_add(parts.soft.varint()?));
             }
         }
         STEPS => {
             let (mut value, least) = (parts.soft.varint()?, parts.soft.zigzag()?);
             let width = u32::from(parts.soft.byte()?);
-            values.push(value);
+            each(value);
             bits::unpack(&mut parts.hard, width, count - 1, |step| {
                 value = value.wrapping_add_signed(least).wrapping_add(step);
-                values.push(value);
+                each(value);
             })?;
         }
         VARINT_STEPS => {
             let mut value = parts.soft.varint()?;
-            values.push(value);
+            each(value);
             for _ in 1..count {
                 value = value.wrapping_add_signed(parts.soft.zigzag()?);
-                values.push(value);
+                each(value);
             }
         }
-        form @ (CODES | PACKED_CODES) => decode_codes(form, parts, count, &mut values)?,
+        form @ (CODES | PACKED_CODES) => decode_coded(form, parts, count, each)?,
         _ => return Err(Damaged("a form of integers")),
     }
-    Ok(values)
+    Ok(())
 }
 
-fn decode_codes(
+fn decode_coded(
     form: u8,
     parts: &mut Parts<'_>,
     count: usize,
-    values: &mut Vec<u64>,
+    mut each: impl FnMut(u64),
 ) -> Result<(), Damaged> {
     let distinct = decode_distinct(parts)?;
     let mut is_known = true;
     let mut each = |code: usize| match distinct.get(code) {
-        Some(value) => values.push(*value),
+        Some(value) => each(*value),
         None => is_known = false,
     };
     match form {
@@ -175,18 +220,11 @@ impl Shape {
 
     /// The least and the greatest value and step; nothing else is known.
     fn ends(values: &[u64]) -> Option<Self> {
-        let (first, rest) = values.split_first()?;
-        let (mut min, mut max, mut before) = (*first, *first, *first);
-        let (mut least, mut greatest) = (i64::MAX, i64::MIN);
-        for value in rest.iter().copied() {
-            min = min.min(value);
-            max = max.max(value);
-            let step = value.wrapping_sub(before).cast_signed();
-            least = least.min(step);
-            greatest = greatest.max(step);
-            before = value;
+        if values.is_empty() {
+            return None;
         }
-        let steps = if rest.is_empty() { (0, 0) } else { (least, greatest) };
+        let ((min, max), steps) =
+            dispatch!(Level::new(), _simd => (ends(values), step_ends(values)));
         Some(Self { min, max, bits: 0, steps, step_bits: 0, repeats: 0 })
     }
 
@@ -250,6 +288,26 @@ impl Shape {
             }
         }
     }
+}
+
+/// The least and the greatest of `values`.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "what the processor can is only known to the caller")]
+fn ends(values: &[u64]) -> (u64, u64) {
+    let ends = |(min, max): (u64, u64), value: &u64| (min.min(*value), max.max(*value));
+    values.iter().fold((u64::MAX, 0), ends)
+}
+
+/// The least and the greatest step from one to the next; zeros if there is only one.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "what the processor can is only known to the caller")]
+fn step_ends(values: &[u64]) -> (i64, i64) {
+    let Some((_, rest)) = values.split_first().filter(|(_, rest)| !rest.is_empty()) else {
+        return (0, 0);
+    };
+    let steps = rest.iter().zip(values).map(|(value, before)| value.wrapping_sub(*before));
+    let ends = |(least, greatest): (i64, i64), step: i64| (least.min(step), greatest.max(step));
+    steps.map(u64::cast_signed).fold((i64::MAX, i64::MIN), ends)
 }
 
 impl Distinct {
@@ -409,6 +467,25 @@ mod tests {
             ],
         ) {
             lens(&values);
+        }
+
+        #[test]
+        fn codes_read_back(
+            codes in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..300),
+                prop::collection::vec(3_u8..7, 0..300),
+            ],
+            is_final: bool,
+        ) {
+            let mut out = Payload { is_final, ..Payload::default() };
+            encode_codes(&codes, &mut out);
+            let distinct = codes.iter().max().map_or(0, |max| usize::from(*max) + 1);
+            let mut parts = out.parts();
+            prop_assert_eq!(decode_codes(&mut parts, codes.len(), distinct).unwrap(), codes.as_slice());
+            parts.end().unwrap();
+            if distinct > 0 {
+                prop_assert!(decode_codes(&mut out.parts(), codes.len(), distinct - 1).is_err());
+            }
         }
 
         #[test]
