@@ -186,7 +186,10 @@ impl Store {
                 day.push(Arc::clone(segment));
             }
         }
-        let many = if what == Merge::Pressing { PRESSING } else { FAN_IN };
+        let (many, most) = match what {
+            Merge::Pressing => (PRESSING, MAX_BYTES_PRESSING),
+            Merge::Small | Merge::Last => (FAN_IN, MAX_BYTES),
+        };
         let may = |id: u64| !left.contains(&id) && !damaged.contains(&id);
         if what != Merge::Pressing
             && let Some(segment) = self.to_mend(may)
@@ -194,7 +197,7 @@ impl Store {
             let is_last = is_last(&segment);
             return Some(Due { segments: vec![segment], is_last, mends: true });
         }
-        let alike = days.values().find_map(|segments| alike(segments, many));
+        let alike = days.values().find_map(|segments| alike(segments, many, most));
         alike.or_else(|| {
             let newest = days.keys().map(|(_, day)| *day).max();
             let settled = days.iter().find_map(|((_, day), segments)| {
@@ -206,15 +209,16 @@ impl Store {
     }
 }
 
-/// Segments of like size, the oldest of them first, if there are `many`.
-fn alike(segments: &[Arc<Segment>], many: usize) -> Option<Due> {
+/// Segments of like size, the oldest of them first, if there are `many`; no more than become one of
+/// `most` bytes.
+fn alike(segments: &[Arc<Segment>], many: usize, most: u64) -> Option<Due> {
     let mut tiers: BTreeMap<(bool, u32), Vec<Arc<Segment>>> = BTreeMap::new();
-    for segment in segments.iter().filter(|segment| segment.stored_bytes < MAX_BYTES / 2) {
+    for segment in segments.iter().filter(|segment| segment.stored_bytes < most / 2) {
         let tier = (segment.raw_bytes / LEAST_TIER).max(1).ilog(FAN_IN as u64);
         tiers.entry((is_last(segment), tier)).or_default().push(Arc::clone(segment));
     }
     let ((is_last, _), tier) = tiers.into_iter().find(|(_, tier)| tier.len() >= many)?;
-    Some(Due { segments: that_fit(tier), is_last, mends: false })
+    Some(Due { segments: that_fit(tier, most), is_last, mends: false })
 }
 
 /// Segments that are compressed for speed, if they are worth another round: by their size, or
@@ -226,7 +230,7 @@ fn last(segments: &[Arc<Segment>], is_past: bool) -> Option<Due> {
     let raw = |of: &[Arc<Segment>]| of.iter().map(|segment| segment.raw_bytes).sum::<u64>();
     let is_much = raw(&left).saturating_mul(MUCH) >= raw(&done).max(1);
     let is_worth_it = stored >= WORTH || is_much && (is_past || raw(&left) >= LEAST_WORTH);
-    is_worth_it.then(|| Due { segments: that_fit(left), is_last: true, mends: false })
+    is_worth_it.then(|| Due { segments: that_fit(left, MAX_BYTES), is_last: true, mends: false })
 }
 
 /// Segments of a day that is past, the smallest first, if there are many of which none is far
@@ -247,15 +251,19 @@ fn rest(segments: &[Arc<Segment>]) -> Option<Due> {
         bytes += segment.raw_bytes;
         run.push(segment);
     }
-    (run.len() >= FAN_IN).then(|| Due { segments: that_fit(run), is_last: true, mends: false })
+    (run.len() >= FAN_IN).then(|| Due {
+        segments: that_fit(run, MAX_BYTES),
+        is_last: true,
+        mends: false,
+    })
 }
 
-/// As many of the first as fit into one segment, at least one.
-fn that_fit(mut segments: Vec<Arc<Segment>>) -> Vec<Arc<Segment>> {
+/// As many of the first as fit into one segment of `most` bytes, at least one.
+fn that_fit(mut segments: Vec<Arc<Segment>>, most: u64) -> Vec<Arc<Segment>> {
     let mut bytes = 0;
     let fit = segments.iter().take_while(|segment| {
         bytes += segment.stored_bytes;
-        bytes <= MAX_BYTES
+        bytes <= most
     });
     let fit = fit.count().clamp(1, MAX_FAN_IN);
     segments.truncate(fit);
@@ -273,7 +281,7 @@ const FAN_IN: usize = 4;
 const MAX_FAN_IN: usize = 32;
 
 /// While events arrive without a pause, so many of like size are left to lie.
-const PRESSING: usize = 64;
+const PRESSING: usize = 128;
 
 /// Bytes of values below which all segments are of like size. Of values, because many small events
 /// take hardly more room on disk than few; and not many, because what is of like size as what it
@@ -282,6 +290,9 @@ const LEAST_TIER: u64 = 4 << 10;
 
 /// Bytes on disk of a merged segment: it is held in memory while it is made.
 const MAX_BYTES: u64 = 32 << 20;
+
+/// The same while events arrive without a pause, and memory is needed for them.
+const MAX_BYTES_PRESSING: u64 = 16 << 20;
 
 /// Bytes on disk that are worth to be compressed harder.
 const WORTH: u64 = 1 << 20;
