@@ -2,26 +2,26 @@
 
 #![cfg(test)]
 
+#[path = "support/port.rs"]
+mod port;
+#[expect(dead_code, reason = "others use more of it")]
 #[path = "support/wait.rs"]
 mod wait;
 
 use std::fs;
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use self::wait::wait_for;
+use self::port::free_address;
+use self::wait::{PATIENCE, wait_for};
 
 /// The most that `systemd-analyze security` may find exposed, of 10, in tenths.
 const MAX_EXPOSURE: u32 = 15;
-
-/// Longer than any start or stop takes.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn cf_10_the_service_is_confined() {
@@ -87,7 +87,7 @@ fn the_daemon_tells_the_service_manager() {
 #[test]
 fn a_socket_that_is_handed_over_is_served() {
     let folder = tempfile::tempdir().unwrap();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = free_address();
     let config = folder.path().join("logtrace.toml");
     let sections = ["api", "admin"].map(|name| format!("[{name}]\nlisten = \"127.0.0.1:0\"\n"));
     let listener = format!(

@@ -6,12 +6,11 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
-use crate::support::{Daemon, LISTENERS, wait_for};
+use crate::support::{Daemon, LISTENERS, PATIENCE, wait_for, yesterday, yesterday_begins};
 
 /// A listener for it, beside those of all tests.
 const FLUENT: &str = r#"
@@ -33,13 +32,14 @@ fn an_entry_in_is_an_event_out() {
     let daemon = start(folder.path(), "");
     let record = [text("log"), text("order 7 failed"), text("level"), text("error")].concat();
     let record = [&b"\x83"[..], &record, &text("sum"), b"\x81", &text("eur"), b"\x05"].concat();
-    // 2026-11-20T12:15:58.5Z, with nanoseconds.
-    let seconds = 1_795_176_958_u32.to_be_bytes();
+    // 12:15:58.5 of yesterday, with nanoseconds.
+    let seconds = yesterday_begins() + 12 * 3600 + 15 * 60 + 58;
+    let seconds = u32::try_from(seconds).unwrap().to_be_bytes();
     let time = [&b"\xd7\x00"[..], &seconds, &500_000_000_u32.to_be_bytes()].concat();
     daemon.send("fluent", &[&b"\x93"[..], &text("shop.web"), &time, &record].concat());
     let event = daemon.find("message:\"order 7 failed\"");
     let table = [
-        ("@timestamp", json!("2026-11-20T12:15:58.500Z")),
+        ("@timestamp", json!(format!("{}T12:15:58.500Z", yesterday()))),
         ("fluent.tag", json!("shop.web")),
         ("level", json!("ERROR")),
         ("sum.eur", json!(5)),
@@ -155,7 +155,7 @@ pub(crate) fn message(packed: &[u8], chunk: &str) -> Vec<u8> {
 
 /// The chunk that is acknowledged next; none where the connection ended before.
 pub(crate) fn acknowledged(stream: &mut TcpStream) -> Option<String> {
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut head = [0; 6];
     stream.read_exact(&mut head).ok()?;
     assert_eq!(&head[..5], b"\x81\xa3ack");

@@ -4,12 +4,11 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::support::{Daemon, wait_for};
+use crate::support::{Daemon, PATIENCE, wait_for};
 
 /// A running `logtrace tail`, and what it writes.
 struct Tail {
@@ -113,5 +112,3 @@ fn co_18_no_escape_reaches_the_terminal_and_the_end_is_explained() {
     let errors: Vec<String> = errors.map_while(Result::ok).collect();
     assert!(errors.join("\n").contains("stopping"), "{errors:?}");
 }
-
-const PATIENCE: Duration = Duration::from_secs(60);

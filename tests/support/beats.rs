@@ -2,10 +2,11 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
+
+use super::wait::PATIENCE;
 
 /// A connection that sends windows and waits for their answers.
 pub(crate) struct Beats<S = TcpStream>(pub(crate) S);
@@ -110,6 +111,3 @@ fn frame(version: u8, kind: u8, number: u32) -> Vec<u8> {
 fn number(len: usize) -> u32 {
     u32::try_from(len).unwrap()
 }
-
-/// As Filebeat's.
-const PATIENCE: Duration = Duration::from_secs(30);

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -174,6 +175,25 @@ impl Daemon {
         self.connect(listener).write_all(bytes).unwrap();
     }
 
+    /// A connection whose first bytes have certainly arrived within `time` of its begin: where this
+    /// process was too slow for that, it is another one. How many there were before is told as well.
+    pub(crate) fn send_within(
+        &self,
+        listener: &str,
+        time: Duration,
+        bytes: &[u8],
+    ) -> (TcpStream, u64) {
+        let mut before = 0;
+        loop {
+            let began = Instant::now();
+            let mut stream = self.connect(listener);
+            if stream.write_all(bytes).is_ok() && began.elapsed() < time {
+                return (stream, before);
+            }
+            before += 1;
+        }
+    }
+
     /// The metrics page.
     pub(crate) fn metrics(&self) -> Metrics {
         let url = format!("http://{}/metrics", self.address("admin"));
@@ -259,6 +279,15 @@ impl Daemon {
         let text =
             |name: &str| answer[name].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
         (text("id"), text("secret"))
+    }
+
+    /// Has it note no calls and connections from here on, over restarts as well: what it notes of a
+    /// test's own is stored and sealed whenever there is time.
+    #[track_caller]
+    pub(crate) fn note_no_calls(&self) {
+        let off = json!({"log_api_calls": false});
+        let (status, answer) = self.call("PUT", "/v1/settings/logging", None, Some(&off));
+        assert_eq!(status, 200, "{answer}");
     }
 
     /// Its process id.

@@ -1,28 +1,33 @@
 //! Ports for what has to come back where it was.
 
+use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process;
-use std::sync::atomic::{AtomicU16, Ordering};
+
+use parking_lot::Mutex;
 
 /// A loopback address that nobody listens at and that the kernel gives to no connection, so that it
-/// can be listened at again later. Each process, be it of one test or of all, has some of its own.
+/// can be listened at again later. It is this process's until it ends: meanwhile no other test is
+/// given it, whether somebody listens there or not.
 pub(crate) fn free_address() -> SocketAddr {
-    static TAKEN: AtomicU16 = AtomicU16::new(0);
-    let block = u16::try_from(process::id() % u32::from(BLOCKS)).unwrap();
-    for _ in 0..PORTS {
-        let taken = TAKEN.fetch_add(1, Ordering::Relaxed);
-        assert!(taken < PORTS, "all ports of this process are taken");
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, FIRST + block * PORTS + taken));
-        if TcpListener::bind(address).is_ok() {
+    static TAKEN: Mutex<Vec<File>> = Mutex::new(Vec::new());
+    let uid = rustix::process::getuid().as_raw();
+    let folder = std::env::temp_dir().join(format!("logtrace-test-ports-{uid}"));
+    fs::create_dir_all(&folder).unwrap();
+    let begin = u16::try_from(process::id() * 64 % u32::from(PORTS)).unwrap();
+    for number in 0..PORTS {
+        let port = FIRST + (begin + number) % PORTS;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let file = File::create(folder.join(port.to_string())).unwrap();
+        if file.try_lock().is_ok() && TcpListener::bind(address).is_ok() {
+            TAKEN.lock().push(file);
             return address;
         }
     }
-    unreachable!("the assertion comes before")
+    panic!("expected a free port, but found none");
 }
 
 /// Below the ports that Linux gives to connections (32768 and up, `ip_local_port_range`).
 const FIRST: u16 = 12_000;
 
-/// Ports of a process, and processes until they begin anew.
-const PORTS: u16 = 64;
-const BLOCKS: u16 = 320;
+const PORTS: u16 = 20_480;

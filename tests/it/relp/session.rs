@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::support::Daemon;
+use crate::support::{Daemon, PATIENCE};
 
 /// One session, and the numbers of its frames.
 pub(crate) struct Session {
@@ -32,7 +32,7 @@ impl Session {
     /// Only connects.
     pub(crate) fn connect(daemon: &Daemon) -> Self {
         let stream = daemon.connect("relp");
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self { stream: BufReader::new(stream), last: 0 }
     }
 
@@ -94,7 +94,7 @@ impl Session {
     pub(crate) fn is_silent_for(&mut self, time: Duration) -> bool {
         self.socket().set_read_timeout(Some(time)).unwrap();
         let is_silent = self.stream.fill_buf().is_err();
-        self.socket().set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        self.socket().set_read_timeout(Some(PATIENCE)).unwrap();
         is_silent
     }
 
