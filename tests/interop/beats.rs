@@ -24,7 +24,7 @@ fn pylogbeat_has_all_its_windows_acknowledged() {
     assert_eq!(said, "0\n1\n2\n");
     daemon.expect_count("message:pylogbeat", 150);
     daemon.find("w1n7 by pylogbeat").has(json!({
-        "@timestamp": "2026-11-20T12:00:00.000Z",
+        "@timestamp": format!("{}T12:00:00.000Z", support::yesterday()),
         "host.name": "web-1",
         "extra.window": 1,
     }));

@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 use crate::daemon::Daemon;
 use crate::program::{installed, output_of, run_with};
+use crate::support::yesterday;
 
 fn curl(url: &str, arguments: &[&str]) -> Command {
     let mut command = installed("curl");
-    command.args(["--silent", "--show-error", "--max-time", "30"]).args(arguments).arg(url);
+    command.args(["--silent", "--show-error", "--max-time", "240"]).args(arguments).arg(url);
     command
 }
 
@@ -27,24 +28,25 @@ fn ingest(daemon: &Daemon, body: &[u8], arguments: &[&str]) -> (u16, Value) {
 #[test]
 fn ingests_json() {
     let daemon = Daemon::start();
+    let day = yesterday();
     let body = json!({"logs": [
-        {"timestamp": "2026-03-01T12:00:00.123456Z", "level": "error", "message": "by curl",
+        {"timestamp": format!("{day}T12:00:00.123456Z"), "level": "error", "message": "by curl",
          "service": "payment-gateway", "amount": {"eur": 12.5}, "retries": 3, "paid": false},
         {"level": "INFO", "message": "without a time", "service": "payment-gateway"},
     ]});
     let (status, answer) = ingest(&daemon, body.to_string().as_bytes(), &[]);
     assert_eq!((status, &answer["accepted"]), (202, &json!(2)), "{answer}");
     daemon.find("without a time").is_whole().has(json!({"service": "payment-gateway"}));
-    // Its own time is months before that of its receipt, so it is looked for there.
-    let asked = json!({"filter": "message:\"by curl\"", "from": "2026-03-01T00:00:00Z",
-        "to": "2026-03-02T00:00:00Z"});
+    // Its own time is before that of its receipt, so it is looked for there.
+    let asked = json!({"filter": "message:\"by curl\"", "from": format!("{day}T00:00:00Z"),
+        "to": format!("{day}T23:59:59Z")});
     let arguments = ["--header", "Content-Type: application/json", "--data-binary", "@-"];
     let query = curl(&daemon.api("/v1/logs/query"), &arguments);
     let answer: Value =
         serde_json::from_str(&run_with(query, asked.to_string().as_bytes())).unwrap();
     assert_eq!(answer["logs"].as_array().map(Vec::len), Some(1), "{answer}");
     crate::event::Event(answer["logs"][0].clone()).has(json!({
-        "@timestamp": "2026-03-01T12:00:00.123456Z",
+        "@timestamp": format!("{day}T12:00:00.123456Z"),
         "message": "by curl",
         "level": "ERROR",
         "service": "payment-gateway",

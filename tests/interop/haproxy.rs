@@ -18,8 +18,8 @@ fn haproxy(daemon: &Daemon, servers: &[String]) -> (Running, Vec<SocketAddr>) {
 /// haproxy with a port for each of what it is to pass on, as `server` lines have it.
 pub(crate) fn passing_on(folder: &Path, servers: &[String]) -> (Running, Vec<SocketAddr>) {
     let ports: Vec<SocketAddr> = servers.iter().map(|_| free_address()).collect();
-    let mut config = "defaults\n  mode tcp\n  timeout connect 10s\n  timeout client 1m\n  \
-                      timeout server 1m\n"
+    let mut config = "defaults\n  mode tcp\n  timeout connect 10s\n  timeout client 10m\n  \
+                      timeout server 10m\n"
         .to_owned();
     for (number, (port, server)) in ports.iter().zip(servers).enumerate() {
         config += &format!("listen l{number}\n  bind {port}\n  server s {server}\n");
@@ -56,7 +56,7 @@ fn the_client_is_the_one_behind_the_proxy() {
             server("proxied-tls", "send-proxy"),
             server("proxied-tls", "send-proxy-v2"),
             server("proxied-auto", "send-proxy"),
-            server("proxied-auto", "send-proxy-v2 check-send-proxy check inter 100ms"),
+            server("proxied-auto", "send-proxy-v2 check-send-proxy check inter 100ms fall 1000000"),
         ],
     );
     for (number, port) in ports.iter().enumerate() {

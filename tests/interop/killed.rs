@@ -130,7 +130,7 @@ fn unheard(yard: &Yard, to: SocketAddr) -> support::Daemon {
         command.args([&valve.address().port().to_string(), &COUNT.to_string()]);
         command
     };
-    over_a_kill_behind(yard, &valve, "pylogbeat", command, || valve.holds_an_answer())
+    over_a_kill_behind(yard, &valve, "pylogbeat", command, || valve.has_held())
 }
 
 #[test]
@@ -175,14 +175,15 @@ fn fluent_logger_of_python() {
 fn kept_over_a_kill(
     protocol: &str,
     name: &str,
-    bytes: u64,
+    valve: impl FnOnce(SocketAddr) -> Valve,
     command: impl FnOnce(&Yard, &Valve, &str) -> Command,
 ) -> (support::Daemon, Yard) {
     let yard = Yard::new(protocol);
     let daemon = yard.start();
     let (_, secret) = daemon.create_key(&json!({"name": name, "scopes": ["write:logs"]}));
-    let valve = Valve::new(yard.at, bytes);
+    let valve = valve(yard.at);
     let _client = start(command(&yard, &valve, &secret), yard.folder(), name);
+    wait_for("something to be held up", || valve.has_held().then_some(()));
     let some = || Some(yard.stored(&daemon, name)).filter(|stored| !stored.is_empty());
     let first = wait_for("the first that are stored", some);
     assert!(first.len() < COUNT, "it was held up");
@@ -195,7 +196,8 @@ fn kept_over_a_kill(
 
 #[test]
 fn winston_loki() {
-    let (daemon, _) = kept_over_a_kill("http", "loki", 4_000, |_, valve, secret| {
+    let valve = |at| Valve::new(at, 4_000);
+    let (daemon, _) = kept_over_a_kill("http", "loki", valve, |_, valve, secret| {
         let mut command = node_of("npm-push", "winston_loki.js");
         let url = format!("http://{}", valve.address());
         command.args([&url, secret, "json", &COUNT.to_string()]);
@@ -206,7 +208,8 @@ fn winston_loki() {
 
 #[test]
 fn logstash_async_over_http() {
-    let (daemon, _) = kept_over_a_kill("http", "logstash", 30_000, |yard, valve, secret| {
+    let valve = |at| Valve::new(at, 30_000);
+    let (daemon, _) = kept_over_a_kill("http", "logstash", valve, |yard, valve, secret| {
         let mut command = python_of("python", "logstash_async_http.py");
         command.args([&valve.address().port().to_string(), secret, &COUNT.to_string()]);
         command.arg(yard.folder().join("queue.db"));
@@ -216,10 +219,11 @@ fn logstash_async_over_http() {
 }
 
 /// It opens a connection for each of its batches, and sends all of a batch again of which anything
-/// failed.
+/// failed: here the answer to the last window of the second.
 #[test]
 fn logstash_async_over_beats() {
-    let (daemon, yard) = kept_over_a_kill("beats", "logstash", 6_000, |yard, valve, _| {
+    let valve = |at| Valve::of_answers(at, 30);
+    let (daemon, yard) = kept_over_a_kill("beats", "logstash", valve, |yard, valve, _| {
         let mut command = python("logstash_async_http.py");
         command.args([&valve.address().port().to_string(), "", &COUNT.to_string()]);
         command.arg(yard.folder().join("queue.db")).arg("beats");

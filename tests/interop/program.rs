@@ -100,9 +100,11 @@ pub(crate) fn output_of(mut command: Command, input: &[u8]) -> Output {
 }
 
 impl Running {
-    /// What it has said so far.
+    /// What it has said so far, in whole lines.
     pub(crate) fn said(&self) -> String {
-        String::from_utf8_lossy(&fs::read(&self.log).unwrap()).into_owned()
+        let mut said = fs::read(&self.log).unwrap();
+        said.truncate(said.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
+        String::from_utf8_lossy(&said).into_owned()
     }
 }
 
@@ -112,7 +114,8 @@ impl Drop for Running {
         self.child.kill().ok();
         self.child.wait().ok();
         if thread::panicking() {
-            eprintln!("== {} said:\n{}", self.log.display(), self.said());
+            let said = fs::read(&self.log).unwrap_or_default();
+            eprintln!("== {} said:\n{}", self.log.display(), String::from_utf8_lossy(&said));
         }
     }
 }

@@ -42,7 +42,7 @@ fn rsyslog(folder: &Path, actions: &str) -> Running {
 /// Gives rsyslog a message.
 fn log(folder: &Path, message: &str) {
     let socket = UnixDatagram::unbound().unwrap();
-    let line = format!("<28>1 2026-11-20T12:15:58.5Z web-1 app 77 M1 - {message}");
+    let line = format!("<28>1 {}T12:15:58.5Z web-1 app 77 M1 - {message}", support::yesterday());
     socket.send_to(line.as_bytes(), folder.join("in.sock")).unwrap();
 }
 
@@ -110,7 +110,7 @@ fn killed(settings: &str, target: impl FnOnce(u16, &str) -> String) {
     let mut daemon = begin();
     let target = target(port, &folder.display().to_string());
     let actions = format!(
-        r#"action(type="omrelp" {target} {TEMPLATE} timeout="5"
+        r#"action(type="omrelp" {target} {TEMPLATE} timeout="60"
                   action.resumeRetryCount="-1" action.resumeInterval="1"
                   queue.type="LinkedList" queue.size="100000")"#
     );

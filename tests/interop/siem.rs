@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::program::{start, unpacked, unpacked_folder};
@@ -44,6 +45,8 @@ fn receives(name: &str, format: &str, receiver: fn(&Path, u16) -> Command) {
     refuse(&daemon, 0..10);
     let running = begin(&folder);
     came(&folder, 0..10);
+    // What it has read it would not write down any longer: it stands still before.
+    kill_process(Pid::from_child(&running.child), Signal::STOP).unwrap();
     refuse(&daemon, 10..30);
     drop(running); // kill -9
     refuse(&daemon, 30..40);

@@ -6,7 +6,7 @@ const { Client } = require('@elastic/elasticsearch')
 
 async function main () {
   const [node, apiKey, count] = process.argv.slice(2)
-  if (count) return numbered(new Client({ node, auth: { apiKey }, requestTimeout: 5000 }), Number(count))
+  if (count) return numbered(new Client({ node, auth: { apiKey }, requestTimeout: 60000 }), Number(count))
   const client = new Client({ node, auth: { apiKey }, sniffOnStart: true, compression: true })
   const documents = [{ message: 'order 7 failed', n: 7 }, { message: 'naïve — ünïcode' }]
   const result = await client.helpers.bulk({

@@ -14,9 +14,14 @@ library = importlib.import_module(package)
 helpers = importlib.import_module(f"{package}.helpers")
 
 if package == "elasticsearch":
-    client = library.Elasticsearch(url, api_key=("id", key))
+    client = library.Elasticsearch(url, api_key=("id", key), request_timeout=60)
 else:
-    client = library.OpenSearch(url, http_auth=("user", key))
+    client = library.OpenSearch(url, http_auth=("user", key), timeout=60)
+refused = (
+    library.exceptions.TransportError,
+    library.exceptions.ConnectionError,
+    getattr(library, "ApiError", ConnectionError),
+)
 for first in range(0, count, 10):
     texts = [f"number {number:06d} of elastic" for number in range(first, first + 10)]
     actions = [
@@ -26,7 +31,7 @@ for first in range(0, count, 10):
     while texts:
         try:
             answers = list(helpers.streaming_bulk(client, actions, raise_on_error=False))
-        except (library.exceptions.TransportError, library.exceptions.ConnectionError):
+        except refused:
             time.sleep(0.05)
             continue
         for text, (_ok, answer) in zip(texts, answers):

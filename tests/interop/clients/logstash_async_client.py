@@ -3,8 +3,10 @@
 import logging
 import sys
 
+from logstash_async.constants import constants
 from logstash_async.handler import AsynchronousLogstashHandler
 
+constants.SOCKET_TIMEOUT = 60.0
 handler = AsynchronousLogstashHandler(
     "127.0.0.1",
     int(sys.argv[1]),

@@ -14,14 +14,16 @@ from logstash_async.transport import BeatsTransport, HttpTransport
 
 port, key = int(sys.argv[1]), sys.argv[2]
 transport = HttpTransport(
-    "127.0.0.1", port, timeout=5.0, ssl_enable=False, path="orders", username="user", password=key
+    "127.0.0.1", port, timeout=60.0, ssl_enable=False, path="orders", username="user", password=key
 )
 if len(sys.argv) > 5:
-    transport = BeatsTransport("127.0.0.1", port, False, False, None, None, None, None, timeout=5.0)
+    transport = BeatsTransport("127.0.0.1", port, False, False, None, None, None, None, timeout=60.0)
     constants.QUEUED_EVENTS_BEATS_BATCH_SIZE = 4
 count, queue = (int(sys.argv[3]), sys.argv[4]) if len(sys.argv) > 3 else (0, None)
 constants.QUEUE_CHECK_INTERVAL = 0.1
-constants.QUEUED_EVENTS_FLUSH_INTERVAL = 0.2
+# All are in the queue before any is sent: so each batch but the last is full, however slow the machine.
+constants.QUEUED_EVENTS_FLUSH_INTERVAL = 3600.0
+constants.QUEUED_EVENTS_FLUSH_COUNT = max(count, 50)
 constants.QUEUED_EVENTS_BATCH_SIZE = 10
 handler = AsynchronousLogstashHandler("127.0.0.1", port, database_path=queue, transport=transport)
 logger = logging.getLogger("orders")
@@ -30,7 +32,7 @@ logger.addHandler(handler)
 if count:
     for number in range(count):
         logger.info("number %06d of logstash", number)
-        time.sleep(0.01)
+    constants.QUEUED_EVENTS_FLUSH_INTERVAL = 0.2
     while True:
         time.sleep(1)
 logger.error("order %s failed", 7, extra={"order": 7})

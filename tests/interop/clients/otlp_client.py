@@ -21,7 +21,8 @@ exporter = OTLPLogExporter(
     endpoint=url,
     headers={"authorization": f"Bearer {key}"},
     compression=Compression.Gzip,
-    timeout=5,
+    # With COUNT it tries again by itself.
+    timeout=5 if count else 60,
 )
 provider = LoggerProvider(
     resource=Resource.create({"service.name": "shop", "host.name": "till-3"})

@@ -3,19 +3,22 @@
 Says each number of a window once it was acknowledged, and ends well only if all were.
 """
 
+import datetime
 import sys
 
 from pylogbeat import PyLogBeatClient
 
+DAY = (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)).date()
+
 port, windows, events = (int(argument) for argument in sys.argv[1:4])
-client = PyLogBeatClient("127.0.0.1", port, timeout=30, ssl_enable=False)
+client = PyLogBeatClient("127.0.0.1", port, timeout=120, ssl_enable=False)
 with client:
     for window in range(windows):
         messages = []
         for event in range(events):
             messages.append(
                 {
-                    "@timestamp": "2026-11-20T12:00:00.000Z",
+                    "@timestamp": f"{DAY}T12:00:00.000Z",
                     "@version": "1",
                     "message": f"w{window}n{event} by pylogbeat",
                     "host": {"name": "web-1"},
