@@ -9,7 +9,7 @@ use logtrace::time::DAY;
 use serde_json::{Value, json};
 
 use crate::acknowledged::Acknowledged;
-use crate::support::{Daemon, LISTENERS, preload, wait_for};
+use crate::support::{Daemon, LISTENERS, preload, wait_for, well_before_the_next_hour};
 
 const CONFIG: &str = "[store]\nseal_after = \"100ms\"\nretention.default = \"1d\"\n";
 
@@ -159,6 +159,7 @@ fn st_23_events_of_other_times_are_kept_within_bounds() {
 
 #[test]
 fn rl_03_a_clock_that_jumps_does_not_forgive_the_hour() {
+    well_before_the_next_hour();
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::new(folder.path());
     let daemon = clock.start(folder.path(), 0);

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::time::Instant;
 
 use serde_json::json;
 
@@ -211,11 +212,13 @@ fn over_its_limit_a_key_is_cut_or_paced_as_its_policy_says() {
         (0..count).map(line).collect::<String>()
     };
     let (id, dropped) = daemon.create_key(&limited("drop"));
+    let began = Instant::now();
     daemon.send("keyed", lines(&dropped, 1000).as_bytes());
     daemon.settle("keyed", 1000);
     let ledger = daemon.metrics().ledger("keyed");
     // The burst passes, and what the rate gives back while the thousand are read.
-    assert!((100..200).contains(&ledger.stored), "{ledger:?}");
+    let most = 101 + 100 * (began.elapsed().as_secs() + 1);
+    assert!((100..most).contains(&ledger.stored), "{ledger:?}");
     let series =
         format!("logtrace_key_blocked_total{{key=\"{id}\",reason=\"RATE_LIMIT_EXCEEDED\"}}");
     assert_eq!(daemon.metrics().get(&series), ledger.blocked);
@@ -277,7 +280,7 @@ fn over_a_limit_the_logs_named_as_rejected_are_those_that_are_not_stored() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), "");
     let limited = |name: &str| {
-        let limits = json!({"events_per_second": 5, "burst": "1s"});
+        let limits = json!({"events_per_second": 1, "burst": "5s"});
         daemon.create_key(&json!({"name": name, "scopes": ["write:logs"], "limits": limits})).1
     };
     let (a, b) = (limited("a"), limited("b"));
@@ -292,10 +295,10 @@ fn over_a_limit_the_logs_named_as_rejected_are_those_that_are_not_stored() {
         .iter()
         .map(|rejected| rejected["index"].as_u64().unwrap())
         .collect();
-    assert_eq!(rejected, [5, 6, 7, 8, 9], "{answer}");
-    let stored: Vec<_> =
-        (0..15).filter(|n| !daemon.query(&format!("message:\"log {n}\"")).is_empty()).collect();
-    assert_eq!(stored, [0, 1, 2, 3, 4, 10, 11, 12, 13, 14]);
+    // A machine that takes a second for it has given one more back.
+    assert!(!rejected.is_empty() && rejected.iter().all(|n| (5..10).contains(n)), "{answer}");
+    let is_stored = |n: &u64| !daemon.query(&format!("message:\"log {n}\"")).is_empty();
+    assert!((0..15).all(|n| is_stored(&n) != rejected.contains(&n)), "{answer}");
 }
 
 #[test]
@@ -376,8 +379,8 @@ fn client_certificates_are_optional_or_required_as_configured() {
         }
     }
     let refused =
-        daemon.metrics().get("logtrace_tls_handshake_failures_total{listener=\"required\"}");
-    assert_eq!(refused, 2);
+        || daemon.metrics().get("logtrace_tls_handshake_failures_total{listener=\"required\"}");
+    wait_for("both to be counted", || (refused() == 2).then_some(()));
 }
 
 #[test]

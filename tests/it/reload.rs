@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Address, Daemon, wait_for};
+use crate::support::{Address, Daemon, wait_for, well_before_the_next_hour};
 
 /// A listener for syslog on a port of its own, with these further lines.
 fn listener(name: &str, transport: &str, more: &str) -> String {
@@ -221,6 +221,7 @@ const LINES: usize = 20_000;
 
 #[test]
 fn a_reload_reopens_no_key_forgets_no_block_and_forgives_nothing() {
+    well_before_the_next_hour();
     let stranger = Address::add("198.51.100.95");
     let folder = tempfile::tempdir().unwrap();
     let config = |limit: u32, hour: u32| {
