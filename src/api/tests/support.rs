@@ -215,4 +215,4 @@ pub(super) fn delete(path: &str) -> Call {
 }
 
 /// How long a note may take to be stored.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(240);

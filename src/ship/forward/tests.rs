@@ -170,7 +170,7 @@ async fn read_some(stream: &mut TcpStream, bytes: &mut Vec<u8>, len: usize) {
 async fn until(what: &str, is_so: impl Fn() -> bool) {
     let began = Instant::now();
     while !is_so() {
-        assert!(began.elapsed() < Duration::from_secs(60), "expected {what}");
+        assert!(began.elapsed() < Duration::from_secs(240), "expected {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

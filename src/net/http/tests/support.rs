@@ -140,6 +140,6 @@ pub(super) const PEER: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)), 4000);
 
 /// How long a note may take to be stored.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 const CURSOR_KEY: CursorKey = CursorKey([7; 32]);
