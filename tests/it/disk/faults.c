@@ -39,12 +39,13 @@ static int fault(const char *call, const char *path) {
         }
         close(fd);
     }
-    errno = saved;
     if (found < 0) {
-        struct timespec wait = {-found / 1000, (-found % 1000) * 1000000L};
-        nanosleep(&wait, NULL);
-        return 0;
+        struct timespec wait = {0, 10 * 1000000L};
+        for (int passed = 0; passed < -found && !access(file, F_OK); passed += 10)
+            nanosleep(&wait, NULL);
+        found = 0;
     }
+    errno = saved;
     return found;
 }
 

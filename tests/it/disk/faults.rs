@@ -47,7 +47,8 @@ impl Faults {
     }
 
     /// From now on, `call` (`write`, `sync`, `open`) for files whose path contains `path` fails
-    /// with this number of an error; it waits so many milliseconds where that is negative.
+    /// with this number of an error; it waits so many milliseconds, or until that is over, where it
+    /// is negative.
     pub(super) fn set(&self, call: &str, error: i32, path: &str) {
         self.write(&format!("{call} {error} {path}\n"));
     }
