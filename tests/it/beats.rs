@@ -5,7 +5,8 @@ use serde_json::json;
 
 use crate::disk::wait_until_held;
 use crate::support::{
-    Beats, Daemon, LISTENERS, SmallDisk, acknowledgement, event, finish, pairs, tls, window, zlib,
+    Beats, Daemon, LISTENERS, SmallDisk, acknowledgement, event, finish, pairs, tls, window,
+    yesterday, zlib,
 };
 
 fn connect(daemon: &Daemon, listener: &str) -> Beats {
@@ -17,8 +18,9 @@ fn windows_of_both_versions_compressed_or_not_are_stored_and_answered() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), "");
     let mut beats = connect(&daemon, "beats");
+    let time = format!("{}T11:59:58.123Z", yesterday());
     let text = json!({
-        "@timestamp": "2026-06-15T11:59:58.123Z",
+        "@timestamp": time,
         "@metadata": {"beat": "filebeat", "type": "_doc", "version": "9.2.0"},
         "message": "from filebeat",
         "host": {"name": "web-1", "os": {"family": "debian"}},
@@ -31,7 +33,7 @@ fn windows_of_both_versions_compressed_or_not_are_stored_and_answered() {
     assert_eq!(beats.answer().unwrap(), (b'2', 1));
     let found = daemon.find("message:\"from filebeat\"");
     for (name, want) in [
-        ("@timestamp", json!("2026-06-15T11:59:58.123Z")),
+        ("@timestamp", json!(time)),
         ("host.name", json!("web-1")),
         ("host.os.family", json!("debian")),
         ("log.offset", json!(17)),

@@ -5,19 +5,18 @@ use std::net::{Shutdown, UdpSocket};
 
 use serde_json::json;
 
-use crate::support::{Daemon, wait_for};
+use crate::support::{Daemon, wait_for, yesterday};
 
 #[test]
 fn a_line_in_is_a_line_out() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), "");
-    daemon.send(
-        "tcp",
-        b"<165>1 2026-11-20T12:15:58.423548Z web-1 app 77 ID47 [x@1 a=\"b\"] hello there\n",
-    );
+    let time = format!("{}T12:15:58.423548Z", yesterday());
+    let line = format!("<165>1 {time} web-1 app 77 ID47 [x@1 a=\"b\"] hello there\n");
+    daemon.send("tcp", line.as_bytes());
     let event = daemon.find("hello");
     let table = [
-        ("@timestamp", json!("2026-11-20T12:15:58.423548Z")),
+        ("@timestamp", json!(time)),
         ("@version", json!("1")),
         ("message", json!("hello there")),
         ("log.syslog.priority", json!(165)),
@@ -209,7 +208,7 @@ fn js_04_names_without_end_do_not_stop_the_store() {
     let (status, answer) = daemon.call("POST", "/v1/logs/ingest", None, Some(&body));
     assert_eq!((status, &answer["accepted"]), (202, &json!(70)), "{answer}");
     // All of it is sealed, and what had no column of its own is found by its path.
-    wait_for("the seal", || (daemon.metrics().get("logtrace_segment_events") == 70).then_some(()));
+    wait_for("the seal", || (daemon.metrics().get("logtrace_segment_events") >= 70).then_some(()));
     assert_eq!(daemon.query("message:wide").len(), 70);
     assert_eq!(daemon.query("name_0_989:989").len(), 1);
     let last = daemon.query("event.more.name_69_989:989");

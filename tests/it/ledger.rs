@@ -26,10 +26,10 @@ type Render = fn(u64) -> String;
 fn syslog(n: u64) -> String {
     match n {
         n if n % BLOCKED == 0 => {
-            format!("<13>1 2026-11-20T10:00:00Z h app - - [lt@32473 key=\"{UNKNOWN}\"] {n}\n")
+            format!("<13>1 - h app - - [lt@32473 key=\"{UNKNOWN}\"] {n}\n")
         }
         n if n % MALFORMED == 0 => format!("<999>broken {n}\n"),
-        n => format!("<13>1 2026-11-20T10:00:00Z h app - - - number {n}\n"),
+        n => format!("<13>1 - h app - - - number {n}\n"),
     }
 }
 

@@ -6,16 +6,16 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::{Daemon, wait_for};
+use crate::support::{Daemon, wait_for, yesterday};
 
 /// Events of two services, an hour apart, one of three an error.
 fn lines(count: usize) -> String {
-    let mut lines = String::new();
+    let (mut lines, day) = (String::new(), yesterday());
     for n in 0..count {
         let (hour, service, severity) = (n % 2, ["api", "web"][n % 2], [6, 6, 3][n % 3]);
         writeln!(
             lines,
-            "<{}>1 2026-11-20T1{hour}:15:58Z web-1 {service} - - - request {n} took {} ms",
+            "<{}>1 {day}T1{hour}:15:58Z web-1 {service} - - - request {n} took {} ms",
             128 + severity,
             n % 50
         )
@@ -26,8 +26,8 @@ fn lines(count: usize) -> String {
 
 fn asked(daemon: &Daemon, path: &str, body: &Value) -> Value {
     let mut body = body.clone();
-    body["from"] = json!("2026-11-20T10:00:00Z");
-    body["to"] = json!("2026-11-20T11:59:59Z");
+    body["from"] = json!(format!("{}T10:00:00Z", yesterday()));
+    body["to"] = json!(format!("{}T11:59:59Z", yesterday()));
     let (status, answer) = daemon.call("POST", &format!("/v1/logs/{path}"), None, Some(&body));
     assert_eq!((status, &answer["meta"]["partial"]), (200, &json!(false)), "{answer}");
     answer
@@ -43,6 +43,7 @@ fn what_was_sent_is_counted_staged_and_sealed() {
     let daemon = Daemon::start(folder.path(), "store.seal_after = \"100ms\"\n");
     daemon.send("tcp", lines(3_000).as_bytes());
     wait_for("all events", || (count(&daemon) == 3_000).then_some(()));
+    let day = yesterday();
     let check = || {
         let by = json!({"filter": "level:ERROR", "by": ["service"], "aggregates": ["count"]});
         let mut groups = asked(&daemon, "stats", &by)["groups"].as_array().unwrap().clone();
@@ -51,7 +52,7 @@ fn what_was_sent_is_counted_staged_and_sealed() {
         assert_eq!(groups, [group("api"), group("web")]);
         let over_time = asked(&daemon, "histogram", &json!({"interval": "1h", "by": "level"}));
         let bucket =
-            |hour: &str| json!({"time": format!("2026-11-20T{hour}:00:00.000Z"), "count": 1500});
+            |hour: &str| json!({"time": format!("{day}T{hour}:00:00.000Z"), "count": 1500});
         assert_eq!(over_time["buckets"], json!([bucket("10"), bucket("11")]));
         assert_eq!(
             over_time["series"][0],

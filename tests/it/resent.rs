@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::relp::session::Session;
-use crate::support::{Beats, Daemon, LISTENERS, wait_for};
+use crate::support::{Beats, Daemon, LISTENERS, wait_for, yesterday};
 
 /// A listener for RELP, beside those of all tests.
 const RELP: &str = r#"
@@ -55,7 +55,8 @@ fn a_window_whose_connection_broke_before_the_answer_is_there_once() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = start(folder.path(), None);
     // They bear a time: whether an answer that has arrived was read is not known.
-    let text = |n: u32| json!({"@timestamp": "2026-06-15T11:59:58.123Z", "message": format!("resent beats {n}")});
+    let time = format!("{}T11:59:58.123Z", yesterday());
+    let text = |n: u32| json!({"@timestamp": time, "message": format!("resent beats {n}")});
     let texts: Vec<String> = (0..50).map(|n| text(n).to_string()).collect();
     drop(send_window(&daemon, &texts));
     wait_for("it to be stored", || (stored(&daemon).len() == 50).then_some(()));
@@ -106,7 +107,8 @@ fn frames_whose_session_broke_before_the_answer_are_there_once() {
 #[test]
 fn rp_05_killed_between_sync_and_answer_what_is_sent_again_is_there_once() {
     let folder = tempfile::tempdir().unwrap();
-    let line = |n: u32| format!("<13>1 2026-06-15T11:59:58.123Z h a - - - resent relp {n}");
+    let day = yesterday();
+    let line = |n: u32| format!("<13>1 {day}T11:59:58.123Z h a - - - resent relp {n}");
     // Frames that nobody has answered, sent again in each session first of all.
     let mut unanswered = Vec::new();
     let mut next = 0;
