@@ -146,6 +146,10 @@ fn journals_are_forwarded_at_least_once_whoever_is_killed_meanwhile() {
         receiver.at, stream.at
     );
     let mut daemon = Daemon::start(folder.path(), &config);
+    // From the start, and not only once something was sent.
+    for target in ["json", "syslog"] {
+        daemon.metrics().get(&format!("logtrace_forward_lag_seconds{{target=\"{target}\"}}"));
+    }
     for round in 0..3 {
         for n in 0..20 {
             // Each is an entry of its own: another path.

@@ -75,6 +75,8 @@ impl Target {
         };
         let (library, taken) = (Library { store, audit }, position::Positions::new());
         let (failures, oldest, limit) = (0, None, AT_ONCE);
-        Ok(Self { config, library, sink, metrics, taken, failures, oldest, limit })
+        let own = Self { config, library, sink, metrics, taken, failures, oldest, limit };
+        own.start_series();
+        Ok(own)
     }
 }

@@ -63,7 +63,6 @@ impl Target {
         if let Err(error) = self.remember().await {
             warn!(target = self.config.name, error, "cannot tell what was forwarded before");
         }
-        self.start_series();
         while !stop.is_cancelled() {
             let session = self.session(&stop);
             let Err(broken) = session.await else { return };
@@ -225,7 +224,8 @@ impl Target {
         lag.set(age.max(0) / SECOND);
     }
 
-    fn start_series(&self) {
+    /// Series that have nothing to say are there all the same, from the start.
+    pub(super) fn start_series(&self) {
         let name = self.config.name.as_str();
         self.metrics.forward_failures.with_label_values(&[name]).inc_by(0);
         for journal in &self.config.journals {
