@@ -14,24 +14,29 @@ use crate::support::{Daemon, LISTENERS, preload, wait_for, well_before_the_next_
 const CONFIG: &str = "[store]\nseal_after = \"100ms\"\nretention.default = \"1d\"\n";
 
 /// A clock that is ahead by the seconds that a file says.
-struct Clock {
+pub(crate) struct Clock {
     library: PathBuf,
     ahead: PathBuf,
 }
 
 impl Clock {
-    fn new(folder: &Path) -> Self {
+    pub(crate) fn new(folder: &Path) -> Self {
         let ahead = folder.join("ahead");
         let library = preload::library(folder, "clock", preload::CLOCK);
         Self { library, ahead }
     }
 
     fn start(&self, folder: &Path, ahead_days: i64) -> Daemon {
+        self.start_with(folder, CONFIG, ahead_days)
+    }
+
+    /// Starts a daemon that sees it, ahead by so many days.
+    pub(crate) fn start_with(&self, folder: &Path, config: &str, ahead_days: i64) -> Daemon {
         self.set(ahead_days);
         let text = |path: &Path| path.to_str().unwrap().to_owned();
         let (library, ahead) = (text(&self.library), text(&self.ahead));
         let variables = [("LD_PRELOAD", &*library), ("CLOCK_AHEAD", &*ahead)];
-        Daemon::try_start(folder, CONFIG, LISTENERS, &variables).unwrap()
+        Daemon::try_start(folder, config, LISTENERS, &variables).unwrap()
     }
 
     /// Lets it jump, also under a daemon that runs.

@@ -12,6 +12,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig, ServerConnection, StreamOwned};
 
+use crate::clock::Clock;
 use crate::support::{Daemon, LISTENERS, finish, tls, wait_for};
 
 const SCOPES: [&str; 5] =
@@ -411,16 +412,20 @@ fn take_call(folder: &Path, socket: &TcpListener, status: &str) -> String {
 fn a_key_that_ends_gets_a_new_secret_which_its_webhook_alone_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let config = "[ship]\nallow_networks = [\"127.0.0.0/8\"]\nca = \"FOLDER/ca.pem\"\n";
-    let daemon = Daemon::start(folder.path(), config);
+    let clock = Clock::new(folder.path());
+    let daemon = clock.start_with(folder.path(), config, 0);
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://localhost:{}/keys", socket.local_addr().unwrap().port());
     let hook = json!({"url": url, "events": ["api_key.nothing"]});
     let (status, hook) = daemon.call("POST", "/v1/webhooks", None, Some(&hook));
     assert_eq!(status, 201, "{hook}");
     let new = json!({
-        "name": "agent", "scopes": ["write:logs"], "lifetime": "40s", "auto_rotate": hook["id"],
+        "name": "agent", "scopes": ["write:logs"], "lifetime": "10d", "auto_rotate": hook["id"],
     });
     let (id, old) = daemon.create_key(&new);
+    assert!(daemon.stop().success());
+    // More than half of its days are over.
+    let daemon = clock.start_with(folder.path(), config, 6);
     let call = take_call(folder.path(), &socket, "204");
     let (head, body) = call.split_once("\r\n\r\n").unwrap();
     assert!(head.to_ascii_lowercase().contains("webhook-signature: v1,"), "{head}");
