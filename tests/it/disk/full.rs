@@ -31,6 +31,7 @@ pub(super) fn push(stream: &mut std::net::TcpStream, line: &[u8], max: usize) ->
     while sent < max {
         match stream.write(&piece[sent % piece.len()..]) {
             Ok(len) => sent += len,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 break;
             }

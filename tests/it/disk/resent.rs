@@ -49,9 +49,8 @@ fn resend(listener: &str, greeting: &[u8], message: impl Fn(u32) -> Vec<u8>) {
     let mut second = daemon.connect(listener);
     let all: Vec<u8> = (0..MESSAGES).flat_map(&message).collect();
     second.write_all(&[greeting, &all].concat()).unwrap();
-    // Of those that come again as many are read as of the first.
-    let come_again = || daemon.metrics().ledger(listener).received >= u64::from(2 * HELD);
-    wait_for("them to come again", || come_again().then_some(()));
+    let open = format!("logtrace_connections{{listener=\"{listener}\"}}");
+    wait_for("it to come again", || (daemon.metrics().get(&open) == 2).then_some(()));
     assert_eq!(daemon.metrics().ledger(listener).stored, 0, "the disk was not slow");
     faults.clear();
     wait_for("all of them to be taken", || {
