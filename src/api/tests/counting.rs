@@ -1,10 +1,14 @@
 //! Aggregates, histograms, facets, patterns and contexts over HTTP.
 
+use std::sync::OnceLock;
+
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::support::{House, get, post};
 use crate::api::Config;
+use crate::ingest::now;
+use crate::time::DAY;
 
 const LOGS: &str = r#"[
     {"@timestamp":"2026-06-15T12:00:00Z","service":"api","level":"INFO","message":"took 12 ms","ms":12,"host":"a"},
@@ -12,9 +16,25 @@ const LOGS: &str = r#"[
     {"@timestamp":"2026-06-15T12:00:03Z","service":"web","level":"INFO","message":"bye","tags":["x","y"],"host":"b"}
 ]"#;
 
+/// The same with the days of now: of events over a year old the clock is taken to be wrong.
+fn of_now(text: &str) -> String {
+    let [first, second] = days();
+    text.replace("2026-06-15", &first).replace("2026-06-16", &second)
+}
+
+/// The days before today and today, for the 15th and 16th of June 2026.
+fn days() -> [String; 2] {
+    static DAYS: OnceLock<[String; 2]> = OnceLock::new();
+    let day = |ago: i64| now().plus(-ago * DAY).to_string().split('T').next().unwrap().to_owned();
+    DAYS.get_or_init(|| [day(1), day(0)]).clone()
+}
+
 async fn asked(house: &House, path: &str, body: &str) -> Value {
-    let (status, mut answer) = house.send(post(path, body)).await;
+    let (status, answer) = house.send(post(path, &of_now(body))).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
+    let [first, _] = days();
+    let mut answer: Value =
+        serde_json::from_str(&answer.to_string().replace(&first, "2026-06-15")).unwrap();
     let meta = answer.as_object_mut().unwrap().remove("meta").unwrap();
     assert_eq!(meta["partial"], false);
     for name in ["count", "took_ms", "scanned_events", "scanned_bytes"] {
@@ -26,7 +46,7 @@ async fn asked(house: &House, path: &str, body: &str) -> Value {
 #[tokio::test]
 async fn what_is_computed_of_events() {
     let house = House::open();
-    house.store(None, LOGS).await;
+    house.store(None, &of_now(LOGS)).await;
     let body = r#"{"by":["service"],"aggregates":["count","sum(ms)",
         {"aggregate":"p50(ms)","name":"median"}]}"#;
     assert_eq!(
@@ -83,7 +103,7 @@ async fn what_is_computed_of_events() {
 #[tokio::test]
 async fn what_messages_are_made_of() {
     let house = House::open();
-    house.store(None, LOGS).await;
+    house.store(None, &of_now(LOGS)).await;
     assert_eq!(
         asked(&house, "/v1/logs/patterns", r#"{"limit":1}"#).await,
         json!({
@@ -102,7 +122,7 @@ async fn what_messages_are_made_of() {
 #[tokio::test]
 async fn a_context_is_of_the_same_host_and_service() {
     let house = House::open();
-    house.store(None, LOGS).await;
+    house.store(None, &of_now(LOGS)).await;
     let context = async |path: &str| {
         let (status, answer) = house.send(get(path)).await;
         (status.as_u16(), answer)
