@@ -13,7 +13,7 @@
 //!  6 doors    net   api   admin                sockets and HTTP; bytes in, answers out
 //!  5 waist    ingest   ship                    every message goes through here; calls to others
 //!  4 verbs    batch   query                    events → staged batches → segments;  KQL → rows
-//!  3 state    gate  store  journal  audit  senders   know nothing of each other
+//!  3 state    gate  store  journal  audit  senders  people   know nothing of each other
 //!  2 disk     db                               RocksDB at arm's length
 //!  1 pure     frame   parse   kql   advice     bytes ↔ values; no I/O, no clock, no lock
 //!  0 words    event   time   metrics   ids
@@ -107,6 +107,7 @@ pub mod kql;
 pub mod metrics;
 pub mod net;
 pub mod parse;
+pub mod people;
 pub mod query;
 pub mod senders;
 pub mod ship;

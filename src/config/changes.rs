@@ -106,6 +106,7 @@ impl Config {
         put("batch", json(batch));
         put("store", json(store));
         put("ship", json(ship));
+        put("people", json(&self.people));
         put("senders", json(&self.senders));
         put("log", json(log));
         put("shutdown", json(&self.shutdown));

@@ -25,7 +25,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::net::{ListenerConfig, Protocol, Transport};
-use crate::{admin, api, audit, batch, gate, senders, ship, store};
+use crate::{admin, api, audit, batch, gate, people, senders, ship, store};
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -39,6 +39,8 @@ pub struct Config {
     pub admin: admin::Config,
     /// Who may pass.
     pub gate: gate::Config,
+    /// How long people stay signed in.
+    pub people: people::Config,
     /// The record of changes.
     pub audit: audit::Config,
     /// When events are made durable.
@@ -113,6 +115,7 @@ impl Default for Config {
             api: api::Config::default(),
             admin: admin::Config::default(),
             gate: gate::Config::default(),
+            people: people::Config::default(),
             audit: audit::Config::default(),
             batch: batch::Config::default(),
             store: store::Config::default(),

@@ -35,6 +35,8 @@ impl Config {
         problems.0.extend(audit.map(|(key, what)| (format!("audit.{key}"), what)));
         let gate = self.gate.problems().into_iter();
         problems.0.extend(gate.map(|problem| (format!("gate.{}", problem.key), problem.what)));
+        let people = self.people.problems().into_iter();
+        problems.0.extend(people.map(|(key, what)| (format!("people.{key}"), what)));
         let senders = self.senders.problems().into_iter();
         problems.0.extend(senders.map(|(key, what)| (format!("senders.{key}"), what)));
         let ship = self.ship.problems().into_iter();

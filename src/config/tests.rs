@@ -19,8 +19,8 @@ fn the_shipped_file_is_exactly_the_defaults() {
 fn the_shipped_file_spells_out_every_section() {
     let shipped: toml::Table = toml::from_str(include_str!("../../config/logtrace.toml")).unwrap();
     for section in [
-        "api", "admin", "audit", "gate", "batch", "store", "senders", "ship", "log", "shutdown",
-        "metrics",
+        "api", "admin", "audit", "gate", "batch", "store", "senders", "people", "ship", "log",
+        "shutdown", "metrics",
     ] {
         assert!(shipped.get(section).is_some_and(toml::Value::is_table), "[{section}]");
     }

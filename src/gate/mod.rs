@@ -68,7 +68,6 @@ mod refusal;
 mod reload;
 mod requests;
 mod required;
-mod rfc3339;
 mod rotation;
 mod rule;
 mod rule_admin;
@@ -148,7 +147,7 @@ use self::secret::Pepper;
 use self::tenancy::Tenancy;
 use self::usage::Usage;
 use crate::db::Db;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, text as rfc3339};
 
 /// Decides who may pass. Shared by all threads.
 #[derive(Debug)]

@@ -1,9 +1,16 @@
-//! API key secrets: `lt_live_` or `lt_test_` and 32 lowercase hex digits or more (SPEC §3).
+//! API key secrets: `lt_live_` or `lt_test_` and 32 lowercase hex digits or more (SPEC §3); and the
+//! tokens of people who are signed in, which have the same form behind a prefix of their own.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use memchr::memmem;
+
+/// What the access token of a session begins with.
+pub const ACCESS: &str = "lt_user_";
+
+/// What the refresh token of a session begins with.
+pub const REFRESH: &str = "lt_next_";
 
 /// The shortest secret, in bytes.
 pub const MIN_SECRET: usize = PREFIX + 32;
@@ -11,7 +18,7 @@ pub const MIN_SECRET: usize = PREFIX + 32;
 /// What every secret begins with; made once, because making it costs more than a short search.
 static FINDER: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"lt_"));
 
-/// The length of `lt_live_` and of `lt_test_`.
+/// The length of `lt_live_`, and of every other prefix.
 const PREFIX: usize = 8;
 
 /// Hex digits after a prefix from which on a text is taken for (a part of) a secret and masked.
@@ -19,15 +26,22 @@ const SUSPECT: usize = 8;
 
 /// Whether `text` has the form of a secret. Says nothing of whether such a key exists.
 pub fn is_secret(text: &[u8]) -> bool {
-    // Without an early end, so that many bytes are looked at together.
-    let all_hex = |digits: &[u8]| digits.iter().fold(true, |all, byte| all & is_hex(byte));
-    text.len() >= MIN_SECRET && has_prefix(text) && text.get(PREFIX..).is_some_and(all_hex)
+    is_of_a_key(text) && has_form(text)
+}
+
+/// Whether `text` has the form of a token of someone who is signed in.
+pub fn is_token(text: &[u8]) -> bool {
+    is_of_a_session(text) && has_form(text)
 }
 
 /// How a secret is shown: `lt_live_8f3a…5b2c`. Anything that is no secret shows nothing of itself.
 pub fn mask(secret: &str) -> String {
     match (secret.get(..PREFIX + 4), secret.get(secret.len().saturating_sub(4)..)) {
-        (Some(head), Some(tail)) if is_secret(secret.as_bytes()) => format!("{head}…{tail}"),
+        (Some(head), Some(tail))
+            if has_prefix(secret.as_bytes()) && has_form(secret.as_bytes()) =>
+        {
+            format!("{head}…{tail}")
+        }
         _ => "…".to_owned(),
     }
 }
@@ -77,7 +91,22 @@ pub fn scrub(text: &[u8]) -> Cow<'_, [u8]> {
 }
 
 fn has_prefix(text: &[u8]) -> bool {
+    is_of_a_key(text) || is_of_a_session(text)
+}
+
+fn is_of_a_key(text: &[u8]) -> bool {
     text.starts_with(b"lt_live_") || text.starts_with(b"lt_test_")
+}
+
+fn is_of_a_session(text: &[u8]) -> bool {
+    text.starts_with(ACCESS.as_bytes()) || text.starts_with(REFRESH.as_bytes())
+}
+
+/// Whether what follows the prefix is that of a secret.
+fn has_form(text: &[u8]) -> bool {
+    // Without an early end, so that many bytes are looked at together.
+    let all_hex = |digits: &[u8]| digits.iter().fold(true, |all, byte| all & is_hex(byte));
+    text.len() >= MIN_SECRET && text.get(PREFIX..).is_some_and(all_hex)
 }
 
 fn is_hex(byte: &u8) -> bool {
@@ -97,6 +126,17 @@ mod tests {
         assert!(!is_secret(SECRET.to_uppercase().as_bytes()));
         assert_eq!(mask(SECRET), "lt_live_0123…cdef");
         assert_eq!(mask("hunter2"), "…");
+    }
+
+    #[test]
+    fn tokens_are_masked_like_keys_and_are_none() {
+        for prefix in [ACCESS, REFRESH] {
+            let token = SECRET.replace("lt_live_", prefix);
+            assert!(is_token(token.as_bytes()) && !is_secret(token.as_bytes()));
+            assert_eq!(mask(&token), format!("{prefix}0123…cdef"));
+            assert_eq!(scrub(token.as_bytes()), mask(&token).as_bytes());
+        }
+        assert!(!is_token(SECRET.as_bytes()));
     }
 
     #[test]

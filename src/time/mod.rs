@@ -5,6 +5,7 @@
 mod civil;
 mod lenient;
 mod rfc3339;
+pub mod text;
 mod zone;
 
 pub use self::civil::{civil_from_days, days_from_civil};

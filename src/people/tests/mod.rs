@@ -1,0 +1,6 @@
+//! People as a whole, over a store.
+
+mod model;
+mod sessions;
+mod support;
+mod users;
