@@ -10,7 +10,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::Api;
-use super::caller::{Allowed, Caller};
+use super::allowed::Allowed;
+use super::caller::Caller;
 use super::input::Input;
 use super::journals::{self, Journal};
 use super::problem::Problem;

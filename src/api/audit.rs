@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use tracing::error;
 
 use super::Api;
-use super::caller::{Allowed, Caller};
+use super::allowed::Allowed;
+use super::caller::Caller;
 use super::input::Params;
 use super::journals::names;
 use super::pipe::Pipe;

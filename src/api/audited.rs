@@ -9,10 +9,10 @@ use serde_json::json;
 use tracing::warn;
 
 use super::Api;
-use super::caller::Allowed;
+use super::allowed::Allowed;
 use super::problem::{Noted, Problem};
 use super::route::Call;
-use crate::audit::{Act, AuditError};
+use crate::audit::{Act, AuditError, Who};
 
 impl Api {
     /// Changes something on behalf of a caller: it and its entry are on disk, in one batch, when
@@ -24,7 +24,17 @@ impl Api {
         act: Act,
         change: impl FnOnce(&Self) -> Result<T, E> + Send + 'static,
     ) -> Result<T, Problem> {
-        let (api, who) = (Arc::clone(self), allowed.who());
+        self.change_by(allowed.who(), act, change).await
+    }
+
+    /// The same, on behalf of somebody who is no caller as yet.
+    pub(super) async fn change_by<T: Send + 'static, E: Into<Problem> + Send + 'static>(
+        self: &Arc<Self>,
+        who: Who,
+        act: Act,
+        change: impl FnOnce(&Self) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let api = Arc::clone(self);
         let done = tokio::task::spawn_blocking(move || api.audit.change(who, act, || change(&api)));
         done.await.map_err(|error| Problem::internal(&error))?.map_err(Into::into)
     }
@@ -36,7 +46,12 @@ impl Api {
         allowed: &Allowed,
         act: Act,
     ) -> Result<(), Problem> {
-        let (api, who) = (Arc::clone(self), allowed.who());
+        self.record_by(allowed.who(), act).await
+    }
+
+    /// The same, of somebody who is not let in.
+    pub(super) async fn record_by(self: &Arc<Self>, who: Who, act: Act) -> Result<(), Problem> {
+        let api = Arc::clone(self);
         let done = tokio::task::spawn_blocking(move || api.audit.record(who, act));
         done.await.map_err(|error| Problem::internal(&error))?.map_err(Problem::from)?;
         Ok(())
@@ -44,12 +59,12 @@ impl Api {
 }
 
 impl Api {
-    /// Records that someone who has the scope for it tried a change that was refused: for what it
-    /// asked, or for whose it is. Not more than [`MAX_REFUSED`] a minute, as nothing is ever deleted
+    /// Records that someone who has the scope for it tried a change that was refused, for what it
+    /// asked or for whose it is; or that a person tried what they may not. Not more than [`MAX_REFUSED`] a minute, as nothing is ever deleted
     /// there; the journals have all of them.
     pub(super) async fn record_refused(
         self: &Arc<Self>,
-        allowed: &Allowed,
+        who: Who,
         call: &Call,
         status: StatusCode,
         noted: Option<Noted>,
@@ -71,8 +86,9 @@ impl Api {
             "fields": fields,
         });
         let resource = format!("{} {}", call.method, call.path);
-        let act = Act::new("change.refused", resource).new_value(what);
-        if self.record(allowed, act).await.is_err() {
+        let event = if call.changes { "change.refused" } else { "access.refused" };
+        let act = Act::new(event, resource).new_value(what);
+        if self.record_by(who, act).await.is_err() {
             warn!("a change that was refused could not be recorded");
         }
     }

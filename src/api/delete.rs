@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use tracing::info;
 
 use super::Api;
-use super::caller::{Allowed, Caller};
+use super::allowed::Allowed;
+use super::caller::Caller;
 use super::input::Input;
 use super::problem::Problem;
 use super::request::{Ask, Syntax};

@@ -91,7 +91,7 @@ pub(super) async fn explain(
 /// The senders of whom it is asked, and how they are to be configured.
 fn advised(
     api: &Api,
-    allowed: &super::caller::Allowed,
+    allowed: &super::allowed::Allowed,
     patient: &Patient,
 ) -> Result<Map<String, Value>, Problem> {
     let Patient { address, key, host, shipper, target, .. } = patient;
@@ -183,7 +183,7 @@ fn told(refusal: &crate::gate::Refusal) -> Value {
 /// The last entries of the journal about someone.
 async fn recent(
     api: &Arc<Api>,
-    allowed: &super::caller::Allowed,
+    allowed: &super::allowed::Allowed,
     address: Option<IpAddr>,
     masked: Option<String>,
     from: Option<String>,

@@ -58,7 +58,12 @@ impl Input {
             Err(error) => Err((BODY.to_owned(), error)),
         });
         read.map_err(|(field, error)| {
-            let problem = Problem::invalid("invalid_body", plain(&error.to_string())).at(&field);
+            let text = match error.to_string() {
+                // What is wrong may be what nobody else is to see.
+                text if self.seen.is_hidden() && !is_of_names(&text) => WRONG.to_owned(),
+                text => plain(&text),
+            };
+            let problem = Problem::invalid("invalid_body", text).at(&field);
             problem.with("line", error.line()).with("column", error.column())
         })
     }
@@ -111,6 +116,12 @@ fn field<E: Display>(error: &serde_path_to_error::Error<E>) -> String {
     named.unwrap_or(BODY).to_owned()
 }
 
+/// Whether an error says what members there may be, and nothing of what is in them.
+fn is_of_names(text: &str) -> bool {
+    let known = ["unknown field `", "missing field `", "duplicate field `", "expected a password"];
+    known.iter().any(|begin| text.starts_with(begin))
+}
+
 /// What serde says, without the names that only a program has.
 fn plain(text: &str) -> String {
     let mut text = text.replace("invalid digit found in string", "expected a whole number");
@@ -122,6 +133,9 @@ fn plain(text: &str) -> String {
 
 /// What parameters are wrong by.
 type ParameterError = serde::de::value::Error;
+
+/// What is said of a body with a secret in it.
+const WRONG: &str = "expected members of their types, but found others";
 
 /// Where nothing more is known of what was wrong.
 const BODY: &str = "body";

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Api;
-use super::caller::{Allowed, Caller};
+use super::allowed::Allowed;
+use super::caller::Caller;
 use super::input::{Input, Params};
 use super::problem::Problem;
 use crate::audit::Act;
@@ -61,7 +62,7 @@ struct Rotate {
     force: bool,
 }
 
-/// Makes a key. It belongs to the caller's project, and has no right that the caller lacks.
+/// Makes a key. It belongs to the caller's project, and has no right that the caller may not give.
 pub(super) async fn create(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
@@ -73,7 +74,7 @@ pub(super) async fn create(
         return Err(Problem::other_project());
     }
     // What a tier allows is a right too.
-    let own_tier = allowed.key.as_ref().map(|key| key.info().tier);
+    let own_tier = allowed.key().map(|key| key.info().tier);
     if !allowed.governs() && new.tier != Tier::default() && own_tier != Some(new.tier) {
         return Err(Problem::other_project());
     }
@@ -190,10 +191,9 @@ impl Shown {
     }
 }
 
-/// Whether the caller has these rights itself.
+/// Whether the caller may let a key have these rights.
 fn has_all(allowed: &Allowed, scopes: Scopes) -> bool {
-    let lacks = |scope| allowed.key.as_ref().is_some_and(|key| !key.info().scopes.contains(scope));
-    !scopes.iter().any(lacks)
+    scopes.iter().all(|scope| allowed.may_give(scope))
 }
 
 /// Characters of an id that a problem repeats.

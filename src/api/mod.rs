@@ -15,6 +15,8 @@
 //! * *Every change is recorded* before it is answered: who changes something does so in
 //!   `Api::change`, and what is no change and yet to be known, such as an export, in `Api::record`.
 //! * *A key's environment is a wall within it*: a query finds what keys of its own wrote.
+//! * *A person is let in where a key is*: who calls is one thing (`caller`), what they may is
+//!   another (`allowed`), and calls know only that.
 //! * *Every failure is a problem* (RFC 9457) with a stable `code`, and is noted in a journal.
 //! * *Queries are bounded*: in number, in time, in the rows of an answer.
 //! * *A 500 says nothing but an id*: what happened is in the log under that id.
@@ -25,6 +27,7 @@
 //! in. A web page in a browser on this machine is not such a caller: its requests name another
 //! `Host` or `Origin`, or say that they are of another site.
 
+mod allowed;
 mod asked;
 mod audit;
 mod audited;
@@ -57,6 +60,7 @@ mod route;
 mod routes;
 mod rules;
 mod senders;
+mod sessions;
 mod settings;
 mod slots;
 mod stats;
@@ -64,6 +68,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod users;
 mod versioned;
 mod wall;
 mod watch;
@@ -83,6 +88,7 @@ use self::slots::Slots;
 use crate::audit::Audit;
 use crate::gate::Gate;
 use crate::ingest::Ingest;
+use crate::people::People;
 use crate::query::{CursorKey, Memory, Workers};
 use crate::ship::Webhooks;
 use crate::store::Store;
@@ -94,6 +100,7 @@ pub struct Api {
     store: Arc<Store>,
     gate: Arc<Gate>,
     audit: Arc<Audit>,
+    people: Arc<People>,
     config: Config,
     cursor_key: CursorKey,
     health: Health,
@@ -123,6 +130,8 @@ pub struct Parts {
     pub store: Arc<Store>,
     /// The record of changes.
     pub audit: Arc<Audit>,
+    /// Who may sign in, and who is.
+    pub people: Arc<People>,
     /// Receivers that are told of events.
     pub webhooks: Arc<Webhooks>,
     /// Where the configuration is asked to be read again.
@@ -138,9 +147,9 @@ impl Api {
         health: Health,
         stop: CancellationToken,
     ) -> Self {
-        let Parts { ingest, store, audit, webhooks, reloads } = parts;
+        let Parts { ingest, store, audit, people, webhooks, reloads } = parts;
         let gate = Arc::clone(ingest.gate());
-        let slots = Slots::new(&config);
+        let slots = Slots::new(&config, people.max_checks());
         let workers = Arc::new(Workers::new(config.query_helpers()));
         let memory = Arc::new(Memory::new(config.query_memory_bytes()));
         let refused = audited::Refused::default();
@@ -149,6 +158,7 @@ impl Api {
             store,
             gate,
             audit,
+            people,
             config,
             cursor_key,
             health,

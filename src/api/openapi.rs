@@ -32,12 +32,13 @@ fn build() -> Value {
         "info": {
             "title": "logtrace",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "A log collector with its own store. Keys go into `Authorization: Bearer`.",
+            "description": "A log collector with its own store. Keys and tokens go into `Authorization: Bearer`.",
         },
         "paths": paths,
         "components": {
             "securitySchemes": {
-                "key": {"type": "http", "scheme": "bearer", "description": "An API key: lt_live_…"},
+                "key": {"type": "http", "scheme": "bearer", "description": "An API key, lt_live_…, or wherever its role allows it the token of a person."},
+                "token": {"type": "http", "scheme": "bearer", "description": "The access token of a person: lt_user_…"},
             },
             "schemas": schemas(),
         },
@@ -69,6 +70,14 @@ fn operation(call: &Call) -> Value {
         Needs::Either(one, other) => {
             members.insert("security".to_owned(), json!([{"key": []}]));
             members.insert("x-scopes".to_owned(), json!([one.as_str(), other.as_str()]));
+        }
+        Needs::Own(scope) => {
+            members.insert("security".to_owned(), json!([{"token": []}, {"key": []}]));
+            members.insert("x-scopes".to_owned(), json!([scope.as_str()]));
+        }
+        Needs::Owner | Needs::OwnOrOwner => {
+            members.insert("security".to_owned(), json!([{"token": []}]));
+            members.insert("x-roles".to_owned(), json!(["owner"]));
         }
     }
     let reach = if call.reach == Reach::Daemon { "daemon" } else { "project" };
@@ -152,7 +161,51 @@ fn schemas() -> Value {
         Value::Object(schemas) => schemas,
         _ => Map::new(),
     };
-    Value::Object(of(of_logs()).into_iter().chain(of(of_settings())).collect())
+    let all = of(of_logs()).into_iter().chain(of(of_settings())).chain(of(of_people()));
+    Value::Object(all.collect())
+}
+
+/// Of people.
+fn of_people() -> Value {
+    let text = json!({"type": "string"});
+    let password = json!({"type": "string", "format": "password", "minLength": 12});
+    let role = json!({"enum": ["viewer", "admin", "owner"]});
+    let roles = json!({
+        "type": "object", "description": "By project.", "additionalProperties": role,
+    });
+    json!({
+        "SignIn": {
+            "type": "object",
+            "required": ["email", "password"],
+            "properties": {"email": text, "password": {"type": "string", "format": "password"}},
+        },
+        "Refresh": {
+            "type": "object",
+            "required": ["refresh_token"],
+            "properties": {"refresh_token": text},
+        },
+        "NewUser": {
+            "type": "object",
+            "required": ["email", "roles"],
+            "properties": {"email": text, "name": text, "roles": roles, "password": password},
+        },
+        "UserChange": {
+            "type": "object",
+            "properties": {
+                "name": text, "disabled": {"type": "boolean"},
+                "roles": {
+                    "type": "object",
+                    "description": "By project; null takes a role away.",
+                    "additionalProperties": {"enum": ["viewer", "admin", "owner", null]},
+                },
+            },
+        },
+        "NewPassword": {
+            "type": "object",
+            "required": ["new"],
+            "properties": {"old": {"type": "string", "format": "password"}, "new": password},
+        },
+    })
 }
 
 /// Of logs, and of problems.
@@ -275,6 +328,11 @@ const BODIES: &[(&str, &str)] = &[
     ("PUT /v1/settings/logging", "Logging"),
     ("PUT /api/v1/settings/logging", "Logging"),
     ("POST /v1/webhooks", "NewWebhook"),
+    ("POST /v1/sessions", "SignIn"),
+    ("POST /v1/sessions/refresh", "Refresh"),
+    ("POST /v1/users", "NewUser"),
+    ("PUT /v1/users/{id}", "UserChange"),
+    ("PUT /v1/users/{id}/password", "NewPassword"),
 ];
 
 /// What each call is for.
@@ -304,6 +362,16 @@ const SAYS: &[(&str, &str)] = &[
     ("GET /v1/keys/{id}", "Shows a key."),
     ("DELETE /v1/keys/{id}", "Takes a key back, at once."),
     ("GET /v1/keys/{id}/usage", "What a key was used for, by hour."),
+    ("POST /v1/sessions", "Signs in: gives an access token and a refresh token."),
+    ("POST /v1/sessions/refresh", "Gives the next two tokens for a refresh token, once."),
+    ("GET /v1/sessions", "Lists one's own sessions; with user, those of whom one administers."),
+    ("DELETE /v1/sessions/{id}", "Ends a session; one's own is also `current`."),
+    ("GET /v1/users", "Lists the users with a role in the project."),
+    ("POST /v1/users", "Makes a user; a password that was made is shown only now."),
+    ("GET /v1/users/{id}", "Shows a user."),
+    ("PUT /v1/users/{id}", "Changes a user: their name, their roles, whether they may sign in."),
+    ("DELETE /v1/users/{id}", "Removes a user."),
+    ("PUT /v1/users/{id}/password", "Sets a password; one's own needs the one before."),
     ("GET /v1/projects", "Lists projects."),
     ("POST /v1/projects", "Makes a project."),
     ("GET /v1/projects/{name}", "Shows a project."),

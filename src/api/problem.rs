@@ -16,6 +16,7 @@ use crate::db::{self, Trouble};
 use crate::gate::{GateError, Reason, Refusal, Told};
 use crate::journal::FieldError;
 use crate::kql::{ParseError, TimeError};
+use crate::people::PeopleError;
 use crate::query::QueryError;
 use crate::ship::WebhookError;
 use crate::store;
@@ -60,7 +61,9 @@ impl Problem {
     /// The gate refused.
     pub(super) fn refused(refusal: Refusal) -> Self {
         let (status, code, detail) = match refusal.reason.told() {
-            Told::Unknown => (StatusCode::UNAUTHORIZED, "unauthorized", "expected a valid API key"),
+            Told::Unknown => {
+                (StatusCode::UNAUTHORIZED, "unauthorized", "expected valid credentials")
+            }
             Told::Later => (StatusCode::TOO_MANY_REQUESTS, "rate_limited", "over the rate limit"),
             Told::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "this is not allowed"),
         };
@@ -72,6 +75,25 @@ impl Problem {
     /// What is asked for belongs to another project.
     pub(super) fn other_project() -> Self {
         Self::refused(Refusal::fixed(Reason::ScopeMissing, "key:project"))
+    }
+
+    /// Whoever calls has roles in several projects, and does not say in which they act.
+    pub(super) fn no_place(header: &str) -> Self {
+        let detail = "expected the name of one of your projects, but found none";
+        Self::invalid("project_required", detail).with("header", header).at(header)
+    }
+
+    /// The old password of whoever is signed in is another.
+    pub(super) fn wrong_password() -> Self {
+        let refusal = Refusal::fixed(Reason::InvalidApiKey, "user:old_password");
+        let detail = "expected your old password, but found another";
+        let (status, code) = (StatusCode::FORBIDDEN, "wrong_password");
+        Self { refusal: Some(Box::new(refusal)), ..Self::new(status, code, detail) }
+    }
+
+    /// It is for owners of the project.
+    pub(super) fn not_an_owner() -> Self {
+        Self::refused(Refusal::fixed(Reason::ScopeMissing, "user:owner"))
     }
 
     pub(super) fn not_found(detail: impl Display) -> Self {
@@ -212,6 +234,34 @@ impl From<GateError> for Problem {
             GateError::Taken { field, .. } => Self::conflict("taken", error).at(field),
             GateError::Full { .. } => Self::new(StatusCode::CONFLICT, "full", error.to_string()),
             GateError::Db(refused) => refused.into(),
+            _ => Self::internal(&error),
+        }
+    }
+}
+
+impl From<PeopleError> for Problem {
+    fn from(error: PeopleError) -> Self {
+        use PeopleError::{
+            Db, Full, Invalid, LastOwner, NoSession, OwnRole, Refused, Reused, Slow, Taken,
+            UnknownSession, UnknownUser,
+        };
+        let refused = |rule| Self::refused(Refusal::fixed(Reason::InvalidApiKey, rule));
+        match error {
+            Invalid { field, .. } => {
+                Self::invalid("invalid_parameter", error).with("field", field).at(field)
+            }
+            Refused => refused("user:password"),
+            NoSession => refused("user:refresh_token"),
+            Reused(_) => refused("user:reused_token"),
+            Slow(wait) => {
+                Self::refused(Refusal::fixed(Reason::RateLimitExceeded, "user:guesses")).retry(wait)
+            }
+            UnknownUser | UnknownSession => Self::not_found(error),
+            Taken => Self::conflict("taken", error).at("email"),
+            LastOwner => Self::conflict("last_owner", error),
+            OwnRole => Self::refused(Refusal::fixed(Reason::ScopeMissing, "user:own_role")),
+            Full { .. } => Self::conflict("full", error),
+            Db(refused) => refused.into(),
             _ => Self::internal(&error),
         }
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Api;
-use super::caller::Allowed;
+use super::allowed::Allowed;
 use super::delete;
 use super::input::{Input, Params};
 use super::problem::Problem;
@@ -122,6 +122,8 @@ pub(super) async fn remove(
         let all = everything(&api, &allowed, &name)?;
         delete::run(&api, all, Some((allowed.who(), act))).await?;
     }
+    let (act, gone) = (Act::new("user.role_changed", ""), project.name.clone());
+    api.change(&allowed, act, move |api| api.people.forget_project(&gone)).await?;
     let act = Act::new("project.deleted", "");
     let gone = project.name.clone();
     api.change(&allowed, act, move |api| api.gate.delete_project(&gone, now())).await?;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Api;
-use super::caller::Allowed;
+use super::allowed::Allowed;
 use super::problem::Problem;
 use crate::audit::Who;
 

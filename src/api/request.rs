@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Api;
-use super::caller::Allowed;
+use super::allowed::Allowed;
 use super::problem::Problem;
 use super::wall::Wall;
 use crate::ingest::now;

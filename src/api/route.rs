@@ -7,17 +7,18 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::handler::Handler;
-use axum::http::{HeaderName, Method};
+use axum::http::{HeaderName, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodRouter};
 use axum::{Extension, Router};
 
 use super::Api;
+use super::allowed::{Allowed, who};
 use super::caller::Caller;
 use super::problem::{Noted, Problem};
 use super::versioned;
-use super::watch::describe;
+use super::watch::{Seen, describe};
 use crate::gate::{Quota, RequestKind, Scope};
 
 /// What a caller needs.
@@ -29,6 +30,13 @@ pub(super) enum Needs {
     Scope(Scope),
     /// Either; which of them, the body or a parameter says, and the call itself asks for it.
     Either(Scope, Scope),
+    /// To be somebody, for what is their own; for what is others', a scope: the call itself asks
+    /// whose it is.
+    Own(Scope),
+    /// To be somebody, for what is their own; for what is others', an owner: likewise.
+    OwnOrOwner,
+    /// To be an owner of the project.
+    Owner,
 }
 
 /// Whose affair a call is.
@@ -48,6 +56,8 @@ pub(super) struct Route {
     handler: MethodRouter<Arc<Api>>,
     /// Whether what it shows has a tag.
     is_tagged: bool,
+    /// Whether what it brings is not to be seen in any journal.
+    is_secret: bool,
     /// What shows that which it changes, where that has a tag.
     current: Option<MethodRouter<Arc<Api>>>,
 }
@@ -70,6 +80,7 @@ struct Guard {
     api: Arc<Api>,
     call: Arc<Call>,
     is_tagged: bool,
+    is_secret: bool,
     current: Option<MethodRouter<Arc<Api>>>,
 }
 
@@ -141,11 +152,16 @@ impl Route {
         Self { current: Some(routing::get(current)), ..self }
     }
 
+    /// The same, of a body with a password or a token in it.
+    pub(super) fn secret(self) -> Self {
+        Self { is_secret: true, ..self }
+    }
+
     /// Adds it to a router, behind its guard.
     pub(super) fn add_to(self, router: Router<Arc<Api>>, api: &Arc<Api>) -> Router<Arc<Api>> {
-        let Self { call, handler, is_tagged, current } = self;
-        let path = call.path;
-        let guard = Guard { api: Arc::clone(api), call: Arc::new(call), is_tagged, current };
+        let Self { call, handler, is_tagged, is_secret, current } = self;
+        let (path, call, api) = (call.path, Arc::new(call), Arc::clone(api));
+        let guard = Guard { api, call, is_tagged, is_secret, current };
         let guard = middleware::from_fn_with_state(guard, Guard::hold);
         router.route(path, handler.route_layer(guard))
     }
@@ -158,7 +174,7 @@ impl Route {
     ) -> Self {
         let changes = method != Method::GET;
         let call = Call { method, path, needs, reach: Reach::Project, changes };
-        Self { call, handler, is_tagged: false, current: None }
+        Self { call, handler, is_tagged: false, is_secret: false, current: None }
     }
 }
 
@@ -168,7 +184,7 @@ impl Needs {
     fn reads(self) -> bool {
         let reads = |scope| matches!(scope, Scope::ReadLogs | Scope::ReadAudit);
         match self {
-            Self::Nothing => false,
+            Self::Nothing | Self::Own(_) | Self::OwnOrOwner | Self::Owner => false,
             Self::Scope(scope) => reads(scope),
             Self::Either(one, other) => reads(one) || reads(other),
         }
@@ -180,32 +196,57 @@ impl Guard {
     async fn hold(
         State(guard): State<Self>,
         Extension(caller): Extension<Caller>,
+        request: Request,
+        next: Next,
+    ) -> Response {
+        if let Some(seen) = request.extensions().get::<Seen>().filter(|_| guard.is_secret) {
+            seen.hide();
+        }
+        if guard.call.needs == Needs::Nothing {
+            return next.run(request).await;
+        }
+        let api = Arc::clone(&guard.api);
+        let call = Arc::clone(&guard.call);
+        let (allowed, response) = match api.let_in(&caller, call.needs) {
+            Ok(allowed) => {
+                let response = guard.pass(&caller, &allowed, request, next).await;
+                (Some(allowed), response)
+            }
+            Err(problem) => (None, problem.into_response()),
+        };
+        let who = match (allowed, caller.person()) {
+            (Some(allowed), _) if call.changes => allowed.who(),
+            // What somebody may not even see is told of too: people do not try that by accident.
+            (_, Some(person)) if response.status() == StatusCode::FORBIDDEN => {
+                who(&person.user, caller.peer)
+            }
+            _ => return response,
+        };
+        let noted = response.extensions().get::<Noted>().cloned();
+        api.record_refused(who, &call, response.status(), noted).await;
+        response
+    }
+
+    /// Lets a call of someone who is allowed pass, if it is of their place and within their hour.
+    async fn pass(
+        self,
+        caller: &Caller,
+        allowed: &Allowed,
         mut request: Request,
         next: Next,
     ) -> Response {
-        let Self { api, call, is_tagged, current } = guard;
-        let allowed = match call.needs {
-            Needs::Nothing => return next.run(request).await,
-            Needs::Scope(scope) => api.allow(&caller, scope),
-            Needs::Either(one, other) => {
-                let allowed = api.allow(&caller, one);
-                allowed.or_else(|problem| api.allow(&caller, other).map_err(|_| problem))
-            }
-        };
-        let allowed = match allowed {
-            Ok(allowed) => allowed,
-            Err(problem) => return problem.into_response(),
-        };
-        let is_elsewhere = call.reach == Reach::Daemon && !allowed.governs();
-        let counted = match (&allowed.key, call.needs.reads() && !is_elsewhere) {
-            (Some(key), true) => {
-                let described = describe(&request, &caller);
+        let Self { api, call, is_tagged, current, .. } = self;
+        if call.reach == Reach::Daemon && !allowed.governs() {
+            return Problem::other_project().into_response();
+        }
+        let counted = match allowed.key().filter(|_| call.needs.reads()) {
+            Some(key) => {
+                let described = describe(&request, caller);
                 Some(api.ingest.request(key, RequestKind::Query, || described).await)
             }
-            _ => None,
+            None => None,
         };
         let (quota, mut response) = match counted {
-            _ if is_elsewhere => (None, Problem::other_project().into_response()),
             Some(Err((refusal, quota))) => {
                 (Some(quota), Problem::refused(refusal).retry(quota.reset).into_response())
             }
@@ -222,10 +263,31 @@ impl Guard {
         for (name, value) in quota.iter().flat_map(Quota::headers) {
             response.headers_mut().insert(HeaderName::from_static(name), value.into());
         }
-        if call.changes {
-            let noted = response.extensions().get::<Noted>().cloned();
-            api.record_refused(&allowed, &call, response.status(), noted).await;
-        }
         response
+    }
+}
+
+impl Api {
+    /// Lets a caller make a call that needs this.
+    fn let_in(&self, caller: &Caller, needs: Needs) -> Result<Allowed, Problem> {
+        match needs {
+            Needs::Nothing => self.allow(caller, Scope::ReadLogs),
+            Needs::Scope(scope) => self.allow(caller, scope),
+            Needs::Either(one, other) => {
+                let allowed = self.allow(caller, one);
+                allowed.or_else(|problem| self.allow(caller, other).map_err(|_| problem))
+            }
+            Needs::Own(scope) => self.allow_own(caller, scope),
+            Needs::OwnOrOwner if caller.person().is_some() => {
+                self.allow_own(caller, Scope::AdminProjects)
+            }
+            Needs::Owner | Needs::OwnOrOwner => {
+                let allowed = self.allow(caller, Scope::AdminProjects)?;
+                match allowed.owns(self) {
+                    true => Ok(allowed),
+                    false => Err(Problem::not_an_owner()),
+                }
+            }
+        }
     }
 }

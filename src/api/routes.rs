@@ -25,9 +25,11 @@ use super::reload;
 use super::route::{Needs, Route};
 use super::rules;
 use super::senders;
+use super::sessions;
 use super::settings;
 use super::stats;
 use super::tail;
+use super::users;
 use super::webhooks;
 use crate::gate::{ListKind, Scope};
 
@@ -40,6 +42,7 @@ pub(super) fn routes() -> Vec<Route> {
     routes.extend(of_logs());
     routes.extend(of_journals());
     routes.extend(of_keys());
+    routes.extend(of_people());
     routes.extend(of_projects());
     routes.extend(of_lists());
     routes.extend(of_rules());
@@ -104,6 +107,21 @@ fn of_keys() -> Vec<Route> {
         Route::get("/v1/keys/{id}", ADMIN, keys::show).tagged(),
         Route::delete("/v1/keys/{id}", ADMIN, keys::revoke).of_tagged(keys::show),
         Route::get("/v1/keys/{id}/usage", ADMIN, keys::usage),
+    ]
+}
+
+fn of_people() -> Vec<Route> {
+    vec![
+        Route::post("/v1/sessions", Needs::Nothing, sessions::sign_in).secret(),
+        Route::post("/v1/sessions/refresh", Needs::Nothing, sessions::refresh).secret(),
+        Route::get("/v1/sessions", OWN, sessions::list),
+        Route::delete("/v1/sessions/{id}", OWN, sessions::end),
+        Route::get("/v1/users", ADMIN, users::list),
+        Route::post("/v1/users", Needs::Owner, users::create).secret(),
+        Route::get("/v1/users/{id}", OWN, users::show).tagged(),
+        Route::put("/v1/users/{id}", Needs::Owner, users::change).of_tagged(users::show),
+        Route::delete("/v1/users/{id}", Needs::Owner, users::remove).of_tagged(users::show),
+        Route::put("/v1/users/{id}/password", Needs::OwnOrOwner, users::set_password).secret(),
     ]
 }
 
@@ -178,5 +196,8 @@ const LOGS: Needs = Needs::Scope(Scope::ReadLogs);
 const LOGS_OR_JOURNAL: Needs = Needs::Either(Scope::ReadLogs, Scope::ReadAudit);
 
 const AUDIT: Needs = Needs::Scope(Scope::ReadAudit);
+
+/// What is one's own; of others', that of those whom one administers.
+const OWN: Needs = Needs::Own(Scope::AdminProjects);
 
 const ADMIN: Needs = Needs::Scope(Scope::AdminProjects);

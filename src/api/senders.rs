@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Api;
-use super::caller::Allowed;
+use super::allowed::Allowed;
 use super::input::Params;
 use super::problem::Problem;
 use crate::audit::Act;

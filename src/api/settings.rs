@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
 use super::Api;
-use super::caller::Allowed;
+use super::allowed::Allowed;
 use super::input::Input;
 use super::problem::Problem;
 use crate::audit::Act;

@@ -9,21 +9,25 @@ use tokio::time::timeout;
 use super::config::Config;
 use super::problem::Problem;
 
-/// Places for queries and live tails.
+/// Places for queries, live tails and the checking of passwords.
 #[derive(Debug)]
 pub(super) struct Slots {
     running: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     tails: Arc<Semaphore>,
+    checks: Arc<Semaphore>,
+    waiting_checks: Arc<Semaphore>,
     patience: Duration,
 }
 
 impl Slots {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config, max_checks: usize) -> Self {
         Self {
             running: Arc::new(Semaphore::new(config.max_concurrent_queries)),
             waiting: Arc::new(Semaphore::new(WAITING * config.max_concurrent_queries)),
             tails: Arc::new(Semaphore::new(config.max_tails)),
+            checks: Arc::new(Semaphore::new(max_checks)),
+            waiting_checks: Arc::new(Semaphore::new(WAITING_CHECKS * max_checks)),
             patience: config.query_timeout,
         }
     }
@@ -33,6 +37,14 @@ impl Slots {
         let busy = || Problem::busy("queries");
         let _waiting = self.waiting.try_acquire().map_err(|_| busy())?;
         let place = timeout(self.patience, Arc::clone(&self.running).acquire_owned()).await;
+        place.map_err(|_| busy())?.map_err(|_| busy())
+    }
+
+    /// Waits for a place to check or hash a password, if there is one among those that wait.
+    pub(super) async fn check(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let busy = || Problem::busy("sign-ins");
+        let _waiting = self.waiting_checks.try_acquire().map_err(|_| busy())?;
+        let place = timeout(self.patience, Arc::clone(&self.checks).acquire_owned()).await;
         place.map_err(|_| busy())?.map_err(|_| busy())
     }
 
@@ -46,6 +58,9 @@ impl Slots {
         Arc::clone(&self.running).acquire_owned().await.ok()
     }
 }
+
+/// For each password that may be checked, how many may wait: less than a second's worth.
+const WAITING_CHECKS: usize = 16;
 
 /// For each query that may run, how many may wait.
 const WAITING: usize = 4;

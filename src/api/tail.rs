@@ -19,7 +19,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::error;
 
 use super::Api;
-use super::caller::{Allowed, Caller};
+use super::allowed::Allowed;
+use super::caller::Caller;
 use super::input::Params;
 use super::journals::{self, Journal, names};
 use super::problem::Problem;

@@ -1,13 +1,14 @@
 //! The wall between the environments of a project.
 //!
 //! What a key wrote is of its environment, and what came without a key is of production. A caller
-//! with a key sees what is of its own, unless it governs the daemon. Journals name keys as they are
+//! with a key sees what is of its own, unless it governs the daemon; people see all of their
+//! project. Journals name keys as they are
 //! shown: masked, and with a prefix that tells production from the others.
 
 use serde_json::{Map, Value};
 
 use super::Api;
-use super::caller::Allowed;
+use super::allowed::Allowed;
 use crate::gate::Environment;
 use crate::kql::{Field, Literal, Query};
 
@@ -25,7 +26,7 @@ pub(super) enum Wall {
 impl Wall {
     /// That of a caller, round the project of its key.
     pub(super) fn of(api: &Api, allowed: &Allowed) -> Self {
-        let Some(key) = allowed.key.as_ref().filter(|_| !allowed.governs()) else {
+        let Some(key) = allowed.key().filter(|_| !allowed.governs()) else {
             return Self::None;
         };
         let own = key.info().environment;
@@ -64,7 +65,7 @@ impl Wall {
 
 /// What of the journals a caller sees of its project; `None` where it governs the daemon and sees all.
 pub(super) fn of_journals(api: &Api, allowed: &Allowed) -> Option<Query> {
-    let key = allowed.key.as_ref().filter(|_| !allowed.governs())?;
+    let key = allowed.key().filter(|_| !allowed.governs())?;
     let (own, project) = (key.info().environment, key.project());
     let names = ["api_key", "subject"]; // of a call, and of an advisory about a key
     if own == Environment::Production {

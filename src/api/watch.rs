@@ -39,8 +39,8 @@ pub(super) async fn watch(
         Err(refusal) => return Problem::refused(refusal).into_response(), // noted already
     };
     let keeps = |key: &Arc<Key>| api.ingest.journal().keeps_bodies_of(key.id(), now());
-    let seen = Seen::new(&request, caller.key.as_ref().is_some_and(keeps));
-    let key = caller.key.clone();
+    let seen = Seen::new(&request, caller.key().is_some_and(keeps));
+    let (key, person) = (caller.key().cloned(), caller.person().cloned());
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(seen.clone());
     let mut response = next.run(request).await;
@@ -49,6 +49,9 @@ pub(super) async fn watch(
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Some(person) = person {
+        api.people.seen(&person, now());
+    }
     if let Some(key) = key {
         let refusal = response.extensions().get::<Noted>().and_then(|noted| noted.refusal.as_ref());
         match refusal {
@@ -138,9 +141,9 @@ pub(super) fn describe(request: &Request, caller: &Caller) -> Call {
         target: shown(request.uri().path().as_bytes(), MAX_PATH),
         method: shown(request.method().as_str().as_bytes(), MAX_METHOD),
         peer: Some(caller.peer),
-        key: caller.masked.clone(),
+        key: caller.masked(),
         user_agent: agent.map(|agent| shown(agent.as_bytes(), MAX_AGENT)),
-        project: caller.key.as_ref().map(|key| key.project().into()),
+        project: caller.acts_in(),
         is_forgeable: caller.is_forgeable,
     }
 }
@@ -176,6 +179,8 @@ pub(super) struct Seen(Arc<Mutex<SeenSoFar>>);
 struct SeenSoFar {
     request_bytes: u64,
     sample: Option<String>,
+    /// Whether nothing of it is to be seen.
+    is_hidden: bool,
     /// Whether bodies of this caller are kept.
     keeps_body: bool,
     /// The body, then.
@@ -188,10 +193,24 @@ impl Seen {
         Self(Arc::new(Mutex::new(SeenSoFar { sample, keeps_body, ..SeenSoFar::default() })))
     }
 
+    /// Lets nothing of what comes be seen.
+    pub(super) fn hide(&self) {
+        let mut seen = self.0.lock();
+        (seen.is_hidden, seen.sample) = (true, None);
+    }
+
+    /// Whether nothing of it is to be seen.
+    pub(super) fn is_hidden(&self) -> bool {
+        self.0.lock().is_hidden
+    }
+
     /// Says what came.
     pub(super) fn body(&self, body: &[u8]) {
         let mut seen = self.0.lock();
         seen.request_bytes = body.len() as u64;
+        if seen.is_hidden {
+            return;
+        }
         seen.sample = Some(shown(body, MAX_SAMPLE));
         seen.kept = seen.keeps_body.then(|| shown(body, MAX_KEPT));
     }

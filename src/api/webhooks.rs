@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Api;
-use super::caller::{Allowed, Caller};
+use super::allowed::Allowed;
+use super::caller::Caller;
 use super::input::Input;
 use super::problem::Problem;
 use crate::audit::Act;

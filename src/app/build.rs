@@ -20,6 +20,7 @@ use crate::ingest::{Format, Ingest, Listener, now};
 use crate::journal::{Journal, Which};
 use crate::metrics::{Gauges, Ledger, Page};
 use crate::net::{self, Door, Drops, Inherited, Listen, ListenerConfig, Transport};
+use crate::people::People;
 use crate::query::CursorKey;
 use crate::senders::Senders;
 use crate::ship::{ForwardConfig, Outbound, Target, Webhooks};
@@ -30,6 +31,7 @@ use crate::store::{Answered, Store};
 pub(super) struct Parts {
     pub(super) store: Arc<Store>,
     pub(super) audit: Arc<Audit>,
+    pub(super) people: Arc<People>,
     pub(super) batcher: Arc<Batcher>,
     pub(super) room: Arc<Room>,
     pub(super) ledger: Arc<Ledger>,
@@ -65,6 +67,7 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
     let audit = Audit::open(Arc::clone(&db), config.audit.clone(), now)?;
     let journal = Arc::new(Journal::open(Arc::clone(&db))?);
     let gate = Arc::new(Gate::open(&config.gate, Arc::clone(&db), now())?);
+    let people = Arc::new(People::open(config.people.clone(), Arc::clone(&db), now())?);
     let senders = Arc::new(Senders::open(db, config.senders.clone(), seed()?)?);
     let mut lists = read_lists(config, &gate);
     print_bootstrap_key(&gate, &audit, &config.data_dir)?;
@@ -95,6 +98,7 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
     Ok(Parts {
         store,
         audit,
+        people,
         batcher,
         room,
         ledger,

@@ -47,6 +47,7 @@ pub(super) fn serve_all(
         ingest: Arc::clone(&parts.ingest),
         store: Arc::clone(&parts.store),
         audit: Arc::clone(&parts.audit),
+        people: Arc::clone(&parts.people),
         webhooks: Arc::clone(&parts.webhooks),
         reloads,
     };

@@ -13,6 +13,7 @@ use crate::db::{self, Db};
 use crate::gate::{self, Gate, KeyInfo, NewKey, Reason, Secret};
 use crate::journal::Journal;
 use crate::metrics::{Ledger, Page};
+use crate::people::{self, People};
 use crate::store::{self, Store};
 
 /// All that is behind a door, in a folder of its own.
@@ -21,6 +22,7 @@ pub(crate) struct Yard {
     pub(crate) store: Arc<Store>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) audit: Arc<Audit>,
+    pub(crate) people: Arc<People>,
     /// The one that logs come in by over HTTP.
     pub(crate) listener: Arc<Listener>,
     batcher: Arc<Batcher>,
@@ -39,6 +41,8 @@ impl Yard {
         let audit = Audit::open(Arc::clone(&db), audit::Config::default(), now).unwrap();
         let gate: gate::Config = serde_json::from_str(gate).unwrap();
         let journal = Arc::new(Journal::open(Arc::clone(&db)).unwrap());
+        let people = People::open(people::Config::default(), Arc::clone(&db), now()).unwrap();
+        let people = Arc::new(people);
         let gate = Arc::new(Gate::open(&gate, db, now()).unwrap());
         let ledger = Arc::new(Ledger::new(&REASONS, 10));
         let (_, gauges) = Page::new(Arc::clone(&ledger)).unwrap();
@@ -59,7 +63,17 @@ impl Yard {
         });
         let ingest = Ingest::new(Arc::clone(&gate), Arc::clone(&batcher), ledger, journal, gauges);
         let ingest = Arc::new(ingest);
-        Self { ingest, store, gate, audit, listener, batcher, writer: None, _folder: folder }
+        Self {
+            ingest,
+            store,
+            gate,
+            audit,
+            people,
+            listener,
+            batcher,
+            writer: None,
+            _folder: folder,
+        }
     }
 
     /// Lets what is accepted be written from now on.

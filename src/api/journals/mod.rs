@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Api;
-use super::caller::Allowed;
+use super::allowed::Allowed;
 use super::input::Params;
 use super::problem::Problem;
 use super::query::run;

@@ -1,12 +1,16 @@
-//! The authorisation matrix: every call, with every scope, from every place.
+//! The authorisation matrix: every call, with every scope, from every place. With every role it is
+//! in `roles`.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::http::StatusCode;
 use serde_json::json;
 
-use super::support::{Call, House};
+use super::support::{Call, House, PASSWORD};
 use crate::api::route::{self, Needs, Reach};
 use crate::api::routes::routes;
 use crate::gate::{Environment, Scope};
+use crate::people::Role;
 
 /// Every call: what it needs, whose affair it is, and whether it changes anything. A call that is
 /// not here fails the test; so does one that needs something else than is said here.
@@ -36,6 +40,16 @@ const MATRIX: &[&str] = &[
     "GET /v1/keys/{id}: admin:projects, project, asks",
     "DELETE /v1/keys/{id}: admin:projects, project, changes",
     "GET /v1/keys/{id}/usage: admin:projects, project, asks",
+    "POST /v1/sessions: nothing, project, changes",
+    "POST /v1/sessions/refresh: nothing, project, changes",
+    "GET /v1/sessions: own or admin:projects, project, asks",
+    "DELETE /v1/sessions/{id}: own or admin:projects, project, changes",
+    "GET /v1/users: admin:projects, project, asks",
+    "POST /v1/users: owner, project, changes",
+    "GET /v1/users/{id}: own or admin:projects, project, asks",
+    "PUT /v1/users/{id}: owner, project, changes",
+    "DELETE /v1/users/{id}: owner, project, changes",
+    "PUT /v1/users/{id}/password: own or owner, project, changes",
     "GET /v1/projects: admin:projects, project, asks",
     "POST /v1/projects: admin:projects, daemon, changes",
     "GET /v1/projects/{name}: admin:projects, project, asks",
@@ -82,10 +96,10 @@ const MATRIX: &[&str] = &[
 ];
 
 /// A call as it is made: some read logs or a journal, as they are asked.
-struct Made {
-    call: route::Call,
-    needs: Option<Scope>,
-    reach: Reach,
+pub(super) struct Made {
+    pub(super) call: route::Call,
+    pub(super) needs: Needs,
+    pub(super) reach: Reach,
     of_a_journal: bool,
 }
 
@@ -129,10 +143,21 @@ async fn au_09_every_call_with_every_scope_from_every_place() {
                 let governs = (project, environment) == ("default", Environment::Production);
                 for made in made() {
                     let call = &made.call;
-                    let asked = request(&made, project, environment).key(&key);
+                    let of = target(&house, &made, project);
+                    let asked = request(&made, &of, project, environment).key(&key);
                     let status = house.answer(asked).await.status();
-                    let may = made.needs.is_none_or(|needs| needs == own)
-                        && (made.reach == Reach::Project || governs);
+                    let admin = own == Scope::AdminProjects;
+                    // People see all environments; and nobody owns the daemon as yet.
+                    let about = |what| call.path.starts_with(what) && made.needs != Needs::Nothing;
+                    let of_people = about("/v1/users") || about("/v1/sessions");
+                    let may = match made.needs {
+                        Needs::Nothing => true,
+                        Needs::Scope(scope) | Needs::Own(scope) => scope == own,
+                        Needs::Owner | Needs::OwnOrOwner => admin && governs,
+                        Needs::Either(..) => panic!("made as both"),
+                    };
+                    let may = may && (made.reach == Reach::Project || governs);
+                    let may = may && (!of_people || environment == Environment::Production);
                     let what = format!("{} with {own:?} in {project}/{environment:?}", row(call));
                     assert_eq!(status != StatusCode::FORBIDDEN, may, "{what}: {status}");
                     assert_ne!(status, StatusCode::UNAUTHORIZED, "{what}");
@@ -149,8 +174,8 @@ async fn au_11_no_call_but_health_is_open() {
     let house = House::open();
     let unknown = format!("lt_live_{}", "0".repeat(32));
     for made in made() {
-        let ask = || request(&made, "default", Environment::Production).peer("192.0.2.1");
-        let open = made.needs.is_none();
+        let ask = || request(&made, "x", "default", Environment::Production).peer("192.0.2.1");
+        let open = made.needs == Needs::Nothing;
         for call in [ask(), ask().key(&unknown)] {
             let status = house.answer(call).await.status();
             assert_eq!(status != StatusCode::UNAUTHORIZED, open, "{}", row(&made.call));
@@ -159,7 +184,7 @@ async fn au_11_no_call_but_health_is_open() {
 }
 
 /// Every call, and those that read logs or a journal as both.
-fn made() -> Vec<Made> {
+pub(super) fn made() -> Vec<Made> {
     let mut made = Vec::new();
     for call in routes().into_iter().map(|route| route.call) {
         let reach = call.reach;
@@ -167,27 +192,39 @@ fn made() -> Vec<Made> {
             made.push(Made { call: call.clone(), needs, reach, of_a_journal });
         };
         match call.needs {
-            Needs::Nothing => add(None, reach, false),
-            Needs::Scope(scope) => add(Some(scope), reach, false),
             Needs::Either(logs, journal) => {
-                add(Some(logs), reach, false);
-                add(Some(journal), Reach::Daemon, true);
+                add(Needs::Scope(logs), reach, false);
+                add(Needs::Scope(journal), Reach::Daemon, true);
             }
+            needs => add(needs, reach, false),
         }
     }
     made
 }
 
-fn request(made: &Made, project: &str, environment: Environment) -> Call {
+/// Whom a call is about, where it is about somebody: a new user of a project who has no role but
+/// there, and is signed in.
+pub(super) fn target(house: &House, made: &Made, project: &str) -> String {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let is_of = |what: &str| made.call.path.starts_with(what);
+    if !made.call.path.contains("{id}") || !(is_of("/v1/users") || is_of("/v1/sessions")) {
+        return String::new();
+    }
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let somebody = house.person(&format!("somebody{number}"), &[(project, Role::Viewer)]).person;
+    if is_of("/v1/users") { somebody.user.id.clone() } else { somebody.session.to_string() }
+}
+
+/// A call about `target`, or else about nothing that there is.
+pub(super) fn request(made: &Made, target: &str, project: &str, environment: Environment) -> Call {
     let call = &made.call;
-    let mut path = call
-        .path
-        .replace("{id}", "0000000000000000")
-        .replace("{segment}", "1")
-        .replace("{name}", "none");
+    let id = if target.is_empty() { "0000000000000000" } else { target };
+    let mut path =
+        call.path.replace("{id}", id).replace("{segment}", "1").replace("{name}", "none");
     let mut body = match (call.path, call.method.as_str()) {
         // A key is asked for where its maker is.
         ("/v1/keys", "POST") => json!({"project": project, "environment": environment}),
+        ("/v1/users/{id}/password", _) => json!({"old": PASSWORD, "new": PASSWORD}),
         _ => json!({}),
     };
     if made.of_a_journal {
@@ -199,11 +236,14 @@ fn request(made: &Made, project: &str, environment: Environment) -> Call {
     Call::new(call.method.clone(), &path).body(&body.to_string())
 }
 
-fn row(call: &route::Call) -> String {
+pub(super) fn row(call: &route::Call) -> String {
     let needs = match call.needs {
         Needs::Nothing => "nothing".to_owned(),
         Needs::Scope(scope) => scope.as_str().to_owned(),
         Needs::Either(one, other) => format!("{} or {}", one.as_str(), other.as_str()),
+        Needs::Own(scope) => format!("own or {}", scope.as_str()),
+        Needs::OwnOrOwner => "own or owner".to_owned(),
+        Needs::Owner => "owner".to_owned(),
     };
     let reach = match call.reach {
         Reach::Project => "project",

@@ -3,7 +3,7 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::support::{Call, House, delete, get, post};
+use super::support::{Call, House, PASSWORD, delete, get, post};
 use crate::api::routes::routes;
 
 /// Every call that changes something, and the event that tells of it; none where it changes nothing
@@ -13,6 +13,15 @@ const EVENTS: &[(&str, Option<&str>)] = &[
     ("POST /v1/keys", Some("api_key.created")),
     ("DELETE /v1/keys/{id}", Some("api_key.revoked")),
     ("POST /v1/keys/rotate", Some("api_key.rotated")),
+    // Who signs in has a name: see `people`.
+    ("POST /v1/sessions", None),
+    // That somebody is still there.
+    ("POST /v1/sessions/refresh", None),
+    ("POST /v1/users", Some("user.created")),
+    ("PUT /v1/users/{id}", Some("user.role_changed")),
+    ("PUT /v1/users/{id}/password", Some("user.password_changed")),
+    ("DELETE /v1/sessions/{id}", Some("session.ended")),
+    ("DELETE /v1/users/{id}", Some("user.removed")),
     ("POST /v1/organizations", Some("organization.created")),
     ("POST /v1/projects", Some("project.created")),
     ("PUT /v1/projects/{name}", Some("project.changed")),
@@ -109,6 +118,17 @@ async fn call(house: &House, name: &str) -> Call {
             let begun = newest(house).await["resource"].as_str().unwrap().to_owned();
             delete(&format!("/v1/{begun}"))
         }
+        "POST /v1/users" => {
+            post("/v1/users", r#"{"email":"a@example.com","roles":{"default":"viewer"}}"#)
+        }
+        "PUT /v1/users/{id}" => put(&user(house).await, r#"{"roles":{"default":"admin"}}"#),
+        "PUT /v1/users/{id}/password" => {
+            put(&format!("{}/password", user(house).await), &json!({"new": PASSWORD}).to_string())
+        }
+        "DELETE /v1/sessions/{id}" => {
+            delete(&format!("/v1/sessions/{}", house.sign_in("a").person.session))
+        }
+        "DELETE /v1/users/{id}" => delete(&user(house).await),
         other => panic!("how is {other} called?"),
     }
 }
@@ -121,6 +141,12 @@ fn put(path: &str, body: &str) -> Call {
 async fn webhook(house: &House) -> String {
     let (_, listed) = house.send(get("/v1/webhooks")).await;
     format!("/v1/webhooks/{}", listed["webhooks"][0]["id"].as_str().unwrap())
+}
+
+/// The path of the user that there is.
+async fn user(house: &House) -> String {
+    let (_, listed) = house.send(get("/v1/users")).await;
+    format!("/v1/users/{}", listed["users"][0]["id"].as_str().unwrap())
 }
 
 async fn newest(house: &House) -> Value {

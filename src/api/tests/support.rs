@@ -14,10 +14,11 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::api::{Api, Config, Health, Parts, Reloads, router};
-use crate::gate::Environment;
-use crate::ingest::Session;
+use crate::gate::{Environment, NewPlace};
 use crate::ingest::testing::Yard;
+use crate::ingest::{Session, now};
 use crate::parse::json::IngestBody;
+use crate::people::{Granted, NewUser, Password, Place, Role};
 use crate::query::CursorKey;
 use crate::ship::{self, Outbound, Webhooks};
 
@@ -64,6 +65,7 @@ impl House {
             ingest: Arc::clone(&yard.ingest),
             store: Arc::clone(&yard.store),
             audit: Arc::clone(&yard.audit),
+            people: Arc::clone(&yard.people),
             webhooks: Arc::new(webhooks.unwrap()),
             reloads: Reloads::channel().0,
         };
@@ -111,6 +113,30 @@ impl House {
         );
         let (info, secret) = self.yard.key(&new);
         (info.id, secret.reveal().to_owned())
+    }
+
+    /// Somebody who is signed in, with these roles.
+    pub(super) fn person(&self, name: &str, roles: &[(&str, Role)]) -> Granted {
+        let roles = roles.iter().map(|(project, role)| ((*project).to_owned(), *role)).collect();
+        let email = format!("{name}@example.com");
+        let password = Some(Password::new(PASSWORD.to_owned()).unwrap());
+        let new = NewUser { email, roles, password, ..NewUser::default() };
+        self.api.people.create(new, now()).unwrap();
+        self.sign_in(name)
+    }
+
+    /// The same person, once more.
+    pub(super) fn sign_in(&self, name: &str) -> Granted {
+        let place = Place { address: Ipv4Addr::LOCALHOST.into(), user_agent: String::new() };
+        let password = Password::new(PASSWORD.to_owned()).unwrap();
+        let email = format!("{name}@example.com");
+        self.api.people.sign_in(&email, &password, place, now()).unwrap()
+    }
+
+    /// A project.
+    pub(super) fn project(&self, name: &str) {
+        let new = NewPlace { name: name.to_owned(), ..NewPlace::default() };
+        self.api.gate.create_project(new, now()).unwrap();
     }
 
     /// Stores logs, a JSON list, under a key or under none.
@@ -174,6 +200,11 @@ impl Call {
         Self { key: Some(secret.to_owned()), ..self }
     }
 
+    /// By somebody who is signed in.
+    pub(super) fn by(self, granted: &Granted) -> Self {
+        self.key(granted.access.reveal())
+    }
+
     pub(super) fn body(self, body: &str) -> Self {
         Self { body: Some(body.to_owned()), ..self }.header("content-type", "application/json")
     }
@@ -213,6 +244,9 @@ pub(super) fn post(path: &str, body: &str) -> Call {
 pub(super) fn delete(path: &str) -> Call {
     Call::new(Method::DELETE, path)
 }
+
+/// The password of everyone.
+pub(super) const PASSWORD: &str = "correct horse battery";
 
 /// How long a note may take to be stored.
 const PATIENCE: Duration = Duration::from_secs(240);
