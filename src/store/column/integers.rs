@@ -2,7 +2,8 @@
 
 use super::super::bytes::{Damaged, Reader};
 use super::bits;
-use super::numbers::{self, CODES, CONSTANT, PACKED, PACKED_CODES, STEPS, VARINT_STEPS, VARINTS};
+use super::distinct::decode_distinct;
+use super::numbers::{CODES, CONSTANT, PACKED, PACKED_CODES, STEPS, VARINT_STEPS, VARINTS};
 use super::payload::{Parts, Payload};
 
 /// Where some integers are in a payload, and how they are read.
@@ -72,7 +73,7 @@ impl Integers {
         parts: &mut Parts<'_>,
         count: usize,
     ) -> Result<Self, Damaged> {
-        let distinct = numbers::decode_distinct(parts)?;
+        let distinct = decode_distinct(parts)?;
         let is_known = |code: u64| usize::try_from(code).is_ok_and(|code| code < distinct.len());
         if form == CODES {
             let start = payload.soft.len() - parts.soft.0.len();
@@ -149,6 +150,7 @@ impl Bits {
 
 #[cfg(test)]
 mod tests {
+    use super::super::numbers;
     use super::*;
     use proptest::prelude::*;
 

@@ -15,6 +15,7 @@ mod bits;
 mod coded;
 mod cut;
 mod digits;
+mod distinct;
 mod divided;
 mod hits;
 mod holding;
