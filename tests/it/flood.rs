@@ -155,8 +155,8 @@ fn noted(daemon: &Daemon) -> u64 {
     });
     let (status, answer) = daemon.call("POST", "/v1/logs/stats", None, Some(&ask));
     assert_eq!(status, 200, "{answer}");
-    let sum = find_number(&answer, "sum(count)");
-    sum.unwrap_or_else(|| panic!("no sum in {answer}"))
+    // There is no sum of nothing.
+    find_number(&answer, "sum(count)").unwrap_or(0)
 }
 
 /// A number of that name, wherever in the answer it is.

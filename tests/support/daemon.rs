@@ -103,9 +103,18 @@ impl Daemon {
                 return Some(Err(ended));
             }
             daemon.addresses = serde_json::from_slice(&fs::read(&listening).ok()?).ok()?;
-            Some(Ok(()))
+            daemon.has_started().then_some(Ok(()))
         })
         .map(|()| daemon)
+    }
+
+    /// Whether its start is over, which it is a moment after it listens.
+    fn has_started(&self) -> bool {
+        let agent: ureq::Agent =
+            ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let answer = agent.get(format!("http://{}/readyz", self.address("admin"))).call();
+        let said = answer.and_then(|mut answer| answer.body_mut().read_to_string());
+        said.is_ok_and(|said| !said.contains("starting"))
     }
 
     /// Writes the configuration file of the daemon in `folder`; returns where it is.

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::clock::Clock;
 use crate::support::{Daemon, wait_for};
 
 /// The format that this version writes.
@@ -101,9 +102,12 @@ fn up_01_a_store_of_every_format_opens_and_answers_as_it_did() {
         copy(&format.join("data"), &folder.path().join("data"));
         let expected: Value =
             serde_json::from_slice(&fs::read(format.join("answers.json")).unwrap()).unwrap();
+        // Its keys end some months after they were made: it is that day again.
+        let clock = Clock::new(folder.path());
+        let ago = days_since(&expected["answers"]["keys"]["keys"]);
         // Staged as it lies there, then sealed, then opened by who finds it so.
         for config in [STAGED, CONFIG, CONFIG] {
-            let daemon = Daemon::start(folder.path(), config);
+            let daemon = clock.start_with(folder.path(), config, -ago);
             let found = answers(&daemon);
             for (name, expected) in expected["answers"].as_object().unwrap() {
                 let found = only_what_was_there(&found[name], expected);
@@ -114,6 +118,14 @@ fn up_01_a_store_of_every_format_opens_and_answers_as_it_did() {
             assert!(daemon.stop().success());
         }
     }
+}
+
+/// Whole days since the first of these keys was made.
+fn days_since(keys: &Value) -> i64 {
+    let made = keys.as_array().unwrap().iter().map(|key| key["created_at"].as_str().unwrap());
+    let made = humantime::parse_rfc3339(made.min().unwrap()).unwrap();
+    let ago = std::time::SystemTime::now().duration_since(made).unwrap();
+    i64::try_from(ago.as_secs() / 86_400).unwrap()
 }
 
 /// `found` without the fields that later versions added.
