@@ -47,7 +47,8 @@
 //!
 //! # The life of a query
 //!
-//! [`api`] names the project by the key: it is a wall outside the filter. [`kql`] reads the filter;
+//! [`api`] names the project by the key, or by the role of whoever is signed in ([`people`]): it is a
+//! wall outside the filter. [`kql`] reads the filter;
 //! [`query`] asks the [`store`] for everything that overlaps the time, newest first, skips blocks
 //! by what the catalog knows of their columns and by the words that the token map lacks, evaluates
 //! the filter column by column to a bitmap, keeps the best rows, stops as soon as nothing left can
@@ -85,7 +86,8 @@
 //!
 //! # Not here yet
 //!
-//! One ceiling of memory over all connections, people and their console, alerts.
+//! One ceiling of memory over all connections, a console for people, and their identity providers;
+//! alerts.
 
 pub mod admin;
 pub mod advice;

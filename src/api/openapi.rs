@@ -355,6 +355,8 @@ const SAYS: &[(&str, &str)] = &[
     ("GET /v1/access", "Lists calls and connections that were served; CSV by Accept."),
     ("GET /v1/advisory", "Lists what someone should look at."),
     ("GET /v1/blocked", "Lists and groups what was refused; CSV by Accept."),
+    ("GET /v1/dashboard", "Lists what people did; CSV by Accept."),
+    ("GET /v1/sessions/journal", "Lists how people came and went; CSV by Accept."),
     ("GET /v1/failed", "Lists and groups what failed; CSV by Accept."),
     ("GET /v1/keys", "Lists keys."),
     ("POST /v1/keys", "Makes a key; its secret is shown only now."),

@@ -192,24 +192,37 @@ impl Needs {
 }
 
 impl Guard {
-    /// Lets a call pass if its caller may make it; what they may is then in its extensions.
+    /// Lets a call pass if its caller may make it; what they may is then in its extensions. Which
+    /// call it was is in those of the answer.
     async fn hold(
         State(guard): State<Self>,
+        caller: Extension<Caller>,
+        request: Request,
+        next: Next,
+    ) -> Response {
+        let call = Arc::clone(&guard.call);
+        let mut response = guard.ask(caller, request, next).await;
+        response.extensions_mut().insert(call);
+        response
+    }
+
+    async fn ask(
+        self,
         Extension(caller): Extension<Caller>,
         request: Request,
         next: Next,
     ) -> Response {
-        if let Some(seen) = request.extensions().get::<Seen>().filter(|_| guard.is_secret) {
+        if let Some(seen) = request.extensions().get::<Seen>().filter(|_| self.is_secret) {
             seen.hide();
         }
-        if guard.call.needs == Needs::Nothing {
+        if self.call.needs == Needs::Nothing {
             return next.run(request).await;
         }
-        let api = Arc::clone(&guard.api);
-        let call = Arc::clone(&guard.call);
+        let api = Arc::clone(&self.api);
+        let call = Arc::clone(&self.call);
         let (allowed, response) = match api.let_in(&caller, call.needs) {
             Ok(allowed) => {
-                let response = guard.pass(&caller, &allowed, request, next).await;
+                let response = self.pass(&caller, &allowed, request, next).await;
                 (Some(allowed), response)
             }
             Err(problem) => (None, problem.into_response()),

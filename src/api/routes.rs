@@ -76,7 +76,9 @@ fn of_journals() -> Vec<Route> {
         journals::route("/v1/access", Journal::Access),
         journals::route("/v1/advisory", Journal::Advisory),
         journals::route("/v1/blocked", Journal::Blocked),
+        journals::route("/v1/dashboard", Journal::Dashboard),
         journals::route("/v1/failed", Journal::Failed),
+        journals::route("/v1/sessions/journal", Journal::Session),
     ]
 }
 

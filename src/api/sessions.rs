@@ -15,8 +15,9 @@ use super::caller::Caller;
 use super::input::{Input, Params};
 use super::problem::Problem;
 use crate::audit::{Act, Who};
-use crate::ingest::now;
-use crate::people::{Email, Granted, Password, PeopleError, Place, SessionInfo, UserInfo};
+use crate::ingest::{now, only_project};
+use crate::journal::{Actor, Visit, shown as shown_text};
+use crate::people::{Email, Granted, Password, PeopleError, Person, Place, SessionInfo, UserInfo};
 
 /// Who somebody says they are.
 #[derive(Debug, Deserialize)]
@@ -62,22 +63,27 @@ pub(super) async fn sign_in(
     let place = place(&caller, &headers);
     let checked = api.slots.check().await?;
     // Only what begins a session is recorded: so it is who they say.
-    let actor = Email::parse(&email).map(|email| email.to_string()).unwrap_or_default();
-    let who = Who { actor, operator: None, address: Some(caller.peer) };
+    let named = Email::parse(&email).ok();
+    let operator = named.as_ref().and_then(|email| Some(api.people.user_of(email)?.id.clone()));
+    let actor = named.map(|email| email.to_string()).unwrap_or_default();
+    let visitor = visitor(&caller, actor.clone(), &place);
+    let who = Who { actor, operator, address: Some(caller.peer) };
     let act = Act::new("session.started", "");
     let begin = move |api: &Api| {
         let granted = api.people.sign_in(&email, &password, place, now());
         drop(checked);
         granted
     };
-    let granted = api.change_by(who, act, begin).await?;
-    Ok((StatusCode::CREATED, Json(shown(&granted))))
+    let granted = api.change_by(who, act, move |api| Ok::<_, Problem>(begin(api))).await?;
+    api.note_visit(visitor, "started", &granted);
+    Ok((StatusCode::CREATED, Json(shown(&granted?))))
 }
 
 /// Gives the next two tokens for a refresh token.
 pub(super) async fn refresh(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
     input: Input,
 ) -> Result<Json<Value>, Problem> {
     let Refresh { refresh_token } = input.json(&api).await?;
@@ -85,6 +91,8 @@ pub(super) async fn refresh(
     let refresh = move || people.refresh(&refresh_token, now());
     let granted = tokio::task::spawn_blocking(refresh).await;
     let granted = granted.map_err(|error| Problem::internal(&error))?;
+    let visitor = visitor(&caller, String::new(), &place(&caller, &headers));
+    api.note_visit(visitor, "refreshed", &granted);
     if let Err(PeopleError::Reused(ended)) = &granted {
         let user = ended.user.as_deref().map(|user| who(user, caller.peer));
         let resource = format!("session/{}", ended.session.id);
@@ -143,6 +151,42 @@ pub(super) async fn end(
     Ok(Json(api.change(&allowed, act, move |api| api.people.end(&id)).await?))
 }
 
+impl Api {
+    /// Notes that somebody came, or was refused.
+    fn note_visit(
+        &self,
+        actor: Actor,
+        event: &'static str,
+        granted: &Result<Granted, PeopleError>,
+    ) {
+        let (actor, event, reason) = match granted {
+            Ok(Granted { person: Person { user, session }, .. }) => {
+                let actor = Actor {
+                    user: user.email.to_string(),
+                    user_id: Some(user.id.clone()),
+                    session: Some(session.to_string()),
+                    project: only_project(user),
+                    ..actor
+                };
+                (actor, event, None)
+            }
+            // That the session ended is noted, and why.
+            Err(PeopleError::Reused(_)) => return,
+            Err(PeopleError::Refused) => (actor, "refused", Some("password")),
+            Err(PeopleError::Slow(_)) => (actor, "refused", Some("guesses")),
+            Err(PeopleError::NoSession) => (actor, "refused", Some("refresh_token")),
+            Err(_) => (actor, "refused", Some("failure")),
+        };
+        self.ingest.note_visit(Visit { actor, event, reason, ..Visit::default() });
+    }
+}
+
+/// Somebody who is at the door.
+fn visitor(caller: &Caller, user: String, place: &Place) -> Actor {
+    let agent = shown_text(place.user_agent.as_bytes(), MAX_AGENT);
+    Actor { user, peer: Some(caller.peer), user_agent: Some(agent), ..Actor::default() }
+}
+
 /// Where somebody calls from.
 pub(super) fn place(caller: &Caller, headers: &HeaderMap) -> Place {
     let agent = headers.get(header::USER_AGENT).map(|agent| agent.as_bytes());
@@ -170,3 +214,6 @@ fn shown(granted: &Granted) -> Value {
         "refresh_expires_at": refresh_until.to_string(),
     })
 }
+
+/// Bytes of the name of client software in a journal.
+const MAX_AGENT: usize = 256;

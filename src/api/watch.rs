@@ -16,10 +16,12 @@ use parking_lot::Mutex;
 use super::Api;
 use super::caller::Caller;
 use super::problem::{Noted, Problem};
+use super::route;
 use crate::gate::Key;
 use crate::ingest::now;
-use crate::journal::{Access, Call, Failed, Status, shown};
+use crate::journal::{Access, Activity, Actor, Call, Failed, Status, shown};
 use crate::parse::ForSomeone;
+use crate::people::Person;
 
 /// Lets a call pass to its route, and notes what became of it.
 pub(super) async fn watch(
@@ -49,8 +51,12 @@ pub(super) async fn watch(
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Some(person) = person {
-        api.people.seen(&person, now());
+    if let Some(person) = &person {
+        api.people.seen(person, now());
+        note_activity(&api, &call, person, &seen, &response);
+    }
+    if call.method != "GET" {
+        api.ingest.note_ended(&api.people);
     }
     if let Some(key) = key {
         let refusal = response.extensions().get::<Noted>().and_then(|noted| noted.refusal.as_ref());
@@ -142,10 +148,30 @@ pub(super) fn describe(request: &Request, caller: &Caller) -> Call {
         method: shown(request.method().as_str().as_bytes(), MAX_METHOD),
         peer: Some(caller.peer),
         key: caller.masked(),
+        user: caller.person().map(|person| person.user.email.to_string()),
         user_agent: agent.map(|agent| shown(agent.as_bytes(), MAX_AGENT)),
         project: caller.acts_in(),
         is_forgeable: caller.is_forgeable,
     }
+}
+
+/// Notes what somebody did.
+fn note_activity(api: &Api, call: &Call, person: &Person, seen: &Seen, response: &Response) {
+    let Some(made) = response.extensions().get::<Arc<route::Call>>() else { return };
+    api.ingest.note_activity(Activity {
+        actor: Actor {
+            user: person.user.email.to_string(),
+            user_id: Some(person.user.id.clone()),
+            session: Some(person.session.to_string()),
+            peer: call.peer,
+            user_agent: call.user_agent.clone(),
+            project: call.project.clone(),
+        },
+        action: format!("{} {}", made.method, made.path),
+        resource: call.target.clone(),
+        details: seen.0.lock().sample.clone(),
+        status: response.status().as_u16(),
+    });
 }
 
 fn note(api: &Api, call: Call, noted: Noted, seen: &Seen, response: &Response, began: Instant) {

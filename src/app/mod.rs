@@ -23,6 +23,7 @@ mod listening;
 mod lists;
 mod log_lines;
 mod logging;
+mod people;
 mod reload;
 mod restart;
 mod run;

@@ -26,7 +26,7 @@ use super::signals::{Order, Signals};
 use super::surroundings::{Given, look_at_rights};
 use super::tell::tell;
 use super::vital::Vital;
-use super::{http, keys, logging, senders};
+use super::{http, keys, logging, people, senders};
 use crate::admin::Readiness;
 use crate::api::Reload;
 use crate::audit::{Act, Audit, Who};
@@ -248,6 +248,9 @@ impl Keeping {
         let (ingest, audit) = (Arc::clone(&parts.ingest), Arc::clone(&parts.audit));
         self.spawn("every-second", look_after(ingest, audit, room, drops, level, stop()));
         self.spawn("keys", keys::Keeper::new(parts).run(stop()));
+        let everybody = Arc::clone(&parts.people);
+        let kept = people::keep(everybody, Arc::clone(&parts.ingest), stop());
+        self.spawn("people", kept);
         self.spawn("senders", senders::Keeper::new(parts).run(stop()));
         if let Some(lists) = parts.lists.take() {
             self.spawn("lists", lists.keep(stop()));

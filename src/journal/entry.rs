@@ -20,6 +20,8 @@ pub struct Call {
     pub peer: Option<IpAddr>,
     /// The key, masked, where there was one.
     pub key: Option<String>,
+    /// The e-mail address of the person, where it is one who calls.
+    pub user: Option<String>,
     /// The client software, where it says.
     pub user_agent: Option<String>,
     /// The project of the key or, without one, of the place; `None` where it is of no project.
@@ -94,11 +96,17 @@ impl FieldError {
 }
 
 impl Call {
+    /// Who it was, as far as calls are told apart by that.
+    pub(super) fn who(&self) -> Option<String> {
+        self.key.clone().or_else(|| self.user.clone())
+    }
+
     pub(super) fn fill(self, event: &mut Event<'static>) {
         put(event, "endpoint", Some(self.target));
         put(event, "method", Some(self.method));
         put(event, "source.ip", self.peer.map(|peer| peer.to_canonical().to_string()));
         put(event, "api_key", self.key);
+        put(event, "user.email", self.user);
         put(event, "user_agent.original", self.user_agent);
         put(event, "project", self.project.map(|project| project.to_string()));
     }

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use super::access::{Access, Status};
 use super::advisory::Advisory;
 use super::entry::{Blocked, Call, Failed, number, put};
+use super::person::{Activity, Actor, Visit};
 use super::settings::Settings;
 use super::single::Singles;
 use super::told::Told;
@@ -53,18 +54,18 @@ pub struct Note {
 
 /// What equal notes have in common: reason, rule, source and key (SPEC §4).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Fold {
-    journal: Which,
-    code: &'static str,
+pub(super) struct Fold {
+    pub(super) journal: Which,
+    pub(super) code: &'static str,
     /// Of a call that was done: how it ended.
-    status: Status,
+    pub(super) status: Status,
     /// Of a refusal: whether it is one that would have been.
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Of an advisory: its subject.
-    rule: String,
-    peer: Option<IpAddr>,
-    key: Option<String>,
-    target: String,
+    pub(super) rule: String,
+    pub(super) peer: Option<IpAddr>,
+    pub(super) key: Option<String>,
+    pub(super) target: String,
 }
 
 #[derive(Debug)]
@@ -81,6 +82,8 @@ pub(super) enum What {
     Advisory(Advisory),
     Blocked(Blocked),
     Failed(Failed),
+    Activity(Activity),
+    Visit(Visit),
 }
 
 impl Journal {
@@ -156,7 +159,7 @@ impl Journal {
             dry_run: false,
             rule: String::new(),
             peer: access.call.peer,
-            key: access.call.key.clone(),
+            key: access.call.who(),
             target: access.call.target.clone(),
         };
         self.note(fold, 1, now, What::Access(access, rate));
@@ -197,7 +200,7 @@ impl Journal {
             dry_run: entry.dry_run,
             rule: entry.rule.clone(),
             peer: entry.call.peer,
-            key: entry.call.key.clone(),
+            key: entry.call.who(),
             target: entry.call.target.clone(),
         };
         self.note(fold, count, now, What::Blocked(entry));
@@ -212,7 +215,7 @@ impl Journal {
             dry_run: false,
             rule: String::new(),
             peer: entry.call.peer,
-            key: entry.call.key.clone(),
+            key: entry.call.who(),
             target: entry.call.target.clone(),
         };
         self.note(fold, count, now, What::Failed(entry));
@@ -240,7 +243,7 @@ impl Journal {
         entries.into_iter().filter_map(note).collect()
     }
 
-    fn note(&self, mut fold: Fold, count: u64, now: Timestamp, mut what: What) {
+    pub(super) fn note(&self, mut fold: Fold, count: u64, now: Timestamp, mut what: What) {
         let Open { entries, counts, strangers } = &mut *self.open.lock();
         let count_of = counts.entry(fold.journal).or_default();
         // Who has a key is known, and so few. Strangers are as many, and ask for as many things, as
@@ -302,6 +305,8 @@ impl Entry {
             What::Advisory(entry) => entry.into_event(),
             What::Blocked(entry) => entry.into_event(),
             What::Failed(entry) => entry.into_event(),
+            What::Activity(entry) => entry.into_event(),
+            What::Visit(entry) => entry.into_event(),
         };
         event.timestamp = Some(self.first);
         number(&mut event, "count", Some(self.count));
@@ -320,16 +325,22 @@ impl What {
             Self::Access(access, _) => Some(&mut access.call),
             Self::Blocked(blocked) => Some(&mut blocked.call),
             Self::Failed(failed) => Some(&mut failed.call),
-            Self::Advisory(_) => None,
+            Self::Advisory(_) | Self::Activity(_) | Self::Visit(_) => None,
         }
     }
 
     /// Whether nobody knows whose it is.
     fn is_of_a_stranger(&mut self) -> bool {
+        if let Self::Visit(visit) = self {
+            return visit.actor.session.is_none(); // anyone may try to sign in, as anyone
+        }
         self.call().is_some_and(|call| call.project.is_none())
     }
 
     fn forget_source(&mut self) {
+        if let Self::Visit(Visit { actor, .. }) | Self::Activity(Activity { actor, .. }) = self {
+            *actor = Actor::default();
+        }
         let Some(call) = self.call() else { return };
         *call = Call {
             target: std::mem::take(&mut call.target),

@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 #[serde(default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Settings {
-    /// Whether what people do in the console is noted. Default: true.
+    /// Whether what people do is noted. Default: true.
     pub log_dashboard_activities: bool,
     /// Whether calls that were done, and what connections brought, are. Default: true.
     pub log_api_calls: bool,
@@ -63,7 +63,8 @@ impl Settings {
             Which::Access => self.log_api_calls,
             Which::Blocked => self.log_blocklisted_api_calls,
             Which::Failed => self.log_failed_api_calls,
-            Which::Advisory => true,
+            Which::Dashboard => self.log_dashboard_activities,
+            Which::Advisory | Which::Session => true,
         }
     }
 

@@ -12,13 +12,18 @@ pub enum Which {
     Advisory,
     /// Whom the gate turned away.
     Blocked,
+    /// What people did.
+    Dashboard,
     /// Calls that failed, and messages that did not parse.
     Failed,
+    /// How people came and went.
+    Session,
 }
 
 impl Which {
     /// Every journal.
-    pub const ALL: [Self; 4] = [Self::Access, Self::Advisory, Self::Blocked, Self::Failed];
+    pub const ALL: [Self; 6] =
+        [Self::Access, Self::Advisory, Self::Blocked, Self::Dashboard, Self::Failed, Self::Session];
 
     /// Its name.
     pub const fn as_str(self) -> &'static str {
@@ -26,7 +31,9 @@ impl Which {
             Self::Access => "access",
             Self::Advisory => "advisory",
             Self::Blocked => "blocked",
+            Self::Dashboard => "dashboard",
             Self::Failed => "failed",
+            Self::Session => "session",
         }
     }
 
@@ -36,7 +43,9 @@ impl Which {
             Self::Access => "_access",
             Self::Advisory => "_advisory",
             Self::Blocked => "_blocked",
+            Self::Dashboard => "_dashboard",
             Self::Failed => "_failed",
+            Self::Session => "_session",
         }
     }
 }

@@ -154,6 +154,11 @@ impl People {
         self.state.read().users.get(id).map(|user| Arc::clone(&user.info))
     }
 
+    /// The user with this address.
+    pub fn user_of(&self, email: &Email) -> Option<Arc<UserInfo>> {
+        self.state.read().by_email(email).map(|user| Arc::clone(&user.info))
+    }
+
     /// Whether anybody owns the project `default`, and may sign in.
     pub fn has_owner(&self) -> bool {
         self.state.read().users.values().any(|user| user.info.is_first_owner())

@@ -162,6 +162,7 @@ const fn columns(journal: Journal) -> &'static [&'static str] {
             "duration_us",
             "source.ip",
             "api_key",
+            "user.email",
             "project",
             "request_bytes",
             "response_bytes",
@@ -181,6 +182,7 @@ const fn columns(journal: Journal) -> &'static [&'static str] {
             "endpoint",
             "method",
             "api_key",
+            "user.email",
             "project",
             "user_agent.original",
             "country",
@@ -189,29 +191,67 @@ const fn columns(journal: Journal) -> &'static [&'static str] {
             "count",
             "last_seen",
         ],
-        Journal::Failed => &[
-            "@timestamp",
-            "endpoint",
-            "method",
-            "status",
-            "error.code",
-            "message",
-            "field_errors",
-            "duration_us",
-            "source.ip",
-            "api_key",
-            "project",
-            "request_bytes",
-            "response_bytes",
-            "user_agent.original",
-            "events_accepted",
-            "sample",
-            "count",
-            "retry_count",
-            "last_seen",
-        ],
+        Journal::Dashboard => DASHBOARD,
+        Journal::Session => SESSION,
+        Journal::Failed => FAILED,
     }
 }
+
+/// What people did.
+const DASHBOARD: &[&str] = &[
+    "@timestamp",
+    "user.email",
+    "action",
+    "resource",
+    "details",
+    "result",
+    "status",
+    "source.ip",
+    "session.id",
+    "user_agent.original",
+    "project",
+    "count",
+];
+
+/// How they came and went.
+const SESSION: &[&str] = &[
+    "@timestamp",
+    "user.email",
+    "event",
+    "reason",
+    "session.id",
+    "session.started",
+    "session.last_seen",
+    "source.ip",
+    "country",
+    "user_agent.original",
+    "project",
+    "count",
+];
+
+/// What failed.
+const FAILED: &[&str] = &[
+    "@timestamp",
+    "endpoint",
+    "method",
+    "status",
+    "error.code",
+    "message",
+    "field_errors",
+    "duration_us",
+    "source.ip",
+    "api_key",
+    "user.email",
+    "project",
+    "request_bytes",
+    "response_bytes",
+    "user_agent.original",
+    "events_accepted",
+    "sample",
+    "count",
+    "retry_count",
+    "last_seen",
+];
 
 /// Entries that are read at once.
 const AT_ONCE: usize = 1000;

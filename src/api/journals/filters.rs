@@ -1,19 +1,24 @@
 //! The parameters that ask for entries by what they are of (SPEC §6), as conditions on their fields.
 //!
-//! | parameter             | access        | failed       | blocked      | advisory  |
-//! |-----------------------|---------------|--------------|--------------|-----------|
-//! | `actor`, `key`        | `api_key`     | `api_key`    | `api_key`    |           |
-//! | `event`               | `method`      | `error.code` | `reason`     | `kind`    |
-//! | `reason`              |               | `error.code` | `reason`     | `kind`    |
-//! | `error`, `code`       |               | `error.code` |              |           |
-//! | `rule`, `fingerprint`, `country` |    |              | as named     |           |
-//! | `kind`, `subject`     |               |              |              | as named  |
-//! | `resource`            | `endpoint`    | `endpoint`   | `endpoint`   | `subject` |
-//! | `endpoint`, `method`  | as named      | as named     | as named     |           |
-//! | `status`              | as named      | as named     |              |           |
-//! | `address`             | `source.ip`   | `source.ip`  | `source.ip`  |           |
-//! | `user_agent`          | `user_agent.original` | likewise | likewise |           |
-//! | `project`             | as named      | as named     | as named     | as named  |
+//! | parameter             | access        | failed       | blocked      | advisory  | dashboard | session |
+//! |-----------------------|---------------|--------------|--------------|-----------|-----------|---------|
+//! | `actor`               | `api_key`     | `api_key`    | `api_key`    |           | `user.email` | likewise |
+//! | `key`                 | `api_key`     | `api_key`    | `api_key`    |           |           |         |
+//! | `user`                | `user.email`  | likewise     | likewise     |           | likewise  | likewise |
+//! | `event`               | `method`      | `error.code` | `reason`     | `kind`    | `action`  | as named |
+//! | `reason`              |               | `error.code` | `reason`     | `kind`    |           | as named |
+//! | `error`, `code`       |               | `error.code` |              |           |           |         |
+//! | `rule`, `fingerprint` |               |              | as named     |           |           |         |
+//! | `country`             |               |              | as named     |           |           | as named |
+//! | `kind`, `subject`     |               |              |              | as named  |           |         |
+//! | `action`, `result`    |               |              |              |           | as named  |         |
+//! | `session`             |               |              |              |           | `session.id` | likewise |
+//! | `resource`            | `endpoint`    | `endpoint`   | `endpoint`   | `subject` | as named  |         |
+//! | `endpoint`, `method`  | as named      | as named     | as named     |           |           |         |
+//! | `status`              | as named      | as named     |              |           | as named  |         |
+//! | `address`             | `source.ip`   | `source.ip`  | `source.ip`  |           | likewise  | likewise |
+//! | `user_agent`          | `user_agent.original` | likewise | likewise |           | likewise  | likewise |
+//! | `project`             | as named      | as named     | as named     | as named  | as named  | as named |
 //!
 //! A value is the whole of the field; `*` in it stands for any text, an address may be a network,
 //! and a key is named as it is shown, by its beginning, or by its public id.
@@ -27,23 +32,32 @@ use crate::kql::{Field, Literal, Query};
 
 /// The field of a journal that a parameter asks, or that is grouped by.
 pub(super) fn field_of(journal: Journal, parameter: &str) -> Option<&'static str> {
-    use Journal::{Access, Advisory, Blocked, Failed};
-    let is_call = journal != Advisory;
+    use Journal::{Access, Advisory, Blocked, Dashboard, Failed, Session};
+    let is_call = matches!(journal, Access | Blocked | Failed);
+    let is_person = matches!(journal, Dashboard | Session);
     Some(match (parameter, journal) {
         ("actor" | "key", _) if is_call => "api_key",
+        ("actor", _) if is_person => "user.email",
+        ("user", _) if is_call || is_person => "user.email",
+        ("session", _) if is_person => "session.id",
         ("event", Access) => "method",
         ("event" | "reason" | "error" | "code", Failed) => "error.code",
         ("event" | "reason", Blocked) => "reason",
         ("event" | "reason" | "kind", Advisory) => "kind",
+        ("event" | "action", Dashboard) => "action",
+        ("event", Session) => "event",
+        ("reason", Session) => "reason",
         ("rule", Blocked) => "rule",
         ("fingerprint", Blocked) => "fingerprint",
-        ("country", Blocked) => "country",
+        ("country", Blocked | Session) => "country",
+        ("result", Dashboard) => "result",
         ("subject" | "resource", Advisory) => "subject",
+        ("resource", Dashboard) => "resource",
         ("resource" | "endpoint", _) if is_call => "endpoint",
         ("method", _) if is_call => "method",
-        ("status", Access | Failed) => "status",
-        ("address", _) if is_call => "source.ip",
-        ("user_agent", _) if is_call => "user_agent.original",
+        ("status", Access | Failed | Dashboard) => "status",
+        ("address", _) if is_call || is_person => "source.ip",
+        ("user_agent", _) if is_call || is_person => "user_agent.original",
         ("project", _) => "project",
         _ => return None,
     })
@@ -105,6 +119,8 @@ const OWN: &[&str] =
 const ALL: &[&str] = &[
     "actor",
     "key",
+    "user",
+    "session",
     "event",
     "reason",
     "error",
@@ -114,6 +130,8 @@ const ALL: &[&str] = &[
     "country",
     "kind",
     "subject",
+    "action",
+    "result",
     "resource",
     "endpoint",
     "method",

@@ -33,7 +33,9 @@ const MATRIX: &[&str] = &[
     "GET /v1/access: read:audit, project, asks",
     "GET /v1/advisory: read:audit, project, asks",
     "GET /v1/blocked: read:audit, project, asks",
+    "GET /v1/dashboard: read:audit, project, asks",
     "GET /v1/failed: read:audit, project, asks",
+    "GET /v1/sessions/journal: read:audit, project, asks",
     "GET /v1/keys: admin:projects, project, asks",
     "POST /v1/keys: admin:projects, project, changes",
     "POST /v1/keys/rotate: admin:projects, project, changes",
@@ -148,8 +150,8 @@ async fn au_09_every_call_with_every_scope_from_every_place() {
                     let status = house.answer(asked).await.status();
                     let admin = own == Scope::AdminProjects;
                     // People see all environments; and nobody owns the daemon as yet.
-                    let about = |what| call.path.starts_with(what) && made.needs != Needs::Nothing;
-                    let of_people = about("/v1/users") || about("/v1/sessions");
+                    let is_own = matches!(made.needs, Needs::Own(_));
+                    let of_people = is_own || call.path.starts_with("/v1/users");
                     let may = match made.needs {
                         Needs::Nothing => true,
                         Needs::Scope(scope) | Needs::Own(scope) => scope == own,

@@ -19,5 +19,6 @@ mod settings;
 mod support;
 mod tail;
 mod versions;
+mod visits;
 mod walls;
 mod webhooks;

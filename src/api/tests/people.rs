@@ -339,7 +339,7 @@ async fn au_07_no_password_and_no_token_is_in_any_journal() {
     house.send(put(&own, &json!({"old": secret, "new": secret})).by(&boss)).await;
     house.send(get("/v1/keys").key(&format!("{token}0"))).await;
     let mut all = String::new();
-    for journal in ["access", "failed", "blocked"] {
+    for journal in ["access", "failed", "blocked", "dashboard", "sessions/journal"] {
         house.api.ingest.flush_journal().await;
         all.push_str(&house.send(get(&format!("/v1/{journal}?limit=1000"))).await.1.to_string());
     }

@@ -22,7 +22,10 @@ async fn every_switch_is_on_until_it_is_switched_off_by_either_path() {
         "log_blocklisted_api_calls": true,
         "sample_rate": 1.0,
         "bodies": [],
-        "retention": {"access": "30d", "advisory": "30d", "blocked": "30d", "failed": "30d"},
+        "retention": {
+            "access": "30d", "advisory": "30d", "blocked": "30d", "dashboard": "30d",
+            "failed": "30d", "session": "30d",
+        },
     });
     let alias = format!("/api{LOGGING}");
     assert_eq!(house.send(get(&alias)).await, (StatusCode::OK, want.clone()));

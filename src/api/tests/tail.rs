@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 
 use super::support::{House, get};
 use crate::ingest::now;
+use crate::people::{Role, UserChange};
 
 /// The events of a tail, one a call.
 struct Events(BodyDataStream);
@@ -53,6 +54,20 @@ async fn au_03_a_tail_ends_with_the_right_to_it() {
     let (id, key) = house.key(r#""read:logs""#, "default");
     let mut events = Events::of(house.answer(get("/v1/logs/tail").key(&key)).await).await;
     house.api.gate.revoke_key(&id, now()).unwrap();
+    let end = "event: end\ndata: {\"reason\":\"this is not allowed any longer\"}\n\n";
+    assert_eq!(events.next().await.as_deref(), Some(end));
+    assert_eq!(events.next().await, None);
+}
+
+#[tokio::test]
+async fn co_07_a_tail_ends_with_the_session() {
+    let house = House::open();
+    house.person("boss", &[("default", Role::Owner)]);
+    let ann = house.person("ann", &[("default", Role::Viewer)]);
+    let mut events = Events::of(house.answer(get("/v1/logs/tail").by(&ann)).await).await;
+    let roles = [("default".to_owned(), Some(Role::Admin))].into();
+    let raised = UserChange { roles, ..UserChange::default() };
+    house.api.people.change(&ann.person.user.id, raised, None).unwrap();
     let end = "event: end\ndata: {\"reason\":\"this is not allowed any longer\"}\n\n";
     assert_eq!(events.next().await.as_deref(), Some(end));
     assert_eq!(events.next().await, None);

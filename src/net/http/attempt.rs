@@ -47,6 +47,7 @@ impl Attempt {
             method: shown(request.method().as_str().as_bytes(), MAX_METHOD),
             peer: Some(peer),
             key: None,
+            user: None,
             user_agent: agent.map(|agent| shown(agent.as_bytes(), MAX_AGENT)),
             project: None,
             is_forgeable: false,

@@ -17,7 +17,8 @@ pub struct ForwardConfig {
     /// Its name, in metrics and logs; what it was sent is remembered under it. Range: 1 to 64
     /// letters, digits, `-` and `_`.
     pub name: String,
-    /// Which journals. Range: "access", "advisory", "audit", "blocked", "failed".
+    /// Which journals. Range: "access", "advisory", "audit", "blocked", "dashboard",
+    /// "failed", "session".
     pub journals: Vec<String>,
     /// Where: `tls://host:6514`, `tcp://host:514`, or the URL of something that takes JSON.
     pub to: String,
