@@ -45,6 +45,8 @@ pub(super) enum Command {
     Quarantine(super::quarantine::QuarantineArgs),
     /// Make, list and revoke API keys
     Keys(KeysArgs),
+    /// Make, list and change people, and sign in
+    Users(super::user_args::UsersArgs),
     /// Try limits and lists on what is stored
     Limits(super::limits::LimitsArgs),
     /// List, add and remove networks that are turned away
@@ -223,8 +225,12 @@ pub(super) enum Journal {
     Advisory,
     /// Who was turned away
     Blocked,
+    /// What people did
+    Dashboard,
     /// What failed
     Failed,
+    /// How people came and went
+    Session,
 }
 
 #[derive(Debug, Args)]
@@ -482,7 +488,9 @@ impl Journal {
             Self::Access => "access",
             Self::Advisory => "advisory",
             Self::Blocked => "blocked",
+            Self::Dashboard => "dashboard",
             Self::Failed => "failed",
+            Self::Session => "session",
         }
     }
 }

@@ -46,6 +46,10 @@ impl Client {
         self.json(self.with_key(self.agent.post(self.url(path))).send_json(body))
     }
 
+    pub(super) fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.json(self.with_key(self.agent.put(self.url(path))).send_json(body))
+    }
+
     pub(super) fn delete(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, Failure> {
         let request = self.with_key(self.agent.delete(self.url(path)));
         self.json(request.query_pairs(query.iter().copied()).call())

@@ -10,6 +10,7 @@ use crate::audit::{self, Act, Audit, Who};
 use crate::db::{self, Db};
 use crate::gate::{self, Gate};
 use crate::ingest::now;
+use crate::people::{self, People};
 
 /// Runs `change` on the gate of a data folder, and records there what it changes.
 pub(super) fn change<T>(
@@ -21,6 +22,20 @@ pub(super) fn change<T>(
     let audit = audit(&db)?;
     let gate = Gate::open(&gate::Config::default(), db, now()).map_err(Failure::new)?;
     audit.change(who(), act, || change(&gate))
+}
+
+/// Runs `change` on the people of a data folder, and records there what it changes.
+pub(super) fn change_people<T>(
+    folder: &Path,
+    act: Act,
+    change: impl FnOnce(&People, &Gate) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let db = Arc::new(open(folder)?);
+    let audit = audit(&db)?;
+    let gate =
+        Gate::open(&gate::Config::default(), Arc::clone(&db), now()).map_err(Failure::new)?;
+    let people = People::open(people::Config::default(), db, now()).map_err(Failure::new)?;
+    audit.change(who(), act, || change(&people, &gate))
 }
 
 /// The audit log of a data folder.

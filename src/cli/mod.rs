@@ -5,7 +5,7 @@
 //! | `serve`, `check`                  | a configuration                                       |
 //! | `parse`, `kql`                    | standard input, line in and line out, in order        |
 //! | `reload`, `query`, `tail`, `delete`, `quarantine`, `limits`, `blocklist`, `allowlist`, `rules`, `senders`, `doctor`, `webhooks` | a running daemon, over its API |
-//! | `keys`, `backup`, `audit`         | the same, or a data folder that no daemon holds       |
+//! | `keys`, `users`, `backup`, `audit` | the same, or a data folder that no daemon holds       |
 //! | `verify`                          | a bundle of the audit log, or such a data folder      |
 //! | `restore`                         | a folder of backups                                   |
 //! | `completions`                     | nothing                                               |
@@ -40,6 +40,8 @@ mod table;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod user_args;
+mod users;
 mod verify;
 mod visible;
 mod webhooks;
@@ -105,6 +107,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Delete(args)) => delete::run(&args),
         Some(Command::Quarantine(args)) => quarantine::run(&args),
         Some(Command::Keys(args)) => keys::run(&args),
+        Some(Command::Users(args)) => users::run(&args),
         Some(Command::Limits(args)) => limits::run(&args),
         Some(Command::Blocklist(args)) => lists::run("blocklist", &args),
         Some(Command::Allowlist(args)) => lists::run("allowlist", &args),

@@ -120,6 +120,8 @@ fn columns(journal: Option<Journal>) -> &'static [(&'static str, &'static str)] 
             ("endpoint", "endpoint"),
             ("count", "count"),
         ],
+        Some(Journal::Dashboard) => DASHBOARD,
+        Some(Journal::Session) => SESSION,
         Some(Journal::Failed) => &[
             ("time", "@timestamp"),
             ("code", "error.code"),
@@ -131,3 +133,24 @@ fn columns(journal: Option<Journal>) -> &'static [(&'static str, &'static str)] 
         ],
     }
 }
+
+/// What people did.
+const DASHBOARD: &[(&str, &str)] = &[
+    ("time", "@timestamp"),
+    ("user", "user.email"),
+    ("action", "action"),
+    ("resource", "resource"),
+    ("result", "result"),
+    ("source", "source.ip"),
+    ("details", "details"),
+];
+
+/// How they came and went.
+const SESSION: &[(&str, &str)] = &[
+    ("time", "@timestamp"),
+    ("user", "user.email"),
+    ("event", "event"),
+    ("reason", "reason"),
+    ("source", "source.ip"),
+    ("session", "session.id"),
+];

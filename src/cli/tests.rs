@@ -201,7 +201,8 @@ fn co_18_tables_and_tails_of_hostile_events() {
     });
     let answer = json!({"logs": [log], "meta": meta});
     let (mut output, mut notes) = (Vec::new(), Vec::new());
-    let journals = ["access", "advisory", "blocked", "failed"].map(|name| ["--journal", name]);
+    let journals = ["access", "advisory", "blocked", "dashboard", "failed", "session"]
+        .map(|name| ["--journal", name]);
     let options = [&["x"][..], &["--fields", HOSTILE]];
     for options in options.into_iter().chain(journals.iter().map(|options| &options[..])) {
         query::show(&query_args(options), &answer, &mut output, &mut notes).unwrap();

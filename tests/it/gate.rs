@@ -107,7 +107,9 @@ fn sy_13_no_answer_shows_a_secret() {
     ];
     lines.iter().for_each(|line| daemon.send("tcp", line.as_bytes()));
     daemon.settle("tcp", 4);
-    for journal in [None, Some("access"), Some("advisory"), Some("blocked"), Some("failed")] {
+    for journal in
+        [None, Some("access"), Some("advisory"), Some("blocked"), Some("dashboard"), Some("failed")]
+    {
         let answer =
             format!("{:?}", daemon.query_with(&json!({"from": "-1d", "journal": journal})));
         assert!(!answer.contains(digits(&secret)), "{journal:?}: {answer}");

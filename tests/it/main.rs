@@ -13,6 +13,7 @@
 //! | GELF, and its chunks                              | [`gelf`]     |
 //! | who may pass, and what is said of who may not    | [`gate`]     |
 //! | keys while they change                           | [`keys`]     |
+//! | people, from the command line to `kill -9`       | [`people`]   |
 //! | Beats                                            | [`beats`]    |
 //! | an address on the blocklist                      | [`blocked`]  |
 //! | limits of keys, addresses and projects           | [`limits`]   |
@@ -80,6 +81,7 @@ mod ledger;
 mod life;
 mod limits;
 mod lists;
+mod people;
 mod power;
 mod proxy;
 mod queries;

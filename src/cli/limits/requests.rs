@@ -119,7 +119,8 @@ const CALLS: &str = "method:(GET or POST or PUT or DELETE)";
 const METHODS: [&str; 4] = ["GET", "POST", "PUT", "DELETE"];
 
 /// Beginnings of paths, behind `/v1/`, of what reads logs and journals.
-const READ: [&str; 6] = ["logs/", "audit", "access", "advisory", "blocked", "failed"];
+const READ: [&str; 8] =
+    ["logs/", "audit", "access", "advisory", "blocked", "dashboard", "failed", "sessions/journal"];
 
 #[cfg(test)]
 mod tests {
