@@ -35,11 +35,14 @@ pub(super) async fn create(
     let allowed = api.allow(&caller, Scope::AdminProjects)?;
     allowed.of_the_daemon()?;
     let Body {} = input.json(&api).await?;
+    if api.ingest.is_held() {
+        return Err(Problem::no_room());
+    }
     let own = Arc::clone(&api);
     let made = tokio::task::spawn_blocking(move || own.store.checkpoint()).await;
     let made = match made.map_err(|error| Problem::internal(&error))? {
         Err(error @ Error::CheckpointHeld) => return Err(Problem::conflict("busy", error)),
-        made => made.map_err(|error| Problem::internal(&error))?,
+        made => made?,
     };
     let act = Act::new("backup.begun", format!("backup/{}", made.id));
     if let Err(problem) = api.record(&allowed, act).await {

@@ -134,6 +134,13 @@ impl Problem {
         Self { retry_after, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail) }
     }
 
+    /// The disk is too full to keep anything; once there is room, it can be done.
+    pub(super) fn no_room() -> Self {
+        let detail = "there is no room on the disk to keep this";
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "no_room", detail);
+        problem.retry(Duration::from_secs(5))
+    }
+
     /// Our fault. What happened is in the log, under the id that the answer has.
     pub(super) fn internal(what: &dyn Display) -> Self {
         let id = format!("{:016x}", getrandom::u64().unwrap_or_default());
@@ -285,14 +292,10 @@ impl From<WebhookError> for Problem {
 
 impl From<db::Error> for Problem {
     fn from(error: db::Error) -> Self {
-        if error.trouble() == Trouble::Fatal {
-            return Self::internal(&error);
+        match error.trouble() {
+            Trouble::Fatal => Self::internal(&error),
+            _ => Self::no_room(),
         }
-        // Once there is room, it can be done.
-        let detail = "there is no room on the disk to keep this";
-        let status = StatusCode::SERVICE_UNAVAILABLE;
-        let retry_after = Some(Duration::from_secs(5));
-        Self { retry_after, ..Self::new(status, "no_room", detail) }
     }
 }
 

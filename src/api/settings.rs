@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
+use tokio::time::timeout;
 
 use super::Api;
 use super::allowed::Allowed;
@@ -73,8 +74,9 @@ pub(super) async fn set_logging(
     of_journals(&mut kept, change.retention, "retention")?;
     check(&kept)?;
     if settings != *api.ingest.journal().settings() {
-        // What was noted until now is kept or not as was said until now.
-        api.ingest.flush_journal().await;
+        // What was noted until now is kept or not as was said until now; where it finds no room, it
+        // waits for that, and this does not.
+        let _in_time = timeout(PATIENCE, api.ingest.flush_journal()).await.is_ok();
         let act = Act::new(CHANGED, "settings/logging");
         let set = move |api: &Api| api.ingest.journal().set(settings).map_err(store::Error::from);
         api.change(&allowed, act, set).await?;
@@ -230,3 +232,6 @@ const MAX_NAME: usize = 256;
 
 /// Characters of a name that a problem repeats.
 const MAX_SHOWN: usize = 64;
+
+/// How long a change waits for what was noted before it to be stored.
+const PATIENCE: Duration = Duration::from_secs(2);

@@ -36,8 +36,8 @@ impl SealerStop {
 /// Seals and expires until [`SealerStop::stop`], then seals once more. `now` reads the clock;
 /// `trouble` hears of a seal that failed, and of the next one that did not.
 ///
-/// While the disk has no room, nothing is sealed, but what is past its retention is dropped all the
-/// same.
+/// While the disk has no room, nothing is sealed and no backup goes on, but what is past its
+/// retention is dropped all the same.
 pub fn run_sealer(
     store: &Store,
     room: &Room,
@@ -51,6 +51,9 @@ pub fn run_sealer(
         let (bytes, config) = (store.staged_bytes(), store.config());
         let waited = bytes > 0 && sealed_at.elapsed() >= config.seal_after;
         let is_held = room.status().held.is_some();
+        if is_held {
+            store.give_up_checkpoint();
+        }
         if !is_held && (bytes >= config.seal_bytes.as_u64() || waited) {
             // What is staged stays staged, durable and searchable, until a seal succeeds.
             let result = store.seal();

@@ -60,6 +60,15 @@ impl Store {
         held.map(|(held, _)| remove(&held.path)).is_some()
     }
 
+    /// Removes the checkpoint, if there is one, because the disk has no room: what the store drops
+    /// would go on taking it. The backup that it is for fails, and is to be made again later.
+    pub fn give_up_checkpoint(&self) {
+        if let Some((held, _)) = self.checkpoints.0.lock().take() {
+            warn!(checkpoint = held.id, "the disk has no room: a backup gives way");
+            remove(&held.path);
+        }
+    }
+
     /// Removes a checkpoint that nobody has kept for long.
     pub fn sweep_checkpoints(&self) {
         remove_expired(&mut self.checkpoints.0.lock());

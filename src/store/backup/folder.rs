@@ -79,6 +79,11 @@ impl Folder {
         self.path.join(FILES).join(blake3)
     }
 
+    /// Where the manifest of the backup of that name lies.
+    pub(super) fn manifest_path(&self, id: &str) -> PathBuf {
+        self.path.join(format!("{id}{JSON}"))
+    }
+
     /// All backups that can be read, the oldest first.
     pub(super) fn manifests(&self) -> Result<Vec<Manifest>, BackupError> {
         let mut manifests = Vec::new();
@@ -110,7 +115,7 @@ impl Folder {
         if !is_id(id) {
             return Err(wanted());
         }
-        let path = self.path.join(format!("{id}{JSON}"));
+        let path = self.manifest_path(id);
         match fs::read(&path) {
             Ok(text) => Manifest::parse(&path, &text),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(wanted()),
@@ -132,7 +137,7 @@ impl Folder {
     pub(super) fn finish(&self, manifest: &Manifest) -> Result<(), BackupError> {
         let files = self.path.join(FILES);
         sync(&files)?;
-        let path = self.path.join(format!("{}{JSON}", manifest.id));
+        let path = self.manifest_path(&manifest.id);
         write_whole(&path, manifest.to_text().as_bytes())
     }
 
@@ -141,7 +146,7 @@ impl Folder {
         let mut ids = self.ids()?;
         let old: Vec<_> = ids.drain(..ids.len().saturating_sub(keep)).collect();
         for id in &old {
-            let path = self.path.join(format!("{id}{JSON}"));
+            let path = self.manifest_path(id);
             fs::remove_file(&path).at(&path)?;
         }
         sync(&self.path)?;
@@ -221,8 +226,12 @@ fn write_whole(path: &Path, text: &[u8]) -> Result<(), BackupError> {
     let draft = path.with_extension("new");
     let _left = fs::remove_file(&draft).is_ok();
     let mut file = create(&draft)?;
-    file.write_all(text).and_then(|()| file.sync_all()).at(&draft)?;
-    fs::rename(&draft, path).at(path)?;
+    let written = file.write_all(text).and_then(|()| file.sync_all()).at(&draft);
+    let named = written.and_then(|()| fs::rename(&draft, path).at(path));
+    if named.is_err() {
+        let _gone = fs::remove_file(&draft).is_ok();
+    }
+    named?;
     path.parent().map_or(Ok(()), sync)
 }
 

@@ -66,8 +66,27 @@ pub fn backup(
     mut each: impl FnMut(&Progress),
 ) -> Result<Done, BackupError> {
     let folder = Folder::open_to_write(to)?;
+    let mut made = Vec::new();
+    let done = write(&folder, from, options, now, &mut made, &mut each);
+    if done.is_err() {
+        // It may be for want of room: what no backup has gives it back, a manifest first.
+        made.push(folder.file(COPYING).with_extension(PART));
+        made.iter().for_each(|path| drop(fs::remove_file(path)));
+    }
+    done
+}
+
+/// Adds a backup to `folder`; the files that it puts there are in `made`.
+fn write(
+    folder: &Folder,
+    from: &Path,
+    options: Options,
+    now: Timestamp,
+    made: &mut Vec<PathBuf>,
+    each: &mut impl FnMut(&Progress),
+) -> Result<Done, BackupError> {
     let found = found(from)?;
-    let known = if options.full { HashMap::new() } else { known(&folder)? };
+    let known = if options.full { HashMap::new() } else { known(folder)? };
     let mut progress = Progress {
         all_files: found.len(),
         all_bytes: found.iter().map(|file| file.size).sum(),
@@ -77,7 +96,7 @@ pub fn backup(
     let (mut copied_files, mut copied_bytes) = (0, 0);
     for file in found {
         let same = known.get(&(file.name.clone(), file.size, file.modified));
-        let has = |blake3: &str| has(&folder, blake3, file.size);
+        let has = |blake3: &str| has(folder, blake3, file.size);
         let entry = match same.filter(|blake3| has(blake3)) {
             Some(blake3) => {
                 progress.bytes += file.size;
@@ -89,7 +108,8 @@ pub fn backup(
                 }
             }
             None => {
-                let (entry, is_new) = copy(&folder, &file, &mut progress, &mut each)?;
+                let (entry, is_new) = copy(folder, &file, &mut progress, each)?;
+                made.extend(is_new.then(|| folder.file(&entry.blake3)));
                 copied_files += usize::from(is_new);
                 copied_bytes += if is_new { entry.size } else { 0 };
                 entry
@@ -101,14 +121,16 @@ pub fn backup(
     }
     let manifest = Manifest {
         format: FORMAT,
-        id: free_id(&folder, now)?,
+        id: free_id(folder, now)?,
         made_at: now.to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         store_format: db::FORMAT,
         digest: String::new(),
         files,
     };
+    made.insert(0, folder.manifest_path(&manifest.id));
     folder.finish(&manifest)?;
+    made.clear();
     let forgotten = options.keep.map_or(Ok(0), |keep| folder.forget(keep.max(1)))?;
     let (files, bytes) = (manifest.files.len(), manifest.bytes());
     Ok(Done { id: manifest.id, files, bytes, copied_files, copied_bytes, forgotten })
@@ -157,7 +179,7 @@ fn copy(
     each: &mut impl FnMut(&Progress),
 ) -> Result<(Entry, bool), BackupError> {
     let mut source = File::open(&found.path).at(&found.path)?;
-    let part = folder.file("copying").with_extension(PART);
+    let part = folder.file(COPYING).with_extension(PART);
     let mut target = create(&part)?;
     let (mut hasher, mut size) = (blake3::Hasher::new(), 0);
     pieces(&found.path, &mut source, |piece| {
@@ -193,3 +215,6 @@ fn free_id(folder: &Folder, now: Timestamp) -> Result<String, BackupError> {
     let mut ids = std::iter::once(first.clone()).chain(others);
     Ok(ids.find(|id| !taken.contains(id)).expect("numbers have no end"))
 }
+
+/// The name of a file that is being copied.
+const COPYING: &str = "copying";

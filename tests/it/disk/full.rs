@@ -8,7 +8,7 @@ use super::sender::{Sender, WIRE, assert_stored_once};
 use crate::support::{Daemon, SmallDisk, wait_for};
 
 /// A floor that a disk of 96 MiB can have.
-const CONFIG: &str =
+pub(super) const CONFIG: &str =
     "[store.disk]\nmin_free = \"8 MiB\"\nmin_free_percent = 0\nballast = \"4 MiB\"\n";
 
 #[track_caller]

@@ -4,6 +4,7 @@ mod damaged;
 mod failing;
 mod faults;
 mod full;
+mod gives_way;
 mod gone;
 mod resent;
 mod sender;
