@@ -3,13 +3,16 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use logtrace::db::{self, Db};
 use logtrace::ingest::now;
+use logtrace::store::{self, Store};
 use logtrace::time::DAY;
 use serde_json::{Value, json};
 
 use crate::acknowledged::Acknowledged;
-use crate::support::{Daemon, LISTENERS, preload, wait_for, well_before_the_next_hour};
+use crate::support::{Beats, Daemon, LISTENERS, preload, wait_for, well_before_the_next_hour};
 
 const CONFIG: &str = "[store]\nseal_after = \"100ms\"\nretention.default = \"1d\"\n";
 
@@ -185,4 +188,47 @@ fn rl_03_a_clock_that_jumps_does_not_forgive_the_hour() {
     // It is the same start of the machine: a clock that jumped meanwhile is not believed.
     let daemon = clock.start(folder.path(), 2);
     assert_eq!(left(&daemon), first - 5);
+}
+
+/// What the store has of messages that may come again, in a folder that no daemon holds.
+fn receipts(folder: &Path) -> usize {
+    let db = Db::open(&folder.join("data"), &db::Options::default()).unwrap();
+    let store = Store::open(Arc::new(db), store::Config::default()).unwrap();
+    store.receipts().unwrap().len()
+}
+
+/// A window that nobody heard the answer to is known again for a week, over restarts; then nothing
+/// is kept of it, and who sends it again has it stored.
+#[test]
+fn rp_05_what_comes_again_after_a_week_is_stored_and_nothing_is_kept_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::new(folder.path());
+    let texts: Vec<_> = (0..20)
+        .map(|n| json!({"@timestamp": "2026-06-15T11:59:58.123Z", "message": format!("again {n}")}))
+        .map(|text| text.to_string())
+        .collect();
+    let send = |daemon: &Daemon, came: u64| {
+        let mut beats = Beats::connect(daemon.address("beats")).unwrap();
+        beats.window(1, &texts).unwrap();
+        drop(beats); // before the answer
+        daemon.settle("beats", came);
+        wait_for("its end", || {
+            (daemon.metrics().get("logtrace_connections{listener=\"beats\"}") == 0).then_some(())
+        });
+    };
+    for (day, times) in [(0, 1), (6, 1), (20, 2), (26, 2)] {
+        let daemon = clock.start_with(folder.path(), "", day);
+        send(&daemon, 20);
+        wait_for("the window", || {
+            (daemon.query("message:again").len() == 20 * times).then_some(())
+        });
+        assert!(daemon.stop().success());
+        assert_eq!(receipts(folder.path()), 1, "of the last connection, on day {day}");
+    }
+    // It need not come again to be forgotten.
+    let daemon = clock.start_with(folder.path(), "", 40);
+    daemon.send("tcp", b"<13>1 - h a - - - a batch\n");
+    daemon.find("message:\"a batch\"");
+    assert!(daemon.stop().success());
+    assert_eq!(receipts(folder.path()), 0);
 }

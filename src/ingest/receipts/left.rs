@@ -72,6 +72,12 @@ impl Waiting {
         }
     }
 
+    /// Whether its sender has taken too long, or a clock has jumped.
+    fn is_late(&self, now: Timestamp) -> bool {
+        let age = now.as_micros().saturating_sub(self.at.as_micros());
+        u128::from(age.unsigned_abs()) > MAX_AGE.as_micros()
+    }
+
     fn ids(&self) -> impl Iterator<Item = u64> {
         self.before.iter().copied().chain([self.connection])
     }
@@ -105,6 +111,21 @@ impl Lefts {
         }
         while self.total > MAX_LEFT || self.order.len() > MAX_LEFTS {
             let Some((&order, &source)) = self.order.first_key_value() else { break };
+            self.order.remove(&order);
+            self.drop_where(source, &mut forgotten, |_, waiting| waiting.order == order);
+        }
+        forgotten
+    }
+
+    /// Forgets what was left too long ago to be compared. Returns the connections that left it.
+    pub(super) fn forget_late(&mut self, now: Timestamp) -> Vec<u64> {
+        let mut forgotten = Vec::new();
+        while let Some((&order, &source)) = self.order.first_key_value() {
+            let of = self.sources.get(&source).into_iter().flatten();
+            let mut oldest = of.filter(|waiting| waiting.order == order);
+            if oldest.any(|waiting| !waiting.is_late(now)) {
+                break; // those behind it were left later
+            }
             self.order.remove(&order);
             self.drop_where(source, &mut forgotten, |_, waiting| waiting.order == order);
         }
@@ -205,11 +226,7 @@ fn find(
             return Some((index, place));
         }
     }
-    let is_late = |waiting: &Waiting| {
-        let age = now.as_micros().saturating_sub(waiting.at.as_micros());
-        u128::from(age.unsigned_abs()) > MAX_AGE.as_micros()
-    };
-    let in_time = of.iter().enumerate().filter(|(_, waiting)| !is_late(waiting));
+    let in_time = of.iter().enumerate().filter(|(_, waiting)| !waiting.is_late(now));
     let found = if search.scans > 0 {
         search.scans -= 1;
         in_time.into_iter().find_map(|(index, waiting)| {

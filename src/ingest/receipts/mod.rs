@@ -111,6 +111,7 @@ impl Ingest {
             let answered = told.as_mut().and_then(|told| told.remove(&left.connection));
             self.batcher.forget(known.add(Waiting::of(left, answered)));
         }
+        self.batcher.forget(known.forget_late(now()));
         if let Some(answered) = answered {
             let _first = self.receipts.answered.set(answered);
         }
@@ -173,6 +174,7 @@ impl Ingest {
         let is_clean = is_clean && own.is_answered();
         let waiting = own.leave(now()).filter(|_| !is_clean);
         let mut lefts = self.receipts.lefts.lock();
+        self.batcher.forget(lefts.forget_late(now()));
         match waiting {
             Some(waiting) => self.batcher.forget(lefts.add(waiting)),
             None => {

@@ -311,6 +311,26 @@ fn a_sender_that_took_too_long_is_not_compared() {
 }
 
 #[test]
+fn what_was_left_too_long_ago_is_forgotten() {
+    let mut lefts = Lefts::default();
+    let day = 86_400_000_000;
+    for id in 0..10_u64 {
+        // Two a sender, one a day.
+        let at = i64::try_from(id).unwrap() * day;
+        let left = Left { connection: id, source: id / 2, at, first: 0, messages: vec![5] };
+        lefts.add(Waiting::of(left, None));
+    }
+    let mut forget = |days: i64| lefts.forget_late(Timestamp::from_micros(days * day + 1));
+    assert_eq!(forget(6).len(), 0);
+    assert_eq!(forget(7), [0]);
+    assert_eq!(forget(7).len(), 0);
+    assert_eq!(forget(10), [1, 2, 3]);
+    // A clock that was set back says as little as one that is ahead.
+    assert_eq!(forget(-20), [4, 5, 6, 7, 8, 9]);
+    assert_eq!(forget(1000).len(), 0);
+}
+
+#[test]
 fn what_is_kept_is_bounded() {
     let mut lefts = Lefts::default();
     let left = |connection: u64, source, count| {
