@@ -52,6 +52,7 @@ mod dialogue;
 mod ends;
 mod errors;
 mod fluent;
+mod foreign;
 mod frames;
 mod gelf;
 mod inflate;
@@ -72,6 +73,7 @@ pub use self::datagram::datagram;
 pub use self::dialogue::{Dialogue, ProtocolError};
 pub use self::errors::FrameErrors;
 pub use self::fluent::{Fluent, SharedKey};
+pub use self::foreign::{Foreign, foreign};
 pub use self::frames::{Delimited, Frames};
 pub use self::gelf::{
     Chunk, Chunks, MAX_CHUNKS, MAX_PENDING, MAX_PENDING_BYTES, MAX_PENDING_OF_ONE, VALIDITY,

@@ -21,7 +21,9 @@ use super::inbox::Inbox;
 use super::phase::Phase;
 use super::tcp::Acceptor;
 use crate::event::AuthMethod;
-use crate::frame::{Fluent, FrameErrors, Frames, Framing, JsonValues, Lumberjack, Relp};
+use crate::frame::{
+    Fluent, Foreign, FrameErrors, Frames, Framing, JsonValues, Lumberjack, Relp, foreign,
+};
 use crate::ingest::{Decoder, Life, Session};
 use crate::parse::http_head;
 
@@ -372,6 +374,13 @@ impl<'a> Stream<'a> {
             if by_page {
                 self.session.of_a_page();
             }
+        }
+        if !self.decoder.is_dialogue()
+            && let Some(Foreign { code, name }) = foreign(self.inbox.unused())
+        {
+            // What it says is kept all the same.
+            let what = format!("expected log lines, but found what looks like {name}");
+            self.acceptor.note(self.session.peer(), code, what);
         }
         let foreign = self.acceptor.tls.is_none() && self.inbox.unused().starts_with(&[0x16, 0x03]);
         if foreign {

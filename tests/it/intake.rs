@@ -98,6 +98,23 @@ fn fr_18_tls_on_a_plain_port_and_text_on_a_tls_port_are_named() {
     daemon.find("message:\"robots.txt\"");
     let entry = daemon.find_in("failed", "error.code:HTTP_ON_PLAIN_PORT");
     assert_eq!(entry["endpoint"], "tcp");
+    // So do others who wanted somebody else.
+    for (bytes, name, code) in [
+        (&b"\xff\xfd\x18\xff\xfd\x20"[..], "telnet", "TELNET_ON_PLAIN_PORT"),
+        (b"\0\0\0\x85\xffSMBr\0\0\0\0\x18\x53\xc8", "SMB", "SMB_ON_PLAIN_PORT"),
+        (b"*1\r\n$4\r\nPING\r\n", "Redis", "REDIS_ON_PLAIN_PORT"),
+    ] {
+        let mut stream = daemon.connect("tcp");
+        stream.write_all(bytes).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        assert!(answer.is_empty(), "nothing answers {name}");
+        let entry = daemon.find_in("failed", &format!("error.code:{code} and endpoint:tcp"));
+        assert!(entry["message"].as_str().unwrap().ends_with(name), "{entry}");
+        assert_eq!(entry["count"], 1);
+    }
+    daemon.find("message:PING");
     // But no page of a browser on this machine writes events.
     for listener in ["tcp", "json"] {
         let page = "POST / HTTP/1.1\r\nHost: 127.0.0.1:5000\r\nOrigin: https://evil.example\r\n\
