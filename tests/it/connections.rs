@@ -3,16 +3,22 @@
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
+use serde_json::json;
 use socket2::SockRef;
 
 use crate::support::{Daemon, LISTENERS, wait_for};
 
 /// Connections that are open together.
 const MANY: usize = 1000;
+
+/// The same where they bring next to nothing, or nothing at all.
+const SLOW: usize = 5000;
+const IDLE: usize = 10_000;
 
 /// A line of so many bytes, its end included.
 fn line(len: usize) -> Vec<u8> {
@@ -60,7 +66,7 @@ fn fr_15_a_good_sender_is_served_beside_those_that_say_an_octet_at_a_time() {
     allow_many();
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), "");
-    let mut slow = open(&daemon, "tcp", MANY);
+    let mut slow = open(&daemon, "tcp", SLOW);
     let silent = open(&daemon, "json", 100);
     let whole = line(40);
     for (number, octet) in whole.iter().take(5).enumerate() {
@@ -74,8 +80,82 @@ fn fr_15_a_good_sender_is_served_beside_those_that_say_an_octet_at_a_time() {
     for stream in &mut slow {
         stream.write_all(&whole[5..]).unwrap();
     }
-    daemon.settle("tcp", 5 + MANY as u64);
+    daemon.settle("tcp", 5 + SLOW as u64);
     drop((slow, silent));
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn fr_15_ten_thousand_idle_connections_cost_less_than_100_megabytes() {
+    allow_many();
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    let open = open(&daemon, "tcp", IDLE);
+    // All of the daemon, not only what they cost.
+    wait_for("connections to be small", || (resident(&daemon) < 100_000_000).then_some(()));
+    daemon.send("tcp", &line(64));
+    daemon.settle("tcp", 1);
+    drop(open);
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn fr_13_messages_without_an_end_are_bounded_and_others_are_served() {
+    endless(4 << 20);
+}
+
+#[test]
+#[ignore = "takes minutes: make slow-tests"]
+fn fr_13_slow_messages_of_a_gibibyte_are_bounded_and_others_are_served() {
+    endless(1 << 30);
+}
+
+/// Sends a message of so many bytes, and no end of it, over each of many connections.
+fn endless(bytes: usize) {
+    const ENDLESS: usize = 200;
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    daemon.send("tcp", &line(64));
+    daemon.settle("tcp", 1);
+    let before = resident(&daemon);
+    let mut open = open(&daemon, "tcp", ENDLESS);
+    let piece = vec![b'x'; 64 << 10];
+    let mut peak = 0;
+    for stream in &mut open {
+        stream.write_all(b"<13>1 - h a - - - endless ").unwrap();
+    }
+    thread::scope(|scope| {
+        let (daemon, piece) = (&daemon, &piece);
+        let sending: Vec<_> = open
+            .chunks_mut(ENDLESS / 4)
+            .map(|streams| {
+                scope.spawn(move || {
+                    for _ in 0..bytes / piece.len() {
+                        streams.iter_mut().for_each(|stream| stream.write_all(piece).unwrap());
+                    }
+                })
+            })
+            .collect();
+        let mut good = 1;
+        while !sending.iter().all(thread::ScopedJoinHandle::is_finished) {
+            peak = peak.max(resident(daemon));
+            daemon.send("json", b"{\"message\":\"meanwhile\"}\n");
+            daemon.settle("json", good);
+            good += 1;
+        }
+    });
+    // A message of up to 256 KiB each, in a buffer that may be twice as long.
+    let held = peak.saturating_sub(before);
+    assert!(held < ENDLESS * (768 << 10), "{held} bytes for what has no end");
+    drop(open);
+    daemon.settle("tcp", 1 + ENDLESS as u64);
+    let found = daemon.query_with(&json!({
+        "filter": "message:endless and tags:truncated", "from": "-1d", "limit": 1000,
+        "fields": ["event.original_length"],
+    }));
+    assert_eq!(found.len(), ENDLESS, "cut once each");
+    let sent = bytes / piece.len() * piece.len() + "<13>1 - h a - - - endless ".len();
+    assert!(found.iter().all(|event| event["event.original_length"] == sent), "{}", found[0]);
     assert!(daemon.stop().success());
 }
 
@@ -152,27 +232,45 @@ max_connections = 2
 
 #[test]
 fn fr_16_those_that_come_and_go_leave_nothing_behind() {
+    come_and_go(|number| number < 2000);
+}
+
+#[test]
+#[ignore = "takes a minute: make slow-tests"]
+fn fr_16_slow_a_minute_of_those_that_come_and_go_leaves_nothing_behind() {
+    let began = Instant::now();
+    come_and_go(|_| began.elapsed() < Duration::from_secs(60));
+}
+
+/// Opens and closes connections, in four threads, each as long as it is told to go on behind so
+/// many.
+fn come_and_go(goes_on: impl Fn(u32) -> bool + Sync) {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), "");
     daemon.metrics();
     let before = sockets(&daemon);
     let address: SocketAddr = daemon.address("tcp").parse().unwrap();
+    let (began, all) = (Instant::now(), AtomicU32::new(0));
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                for number in 0..2000 {
+                for number in (0..).take_while(|number| goes_on(*number)) {
                     let mut stream = TcpStream::connect(address).unwrap();
                     if number % 3 == 0 {
                         stream.write_all(b"<13>").unwrap();
                     }
-                    // Most without a word, so that this side has no port that waits.
-                    if number % 8 != 0 {
+                    // Most without a word, so that this side has no port that waits; of those that
+                    // do, no more than there are ports.
+                    if number % 8 != 0 || number > 8000 {
                         SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
                     }
+                    all.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
     });
+    let all = all.into_inner();
+    println!("{all} connections, {:.0} a second", f64::from(all) / began.elapsed().as_secs_f64());
     // Some may still wait to be accepted.
     wait_for("all to be closed", || (closing(address) == 0).then_some(()));
     wait_for("sockets to return", || (sockets(&daemon) <= before).then_some(()));
