@@ -228,19 +228,32 @@ fn bl_01_a_million_ranges_are_taken_over_while_lines_are() {
 fn bl_05_a_list_url_is_fetched_where_calls_may_go_and_nowhere_else() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = server.local_addr().unwrap();
-    // Answers, one after the other: a list, a redirect, what is no list, and then nothing.
+    // Answers, one after the other: a list, a redirect to the inside, one without an end, none.
     let answering = std::thread::spawn(move || {
         let good = "HTTP/1.1 200 OK\r\nContent-Length: 27\r\nConnection: close\r\n\r\n\
                     # theirs\n198.51.100.79/32\n\n";
-        let (mut stream, _) = server.accept().unwrap();
-        let _asked = stream.read(&mut [0; 4096]).unwrap();
-        stream.write_all(good.as_bytes()).unwrap();
+        let inside = format!(
+            "HTTP/1.1 302 Found\r\nLocation: http://{at}/inside\r\nContent-Length: 0\r\n\
+             Connection: close\r\n\r\n"
+        );
+        let endless = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+        for answer in [good, &inside, endless, ""] {
+            let (mut stream, _) = server.accept().unwrap();
+            let mut asked = [0; 4096];
+            let len = stream.read(&mut asked).unwrap();
+            assert!(asked[..len].starts_with(b"GET /list "), "a redirect was followed");
+            stream.write_all(answer.as_bytes()).unwrap();
+            let more = b"198.51.100.80\n".repeat(4096);
+            while answer == endless && stream.write_all(&more).is_ok() {}
+            // Whoever is told nothing goes away by itself.
+            let _gone = stream.read(&mut asked).is_ok();
+        }
     });
     let stranger = Address::add("198.51.100.79");
     let folder = tempfile::tempdir().unwrap();
     let config = |allowed: &str| {
         format!(
-            "[ship]\nallow_http = true\nallow_networks = [{allowed}]\n[gate]\n\
+            "[ship]\nallow_http = true\ntimeout = \"2s\"\nallow_networks = [{allowed}]\n[gate]\n\
              sources = [{{ name = \"theirs\", url = \"http://{at}/list\" }}]\n"
         )
     };
@@ -257,8 +270,16 @@ fn bl_05_a_list_url_is_fetched_where_calls_may_go_and_nowhere_else() {
     assert_eq!(stranger.talk(daemon.address("tcp"), LINE), "");
     let entry = daemon.find_in("blocked", "endpoint:tcp");
     assert_eq!(entry["rule"], "blocklist:theirs:198.51.100.79/32");
-    answering.join().unwrap();
     assert!(daemon.stop().success());
+    for what in ["redirect", "expected at most", "expected an answer in"] {
+        let daemon = Daemon::start(folder.path(), &config("\"127.0.0.1\""));
+        error(&daemon, what);
+        assert_eq!(source(&daemon)["ranges"], 1, "what was fetched before still counts");
+        let resident = daemon.metrics().get("logtrace_resident_memory_bytes");
+        assert!(resident < 256 << 20, "{resident}");
+        assert!(daemon.stop().success());
+    }
+    answering.join().unwrap();
     // Nobody answers any longer: what was fetched before still counts.
     let daemon = Daemon::start(folder.path(), &config("\"127.0.0.1\""));
     error(&daemon, "expected");
