@@ -88,6 +88,8 @@ async fn metrics_are_those_of_this_moment() {
     };
     assert!(value("logtrace_resident_memory_bytes") > 1e6);
     assert!(value("logtrace_uptime_seconds") > 0.0);
+    let build = concat!("logtrace_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1\n");
+    assert!(page.contains(build), "{page}");
     assert!(value("logtrace_segments") == 0.0 && value("logtrace_staged_events") == 0.0);
 }
 

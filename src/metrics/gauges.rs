@@ -92,6 +92,7 @@ pub struct Gauges {
 impl Gauges {
     pub(super) fn register(registry: &Registry) -> Result<Self> {
         let to = To(registry);
+        to.gauges_by("build_info", BUILD, &["version"])?.with_label_values(&[VERSION]).set(1);
         Ok(Self {
             kernel_dropped: to.counters("kernel_dropped_total", DROPPED, &["listener"])?,
             receive_buffer: to.gauges("receive_buffer_bytes", "The granted receive buffer.")?,
@@ -184,6 +185,10 @@ pub(super) fn opts(name: &str, help: &str) -> Opts {
     Opts::new(format!("logtrace_{name}"), help)
 }
 
+/// What a dashboard shows beside everything else.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+const BUILD: &str = "1, with the version that runs.";
 const DROPPED: &str = "Datagrams that the kernel dropped before the daemon saw them.";
 const FRAMING: &str = "Places where a stream was not framed as it should be.";
 const PARSE: &str = "Events that did not parse whole; they are stored.";
