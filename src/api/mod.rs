@@ -35,8 +35,10 @@ mod backup;
 mod caller;
 mod config;
 mod context;
+mod csv;
 mod delete;
 mod doctor;
+mod export;
 mod facets;
 mod health;
 mod histogram;
@@ -64,6 +66,7 @@ mod sessions;
 mod settings;
 mod slots;
 mod stats;
+mod streamed;
 mod tail;
 #[cfg(test)]
 mod tests;

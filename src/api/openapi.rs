@@ -346,6 +346,7 @@ const SAYS: &[(&str, &str)] = &[
     ("POST /v1/logs/patterns", "The templates of messages, with counts."),
     ("POST /v1/logs/stats", "Aggregates by fields."),
     ("GET /v1/logs/tail", "Follows what comes in, as server-sent events."),
+    ("GET /v1/logs/export", "Sends all that a filter finds, as NDJSON, or CSV by Accept."),
     ("GET /v1/logs/{id}/context", "What came before and after an event from the same source."),
     ("POST /v1/logs/delete", "Deletes the events that a filter finds."),
     ("GET /v1/audit", "Lists the record of changes; CSV by Accept."),

@@ -9,6 +9,7 @@ use super::backup;
 use super::context;
 use super::delete;
 use super::doctor;
+use super::export;
 use super::facets;
 use super::health;
 use super::histogram;
@@ -62,6 +63,7 @@ fn of_logs() -> Vec<Route> {
         Route::ask("/v1/logs/patterns", LOGS_OR_JOURNAL, patterns::patterns),
         Route::ask("/v1/logs/stats", LOGS_OR_JOURNAL, stats::stats),
         Route::get("/v1/logs/tail", LOGS_OR_JOURNAL, tail::tail),
+        Route::get("/v1/logs/export", LOGS, export::export),
         Route::get("/v1/logs/{id}/context", LOGS_OR_JOURNAL, context::context),
         Route::post("/v1/logs/delete", ADMIN, delete::delete),
     ]

@@ -113,7 +113,7 @@ async fn show(
     if format == Format::Csv {
         let act = Act::new("journal.exported", format!("journal/{}", journal.as_str()));
         api.record(allowed, act.new_value(json!({"filter": filter}))).await?;
-        return csv::entries(api, journal, request, limit).await;
+        return csv::entries(api, allowed, journal, request, limit).await;
     }
     let page = run(api, move |store, budget| {
         request.budget = budget;

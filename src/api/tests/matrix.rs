@@ -24,6 +24,7 @@ const MATRIX: &[&str] = &[
     "POST /v1/logs/patterns: read:logs or read:audit, project, asks",
     "POST /v1/logs/stats: read:logs or read:audit, project, asks",
     "GET /v1/logs/tail: read:logs or read:audit, project, asks",
+    "GET /v1/logs/export: read:logs, project, asks",
     "GET /v1/logs/{id}/context: read:logs or read:audit, project, asks",
     "POST /v1/logs/delete: admin:projects, project, changes",
     "GET /v1/audit: read:audit, daemon, asks",

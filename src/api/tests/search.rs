@@ -250,3 +250,69 @@ async fn bodies_are_kept_of_whom_it_is_asked_and_without_secrets() {
     assert_eq!(kept["body"], body.replace(&key, &masked));
     assert_eq!(house.noted_where("failed", "body:*").await["body"], "{\"limit\":0}");
 }
+
+#[tokio::test]
+async fn logs_are_exported_whole_in_either_form_and_it_is_recorded() {
+    let house = House::open();
+    let (_, key) = house.key(r#""read:logs","write:logs""#, "shop");
+    // More than a page, and none of another's.
+    let logs = |from: usize, to: usize| {
+        let log = |n: usize| json!({"message": format!("m{n}"), "service": "=1+1", "n": n});
+        json!((from..to).map(log).collect::<Vec<_>>()).to_string()
+    };
+    for from in [0, 1000, 2000] {
+        house.store(Some(&key), &logs(from, from + 1000)).await;
+    }
+    house.store(None, &logs(5000, 5010)).await;
+    let export = async |query: &str| {
+        let answer = house.answer(get(&format!("/v1/logs/export{query}")).key(&key)).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{query}");
+        let head = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+        let heads = [head("content-type"), head("content-disposition"), head("x-logtrace-partial")];
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        (heads, String::from_utf8(body.to_vec()).unwrap())
+    };
+    let ([kind, name, partial], all) = export("").await;
+    assert_eq!((&*kind, &*partial), ("application/x-ndjson", "false"));
+    assert_eq!(name, "attachment; filename=\"logs.ndjson\"");
+    let events: Vec<Value> = all.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut numbers: Vec<u64> = events.iter().map(|event| event["n"].as_u64().unwrap()).collect();
+    numbers.sort_unstable();
+    assert!(numbers.into_iter().eq(0..3000));
+    assert!(events[0]["_id"].is_string() && events[0]["@timestamp"].is_string(), "{}", events[0]);
+    // As a table, in the order asked for, of the fields asked for, and no formula.
+    let path = "?format=csv&filter=n<3&fields=message,service,nothing&sort=asc";
+    let ([kind, ..], table) = export(&path.replace('<', "%3C")).await;
+    assert!(kind.starts_with("text/csv"), "{kind}");
+    assert_eq!(table, "message,service,nothing\r\nm0,'=1+1,\r\nm1,'=1+1,\r\nm2,'=1+1,\r\n");
+    let (_, table) = export("?format=csv&limit=1").await;
+    assert!(table.starts_with("timestamp,host.name,service,level,message,_id\r\n"), "{table}");
+    assert_eq!(table.lines().count(), 2);
+    let (_, some) = export("?limit=1500").await;
+    assert_eq!(some.lines().count(), 1500);
+    for wrong in
+        ["?limit=0", "?filter=a%20and%20(", "?format=xml", "?from=soon", "?project=default"]
+    {
+        let call = get(&format!("/v1/logs/export{wrong}")).key(&key);
+        assert_eq!(house.answer(call).await.status(), StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    let (_, exports) = house.send(get("/v1/audit?event=logs.exported")).await;
+    let exports = exports["entries"].as_array().unwrap().clone();
+    assert_eq!(exports.len(), 4, "{exports:?}");
+    assert!(exports.iter().all(|entry| entry["resource"] == "project/shop"), "{exports:?}");
+}
+
+#[tokio::test]
+async fn an_export_ends_with_the_right_to_it() {
+    let house = House::open();
+    let (id, key) = house.key(r#""read:logs","write:logs""#, "shop");
+    for _ in 0..3 {
+        let logs: Vec<Value> = (0..1000).map(|n| json!({"message": format!("m{n}")})).collect();
+        house.store(Some(&key), &json!(logs).to_string()).await;
+    }
+    let answer = house.answer(get("/v1/logs/export").key(&key)).await;
+    let mut body = answer.into_body();
+    assert!(body.frame().await.unwrap().is_ok());
+    house.api.gate.revoke_key(&id, crate::ingest::now()).unwrap();
+    assert!(body.frame().await.unwrap().is_err(), "it breaks off, and does not look whole");
+}
