@@ -29,6 +29,7 @@ mod limits;
 mod lists;
 mod messages;
 mod parse;
+mod pointing;
 mod progress;
 mod quarantine;
 mod query;

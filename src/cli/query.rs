@@ -7,12 +7,14 @@ use serde_json::{Map, Value, json};
 use super::args::{Journal, QueryArgs};
 use super::client::Client;
 use super::failure::Failure;
+use super::pointing::pointed;
 use super::table::table;
 use super::visible::visible;
 
 /// Asks a daemon and shows the answer.
 pub(super) fn run(args: &QueryArgs) -> Result<(), Failure> {
-    let answer = Client::new(&args.server).post("/v1/logs/query", &question(args))?;
+    let answer = Client::new(&args.server).post("/v1/logs/query", &question(args));
+    let answer = answer.map_err(|failure| pointed(&args.filter, args.strict, failure))?;
     show(args, &answer, &mut io::stdout().lock(), &mut io::stderr().lock())
 }
 
