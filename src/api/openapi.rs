@@ -32,7 +32,7 @@ fn build() -> Value {
         "info": {
             "title": "logtrace",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "A log collector with its own store. Keys and tokens go into `Authorization: Bearer`.",
+            "description": "A log collector with its own store. Keys and tokens go into `Authorization: Bearer`; who has roles in several projects names one in `X-Logtrace-Project`.",
         },
         "paths": paths,
         "components": {

@@ -39,10 +39,14 @@ fn on_daemon(
             daemon.put(&path_of(daemon, user)?, &change)
         }
         UsersAction::Password { user, own, .. } => {
-            let old = if *own { Some(line(input)?) } else { None };
+            // Who changes their own need not be one who lists users.
+            let (id, old) = match own {
+                true => (own_id(daemon, user)?, Some(line(input)?)),
+                false => (id_of(daemon, user)?, None),
+            };
             let (new, made) = password(action, input)?;
             let body = json!({"old": old, "new": new.reveal()});
-            let changed = daemon.put(&format!("{}/password", path_of(daemon, user)?), &body)?;
+            let changed = daemon.put(&format!("/v1/users/{id}/password"), &body)?;
             Ok(with_password(changed, made.then_some(&new)))
         }
         UsersAction::Remove { user } => daemon.delete(&path_of(daemon, user)?, &[]),
@@ -223,6 +227,18 @@ fn id_of(daemon: &Client, user: &str) -> Result<String, Failure> {
     };
     let found = users.and_then(|users| users.iter().find(is)?.get("id")?.as_str());
     found.map(str::to_owned).ok_or_else(|| unknown(user))
+}
+
+/// The id of whoever calls, if they are named by it or by their address.
+fn own_id(daemon: &Client, user: &str) -> Result<String, Failure> {
+    let sessions = daemon.get("/v1/sessions")?;
+    let sessions = sessions.get("sessions").and_then(Value::as_array);
+    let own =
+        sessions.and_then(|all| all.iter().find(|one| one.get("is_current") == Some(&json!(true))));
+    let text = |name| own.and_then(|own| own.get(name)?.as_str());
+    let (id, email) = (text("user"), text("email"));
+    let is = id == Some(user) || email.is_some_and(|email| email.eq_ignore_ascii_case(user));
+    id.filter(|_| is).map(str::to_owned).ok_or_else(|| unknown(user))
 }
 
 fn is_id(text: &str) -> bool {

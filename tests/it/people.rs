@@ -105,7 +105,14 @@ fn from_the_first_owner_to_a_viewer_and_back() {
     }
     assert_eq!(daemon.call("GET", "/v1/keys", None, None).0, 401);
 
-    // Another role ends what she has, at once; with the next she is another.
+    // She changes her own password, which ends what she has; as does another role, at once.
+    let words = ["password", "ann@example.com", "--own", "--password-stdin", "--server", &server];
+    let own = |input: &str| users(&[&words[..], &["--key", &ann.access]].concat(), input);
+    let wrong = own(&format!("wrong password\n{PASSWORD}\n"));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("wrong_password"), "{wrong:?}");
+    done(&own(&format!("{PASSWORD}\n{PASSWORD}\n")));
+    assert_eq!(ann.query(&daemon), 401);
+    let ann = Tokens::sign_in(&daemon, "ann@example.com", PASSWORD);
     run(&["change", "ann@example.com", "--role", "admin"], "");
     assert_eq!((ann.query(&daemon), ann.refreshed(&daemon).0), (401, 401));
     let ann = Tokens::sign_in(&daemon, "ann@example.com", PASSWORD);
