@@ -50,10 +50,11 @@ fn one_that_goes_quiet_is_told_of_and_once_more_when_it_is_back() {
         ("protocol", json!("syslog/tcp")),
         ("address", json!("127.0.0.1")),
         ("key", json!(id)),
-        ("overdue_after_seconds", json!(3.0)),
     ] {
         assert_eq!(overdue[0][name], want, "{name}: {overdue:?}");
     }
+    // Or longer, where this machine made long pauses in what it was learned from.
+    assert!(overdue[0]["overdue_after_seconds"].as_f64() >= Some(3.0), "{overdue:?}");
     let overdue = || daemon.metrics().get("logtrace_senders_overdue");
     wait_for("the count", || (overdue() == 1).then_some(()));
     let metrics = daemon.metrics();
