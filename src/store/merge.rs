@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicU64;
 
 use super::deletes::Tombstones;
 use super::recover::{LEVEL, catalog_row, segment_key};
-use super::sealer::{Part, Sealer};
+use super::sealer::{OPEN_BYTES, Part, Sealer};
 use super::segment::Segment;
 use super::view::Source;
 use super::{Error, Store, witness};
@@ -36,19 +36,30 @@ pub enum Merge {
 /// Rows on their way from segments into larger ones.
 #[derive(Debug)]
 pub(super) struct Merger {
-    /// What makes segments, and whether it compresses them for size. It holds memory as long as
-    /// merges of the same kind follow.
-    sealer: Option<(bool, Sealer)>,
+    /// What makes segments, and for which kind of merge. It holds memory as long as merges of the
+    /// same kind follow.
+    sealer: Option<(Kind, Sealer)>,
     /// Segments that could not be read, or of which merging makes no fewer: they stay as they are
     /// until the next start.
     left: HashSet<u64>,
     next_segment: Arc<AtomicU64>,
 }
 
-/// Segments that will be one, and how hard they are compressed.
+/// How much a merge may cost, and what it makes of that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Little, while events arrive: what it writes is soon written anew.
+    Quick,
+    /// As much as a seal, and the shortest forms of columns.
+    Short,
+    /// What is compressed for size, once.
+    Last,
+}
+
+/// Segments that will be one.
 struct Due {
     segments: Vec<Arc<Segment>>,
-    is_last: bool,
+    kind: Kind,
     /// Whether it is one that is written anew as it is, for its token map.
     mends: bool,
 }
@@ -58,16 +69,29 @@ impl Merger {
         Self { sealer: None, left: HashSet::new(), next_segment: Arc::clone(next_segment) }
     }
 
-    /// What makes segments of the one kind, or the other; the memory of the other is given back
-    /// first.
-    fn sealer(&mut self, is_last: bool) -> &mut Sealer {
-        if self.sealer.as_ref().is_none_or(|(kind, _)| *kind != is_last) {
+    /// What makes segments of one kind; the memory of the others is given back first.
+    fn sealer(&mut self, kind: Kind) -> &mut Sealer {
+        if self.sealer.as_ref().is_none_or(|(own, _)| *own != kind) {
             self.sealer = None;
         }
         let next_segment = &self.next_segment;
-        let level = if is_last { LAST_LEVEL } else { LEVEL };
-        let made = || (is_last, Sealer::new(level, true, Arc::clone(next_segment)));
-        &mut self.sealer.get_or_insert_with(made).1
+        let make = || {
+            let (level, open_bytes) = match kind {
+                Kind::Quick => (LEVEL, OPEN_BYTES / 2),
+                Kind::Short => (LEVEL, OPEN_BYTES),
+                Kind::Last => (LAST_LEVEL, OPEN_BYTES),
+            };
+            let is_final = kind != Kind::Quick;
+            (kind, Sealer::new(level, is_final, open_bytes, Arc::clone(next_segment)))
+        };
+        &mut self.sealer.get_or_insert_with(make).1
+    }
+}
+
+impl Kind {
+    /// That of a merge which takes its time, of segments that were compressed for size or not.
+    fn of(is_last: bool) -> Self {
+        if is_last { Self::Last } else { Self::Short }
     }
 }
 
@@ -90,7 +114,7 @@ impl Store {
             merger.sealer = None; // it holds as much as all of what is open at once
             return Ok(false);
         };
-        let sealer = merger.sealer(due.is_last);
+        let sealer = merger.sealer(due.kind);
         let deleted: Vec<_> = due.segments.iter().map(|old| self.tombstones_of(old.id)).collect();
         sealer.begin();
         for segment in &due.segments {
@@ -121,7 +145,7 @@ impl Store {
         if due.mends {
             due.segments.iter().for_each(|segment| self.mended(segment.id));
         } else if made.len() >= due.segments.len()
-            && (!due.is_last || due.segments.iter().all(is_last))
+            && (due.kind != Kind::Last || due.segments.iter().all(is_last))
         {
             merger.left.extend(made.iter().map(|segment| segment.id));
         }
@@ -186,18 +210,14 @@ impl Store {
                 day.push(Arc::clone(segment));
             }
         }
-        let (many, most) = match what {
-            Merge::Pressing => (PRESSING, MAX_BYTES_PRESSING),
-            Merge::Small | Merge::Last => (FAN_IN, MAX_BYTES),
-        };
         let may = |id: u64| !left.contains(&id) && !damaged.contains(&id);
         if what != Merge::Pressing
             && let Some(segment) = self.to_mend(may)
         {
-            let is_last = is_last(&segment);
-            return Some(Due { segments: vec![segment], is_last, mends: true });
+            let kind = Kind::of(is_last(&segment));
+            return Some(Due { segments: vec![segment], kind, mends: true });
         }
-        let alike = days.values().find_map(|segments| alike(segments, many, most));
+        let alike = days.values().find_map(|segments| alike(segments, what));
         alike.or_else(|| {
             let newest = days.keys().map(|(_, day)| *day).max();
             let settled = days.iter().find_map(|((_, day), segments)| {
@@ -209,16 +229,19 @@ impl Store {
     }
 }
 
-/// Segments of like size, the oldest of them first, if there are `many`; no more than become one of
-/// `most` bytes.
-fn alike(segments: &[Arc<Segment>], many: usize, most: u64) -> Option<Due> {
+/// Segments of like size, the oldest of them first, if there are many.
+fn alike(segments: &[Arc<Segment>], what: Merge) -> Option<Due> {
+    let is_pressing = what == Merge::Pressing;
+    let (many, most) =
+        if is_pressing { (PRESSING, MAX_BYTES_PRESSING) } else { (FAN_IN, MAX_BYTES) };
     let mut tiers: BTreeMap<(bool, u32), Vec<Arc<Segment>>> = BTreeMap::new();
     for segment in segments.iter().filter(|segment| segment.stored_bytes < most / 2) {
         let tier = (segment.raw_bytes / LEAST_TIER).max(1).ilog(FAN_IN as u64);
         tiers.entry((is_last(segment), tier)).or_default().push(Arc::clone(segment));
     }
     let ((is_last, _), tier) = tiers.into_iter().find(|(_, tier)| tier.len() >= many)?;
-    Some(Due { segments: that_fit(tier, most), is_last, mends: false })
+    let kind = if is_pressing && !is_last { Kind::Quick } else { Kind::of(is_last) };
+    Some(Due { segments: that_fit(tier, most), kind, mends: false })
 }
 
 /// Segments that are compressed for speed, if they are worth another round: by their size, or
@@ -230,7 +253,7 @@ fn last(segments: &[Arc<Segment>], is_past: bool) -> Option<Due> {
     let raw = |of: &[Arc<Segment>]| of.iter().map(|segment| segment.raw_bytes).sum::<u64>();
     let is_much = raw(&left).saturating_mul(MUCH) >= raw(&done).max(1);
     let is_worth_it = stored >= WORTH || is_much && (is_past || raw(&left) >= LEAST_WORTH);
-    is_worth_it.then(|| Due { segments: that_fit(left, MAX_BYTES), is_last: true, mends: false })
+    is_worth_it.then(|| Due { segments: that_fit(left, MAX_BYTES), kind: Kind::Last, mends: false })
 }
 
 /// Segments of a day that is past, the smallest first, if there are many of which none is far
@@ -253,7 +276,7 @@ fn rest(segments: &[Arc<Segment>]) -> Option<Due> {
     }
     (run.len() >= FAN_IN).then(|| Due {
         segments: that_fit(run, MAX_BYTES),
-        is_last: true,
+        kind: Kind::Last,
         mends: false,
     })
 }

@@ -20,7 +20,7 @@ use super::merge::Merger;
 use super::missing::{self, Missing};
 use super::quarantine::Quarantine;
 use super::retention::Kept;
-use super::sealer::Sealer;
+use super::sealer::{OPEN_BYTES, Sealer};
 use super::segment::Segment;
 use super::staged::Staged;
 use super::{Config, Error, State, Store, Writer};
@@ -69,7 +69,7 @@ pub(super) fn open(db: Arc<Db>, config: Config) -> Result<Store, Error> {
         retention,
         state: RwLock::new(state),
         writer: Mutex::new(writer),
-        sealing: Mutex::new(Sealer::new(LEVEL, false, Arc::clone(&next_segment))),
+        sealing: Mutex::new(Sealer::new(LEVEL, false, OPEN_BYTES, Arc::clone(&next_segment))),
         merging: Mutex::new(Merger::new(&next_segment)),
         next_segment,
         staged_total: AtomicU64::new(0),

@@ -36,6 +36,7 @@ pub(super) struct Sealer {
     /// The number that the next segment will have, whoever makes it.
     next_segment: Arc<AtomicU64>,
     level: i32,
+    open_bytes: usize,
     taking: Taking,
 }
 
@@ -71,8 +72,14 @@ struct Placed {
 
 impl Sealer {
     /// A sealer that holds nothing, and compresses at zstd's `level`; whether to find the shortest
-    /// forms of columns as well is for `is_final` to say.
-    pub(super) fn new(level: i32, is_final: bool, next_segment: Arc<AtomicU64>) -> Self {
+    /// forms of columns as well is for `is_final` to say. All its open blocks together take no more
+    /// than `open_bytes`.
+    pub(super) fn new(
+        level: i32,
+        is_final: bool,
+        open_bytes: usize,
+        next_segment: Arc<AtomicU64>,
+    ) -> Self {
         Self {
             tools: Tools::new(level, is_final),
             unpacker: Unpacker::new(),
@@ -81,6 +88,7 @@ impl Sealer {
             segments: Vec::new(),
             next_segment,
             level,
+            open_bytes,
             taking: Taking::default(),
         }
     }
@@ -128,7 +136,7 @@ impl Sealer {
             self.copy(name, column, part.head.times.len(), &placed);
         }
         self.close_groups(|group| group.rows.bytes() >= BLOCK_BYTES || group.rows.is_full());
-        while self.groups.iter().map(|group| group.rows.bytes()).sum::<usize>() > OPEN_BYTES {
+        while self.groups.iter().map(|group| group.rows.bytes()).sum::<usize>() > self.open_bytes {
             let largest = self.groups.iter().map(|group| group.rows.bytes()).max().unwrap_or(0);
             self.close_groups(|group| group.rows.bytes() == largest);
         }
@@ -349,8 +357,8 @@ const WHOLE_BYTES: u64 = if cfg!(test) { 1 << 10 } else { 512 << 10 };
 /// A block is closed once its values take this much.
 const BLOCK_BYTES: usize = 2 << 20;
 
-/// All open blocks together take no more than this.
-const OPEN_BYTES: usize = 16 << 20;
+/// Bytes of values that all open blocks together may take.
+pub(super) const OPEN_BYTES: usize = 16 << 20;
 
 /// Groups that may be open at once, for each seal.
 const MAX_GROUPS: usize = 128;

@@ -226,7 +226,7 @@ fn st_02_a_segment_without_a_catalog_row_is_removed() {
     let store = open(folder.path());
     store.stage([&batch(&origin, 0..10, 0)]).unwrap();
     // As if the daemon had been killed between the ingestion and the commit.
-    let mut sealer = Sealer::new(1, true, Arc::new(AtomicU64::new(7)));
+    let mut sealer = Sealer::new(1, true, sealer::OPEN_BYTES, Arc::new(AtomicU64::new(7)));
     sealer.begin();
     for staged in &store.state.read().staged {
         sealer.add(&staged.chunk).unwrap();
