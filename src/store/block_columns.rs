@@ -100,7 +100,8 @@ impl From<Vec<Row>> for BlockColumns {
                 continue;
             };
             values.clear();
-            for value in each {
+            // One that another took the place of has none.
+            for value in each.iter().filter(|value| value.rows > 0) {
                 values.push(value.kind);
                 put_varint(&mut values, value.rows.into());
                 put_bytes(&mut values, &value.bytes);
@@ -169,12 +170,19 @@ mod tests {
 
     fn rows() -> impl Strategy<Value = Vec<Row>> {
         let bytes = prop::collection::vec(any::<u8>(), 0..20);
-        let value = (0_u8..=Kind::Bytes as u8, bytes, any::<u32>())
-            .prop_filter("a kind", |(kind, ..)| Kind::from_number(*kind).is_some())
+        let value = (0_u8..=Kind::Bytes as u8, bytes, 1_u32..)
             .prop_map(|(kind, bytes, rows)| Value { kind, bytes: bytes.into(), rows });
         let values = prop::option::of(prop::collection::vec(value, 0..17));
         let row = (any::<u16>(), any::<u32>(), values);
         prop::collection::vec(row.prop_map(|(name, rows, values)| Row { name, rows, values }), 0..9)
+    }
+
+    #[test]
+    fn values_that_no_row_has_are_none() {
+        let value = |rows| Value { kind: 0, bytes: (*b"web").into(), rows };
+        let row = |values| Row { name: 1, rows: 2, values: Some(values) };
+        let columns = BlockColumns::from(vec![row(vec![value(0), value(2), value(0)])]);
+        assert_eq!(columns, BlockColumns::from(vec![row(vec![value(2)])]));
     }
 
     proptest! {
