@@ -296,10 +296,11 @@ impl Seen {
 
 impl<K: Eq + std::hash::Hash, V: Default> Aging<K, V> {
     fn get(&mut self, key: K) -> &mut V {
+        // First, so that whoever makes room is not forgotten with others.
+        let known = self.old.remove(&key);
         if !self.young.contains_key(&key) && self.young.len() >= MAX_SUBJECTS / 2 {
             self.old = std::mem::take(&mut self.young);
         }
-        let known = self.old.remove(&key);
         self.young.entry(key).or_insert_with(|| known.unwrap_or_default())
     }
 

@@ -122,7 +122,7 @@ impl People {
             state.sessions.put(session);
         }
         records.tidy(|id| state.sessions.by_id(id).is_some())?;
-        let nobody = Password::draw()?.hash()?;
+        let nobody = Hashed::of_nobody()?;
         Ok(Self {
             config,
             records,

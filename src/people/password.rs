@@ -8,6 +8,8 @@ use std::fmt;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
@@ -85,6 +87,15 @@ impl Hashed {
             Ok(_) => Ok(Self(text)),
             Err(error) => Err(PeopleError::Hash(error.to_string())),
         }
+    }
+
+    /// One that is of no password, and costs as much to check as any: nothing was hashed for it.
+    pub(super) fn of_nobody() -> Result<Self, PeopleError> {
+        let mut random = [0; 48];
+        getrandom::fill(&mut random)?;
+        let (salt, hash) = random.split_at(16);
+        let (salt, hash) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(hash));
+        Self::restore(format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p=1${salt}${hash}"))
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -253,6 +264,11 @@ mod tests {
         let (one, two) = (secret.hash().unwrap(), secret.hash().unwrap());
         assert_ne!(one, two);
         assert!(one.is_of(&secret) && two.is_of(&secret));
+        let nobody = Hashed::of_nobody().unwrap();
+        assert!(!nobody.is_of(&secret) && !nobody.is_of(&password("")));
+        let cost = |hash: &Hashed| hash.as_str().rsplitn(3, '$').nth(2).unwrap().to_owned();
+        assert_eq!(cost(&nobody), cost(&one));
+        assert_eq!(nobody.as_str().len(), one.as_str().len());
         assert!(Hashed::restore("$argon2id$nonsense".to_owned()).is_err());
     }
 

@@ -90,11 +90,12 @@ impl Throttle {
         let (account, source) = (self.hasher.hash_one(account), source(peer));
         let state = &mut *self.state.lock();
         let is_known = is_known || state.good.peek(&(account, source)).is_some();
-        let pair = state.pairs.get((account, source));
-        let mut wait = pair.wait(PAIR, now);
+        // What is refused costs nothing, so it must not make others be forgotten.
+        let wait_of = |known: Option<&Bucket>, patience| known.map_or(0, |b| b.wait(patience, now));
+        let mut wait = wait_of(state.pairs.peek(&(account, source)), PAIR);
         if !is_known {
-            wait = wait.max(state.addresses.get(source).wait(ADDRESS, now));
-            wait = wait.max(state.accounts.get(account).wait(ACCOUNT, now));
+            wait = wait.max(wait_of(state.addresses.peek(&source), ADDRESS));
+            wait = wait.max(wait_of(state.accounts.peek(&account), ACCOUNT));
         }
         if wait > 0 {
             return Err(Duration::from_micros(wait.unsigned_abs()));
@@ -151,10 +152,10 @@ impl Bucket {
 
 impl<K: Eq + Hash, V: Default> Aging<K, V> {
     fn get(&mut self, key: K) -> &mut V {
+        let known = self.old.remove(&key);
         if !self.young.contains_key(&key) && self.young.len() >= MAX_SUBJECTS / 2 {
             self.old = std::mem::take(&mut self.young);
         }
-        let known = self.old.remove(&key);
         self.young.entry(key).or_insert_with(|| known.unwrap_or_default())
     }
 
@@ -270,6 +271,40 @@ mod tests {
         while throttle.begin("ann", peer, false, NOW).is_ok() {}
         let later = NOW.plus(5 * FORGIVEN);
         assert_eq!((0..9).filter(|_| throttle.begin("ann", peer, false, later).is_ok()).count(), 5);
+    }
+
+    #[test]
+    fn what_is_refused_makes_nobody_be_forgotten() {
+        let throttle = Throttle::default();
+        let (victim, guesser) = (ip("203.0.113.9"), ip("192.0.2.1"));
+        while throttle.begin("ann", victim, false, NOW).is_ok() {}
+        for n in 0..20 {
+            throttle.begin(&format!("user{n}"), guesser, false, NOW).unwrap();
+        }
+        for n in 20..100_000 {
+            assert!(throttle.begin(&format!("user{n}"), guesser, false, NOW).is_err());
+        }
+        assert!(throttle.begin("ann", victim, false, NOW).is_err());
+    }
+
+    #[test]
+    fn who_is_heard_of_while_others_are_forgotten_is_not() {
+        let throttle = Throttle::default();
+        let peer = |n: u32| IpAddr::V4(std::net::Ipv4Addr::from(n));
+        while throttle.begin("ann", peer(0), false, NOW).is_ok() {}
+        // So many that the next one begins anew with them.
+        let mut others = 1_u32..;
+        let mut fill = |size: usize| {
+            while throttle.state.lock().pairs.young.len() != size {
+                let other = others.next().unwrap();
+                throttle.begin(&other.to_string(), peer(other), false, NOW).unwrap();
+            }
+        };
+        fill(1);
+        fill(MAX_SUBJECTS / 2);
+        let later = NOW.plus(400 * SECOND);
+        throttle.begin("ann", peer(0), false, later).unwrap();
+        assert!(throttle.begin("ann", peer(0), false, later).is_err(), "she has failed before");
     }
 
     #[test]
