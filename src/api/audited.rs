@@ -17,13 +17,15 @@ use crate::audit::{Act, AuditError, Who};
 impl Api {
     /// Changes something on behalf of a caller: it and its entry are on disk, in one batch, when
     /// this returns. What was there and is there now is taken from what is written to the store,
-    /// and so is the resource where `act` names none. A change that writes nothing has no entry.
+    /// and so is the resource where `act` names none. A change that writes nothing has no entry. Who
+    /// may not any more is refused: a body can take its time.
     pub(super) async fn change<T: Send + 'static, E: Into<Problem> + Send + 'static>(
         self: &Arc<Self>,
         allowed: &Allowed,
         act: Act,
         change: impl FnOnce(&Self) -> Result<T, E> + Send + 'static,
     ) -> Result<T, Problem> {
+        allowed.still(self).map_err(Problem::refused)?;
         self.change_by(allowed.who(), act, change).await
     }
 
@@ -46,6 +48,7 @@ impl Api {
         allowed: &Allowed,
         act: Act,
     ) -> Result<(), Problem> {
+        allowed.still(self).map_err(Problem::refused)?;
         self.record_by(allowed.who(), act).await
     }
 

@@ -121,8 +121,8 @@ impl Pass {
         }
         match api.people.find(secret, now()) {
             Found::Person(person) => Self::Person(Arc::new(person)),
-            Found::Expired => Self::Expired(masked()),
-            Found::Unknown => Self::Unknown(masked()),
+            // One of a session that has ended is not known any more, and none can be guessed.
+            Found::Expired | Found::Unknown => Self::Expired(masked()),
         }
     }
 }

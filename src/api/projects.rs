@@ -126,7 +126,9 @@ pub(super) async fn remove(
     api.change(&allowed, act, move |api| api.people.forget_project(&gone)).await?;
     let act = Act::new("project.deleted", "");
     let gone = project.name.clone();
-    api.change(&allowed, act, move |api| api.gate.delete_project(&gone, now())).await?;
+    // The caller's own session may have ended with a role of theirs there.
+    let delete = move |api: &Api| api.gate.delete_project(&gone, now());
+    api.change_by(allowed.who(), act, delete).await?;
     Ok(Json(json!({"project": project, "keys_revoked": keys.len(), "logs_deleted": found.events})))
 }
 

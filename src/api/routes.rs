@@ -123,7 +123,7 @@ fn of_people() -> Vec<Route> {
         Route::get("/v1/users", ADMIN, users::list),
         Route::post("/v1/users", Needs::Owner, users::create).secret(),
         Route::get("/v1/users/{id}", OWN, users::show).tagged(),
-        Route::put("/v1/users/{id}", Needs::Owner, users::change).of_tagged(users::show),
+        Route::put("/v1/users/{id}", Needs::Owner, users::change).of_tagged(users::show).secret(),
         Route::delete("/v1/users/{id}", Needs::Owner, users::remove).of_tagged(users::show),
         Route::put("/v1/users/{id}/password", Needs::OwnOrOwner, users::set_password).secret(),
     ]
