@@ -17,6 +17,7 @@ mod cut;
 mod digits;
 mod distinct;
 mod divided;
+mod guess;
 mod hits;
 mod holding;
 mod integers;

@@ -16,12 +16,13 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::super::bytes::{Damaged, put_varint};
 use super::cut::Cutter;
+use super::guess::{Guesses, Place};
 use super::key::{Key, VARIABLE};
 use super::numbers;
 use super::payload::{Parts, Payload};
 use super::places;
 use super::slot::Slot;
-use super::template::Template;
+use super::template::{Template, pieces};
 use super::texts::Texts;
 
 /// Texts, split.
@@ -33,6 +34,7 @@ pub(super) struct Split {
     /// Templates by the hash of their keys.
     known: HashTable<u16>,
     hasher: DefaultHashBuilder,
+    guesses: Guesses,
     cutter: Cutter,
     key: Key,
 }
@@ -301,10 +303,21 @@ impl Split {
         self.cutter.variables.push((0, text.len()));
     }
 
-    /// The template of `text`, as it was cut. What is constant in it is in `key` afterwards.
+    /// The template of `text`, as it was cut. Where there is none, what is constant in it is in `key`
+    /// afterwards.
     fn find(&mut self, text: &[u8]) -> Option<u16> {
+        let place = Place::of(text, &self.cutter.variables);
+        let is_of = |number: &u16| {
+            let template = self.templates.get(usize::from(*number));
+            template.is_some_and(|template| template.is_of(text, &self.cutter.variables))
+        };
+        if let Some(guess) = self.guesses.at(place).filter(is_of) {
+            return Some(guess);
+        }
         self.key.set(text, pieces(&self.cutter.variables, text.len()));
-        self.find_key()
+        let found = self.find_key()?;
+        self.guesses.put(place, found);
+        Some(found)
     }
 
     /// The template that `key` is of.
@@ -389,14 +402,6 @@ impl Taken {
             all.push(nth);
         }
     }
-}
-
-/// Where in a text of that length is what stands before, between and after its variables.
-#[inline]
-fn pieces(variables: &[(usize, usize)], len: usize) -> impl Iterator<Item = (usize, usize)> {
-    let starts = std::iter::once(0).chain(variables.iter().map(|(_, end)| *end));
-    let ends = variables.iter().map(|(start, _)| *start).chain(std::iter::once(len));
-    starts.zip(ends)
 }
 
 /// Templates in a column of a batch or block; the texts of further ones vary as a whole.

@@ -1,5 +1,6 @@
 //! One template of a split column: what its texts have in common, and what varies.
 
+use super::super::eights::is_same;
 use super::slot::Slot;
 use super::texts::Texts;
 
@@ -31,6 +32,16 @@ impl Template {
         &self.slots
     }
 
+    /// Whether it is that of `text` with these variables.
+    #[inline]
+    pub(super) fn is_of(&self, text: &[u8], variables: &[(usize, usize)]) -> bool {
+        let is_own = |((start, end), own): ((usize, usize), &[u8])| {
+            text.get(start..end).is_some_and(|piece| is_same(piece, own))
+        };
+        self.constants.len() == variables.len() + 1
+            && pieces(variables, text.len()).zip(self.constants.iter()).all(is_own)
+    }
+
     /// Whether a text of it may have `text` in it, which is in lower case. No run of word
     /// characters goes over the edge between what is constant and what varies.
     pub(super) fn may_hold(&self, text: &str, scratch: &mut Vec<u8>) -> bool {
@@ -51,4 +62,15 @@ impl Template {
             out.extend_from_slice(constant);
         }
     }
+}
+
+/// Where in a text of that length is what stands before, between and after its variables.
+#[inline]
+pub(super) fn pieces(
+    variables: &[(usize, usize)],
+    len: usize,
+) -> impl Iterator<Item = (usize, usize)> {
+    let starts = std::iter::once(0).chain(variables.iter().map(|(_, end)| *end));
+    let ends = variables.iter().map(|(start, _)| *start).chain(std::iter::once(len));
+    starts.zip(ends)
 }
