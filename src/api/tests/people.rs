@@ -1,9 +1,12 @@
 //! People: how they sign in, and what they may change of each other.
 
+use std::sync::Arc;
+
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::support::{Call, House, PASSWORD, delete, get, post};
+use crate::ingest::now;
 use crate::people::{Granted, Role};
 
 fn put(path: &str, body: &Value) -> Call {
@@ -69,6 +72,24 @@ async fn somebody_signs_in_and_reads_and_goes() {
     assert_eq!(house.send(delete("/v1/sessions/current").key(&current)).await.0, StatusCode::OK);
     assert_eq!(house.send(query(&current)).await.0, StatusCode::UNAUTHORIZED);
     assert_eq!(newest(&house).await["event"], "session.ended");
+}
+
+#[tokio::test]
+async fn who_may_not_any_more_when_the_body_has_come_changes_nothing() {
+    let house = House::open();
+    let ann = house.person("ann", &[("default", Role::Owner)]);
+    house.person("bob", &[("default", Role::Owner)]);
+    let (id, key) = house.key(r#""admin:projects""#, "default");
+    let user = json!({"email": "eve@example.com", "roles": {"default": "owner"}}).to_string();
+    let (api, session) = (Arc::clone(&house.api), ann.person.session.to_string());
+    let gone = move || drop(api.people.end(&session).unwrap());
+    let status = house.send_after(post("/v1/users", &user).by(&ann), gone).await;
+    assert_eq!((status, house.api.people.users().len()), (StatusCode::UNAUTHORIZED, 2));
+    let before = house.api.gate.keys().len();
+    let api = Arc::clone(&house.api);
+    let revoked = move || drop(api.gate.revoke_key(&id, now()).unwrap());
+    let status = house.send_after(post("/v1/keys", r#"{"name":"x"}"#).key(&key), revoked).await;
+    assert_eq!((status, house.api.gate.keys().len()), (StatusCode::UNAUTHORIZED, before));
 }
 
 #[tokio::test]

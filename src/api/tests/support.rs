@@ -1,5 +1,6 @@
 //! What every test of the API begins with.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Method, Request, Response, StatusCode};
+use futures_util::stream;
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -93,6 +95,21 @@ impl House {
         let status = answer.status();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    /// Makes a call whose body comes only after something has happened; its status.
+    pub(super) async fn send_after(
+        &self,
+        call: Call,
+        first: impl FnOnce() + Send + 'static,
+    ) -> StatusCode {
+        let body = call.body.clone().unwrap_or_default();
+        let body = stream::once(async move {
+            first();
+            Ok::<_, Infallible>(body)
+        });
+        let request = call.request().map(|_| Body::from_stream(body));
+        self.router().oneshot(request).await.unwrap().status()
     }
 
     /// A new key's public id and secret.
