@@ -155,7 +155,7 @@ async fn co_16_an_address_that_guesses_is_blocked_by_the_rule_on_failures() {
     for _ in 0..3 {
         house.send(sign_in("ann@example.com", "wrong password")).await;
     }
-    house.api.gate.punish(crate::ingest::now()).unwrap();
+    house.api.gate.punish(now()).unwrap();
     assert_eq!(house.send(sign_in("ann@example.com", PASSWORD)).await.0, StatusCode::UNAUTHORIZED);
     let elsewhere = sign_in("ann@example.com", PASSWORD).peer("192.0.2.2");
     assert_eq!(house.send(elsewhere).await.0, StatusCode::CREATED);
