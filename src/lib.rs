@@ -16,7 +16,7 @@
 //!  3 state    gate  store  journal  audit  senders  people   know nothing of each other
 //!  2 disk     db                               RocksDB at arm's length
 //!  1 pure     frame   parse   kql   advice     bytes ↔ values; no I/O, no clock, no lock
-//!  0 words    event   time   metrics   ids
+//!  0 words    event   time   metrics   ids   aging
 //! ```
 //!
 //! It is an hourglass: many doors above, one store below, and in the waist one function for all of
@@ -91,6 +91,7 @@
 
 pub mod admin;
 pub mod advice;
+pub mod aging;
 pub mod api;
 pub mod app;
 pub mod audit;

@@ -43,6 +43,7 @@ mod engine;
 mod error;
 mod files;
 mod marker;
+mod meta;
 mod notes;
 mod options;
 mod recorder;
@@ -57,6 +58,7 @@ mod write;
 pub use self::checkpoint::{ENGINE, FORMAT, mark};
 pub use self::error::Error;
 pub use self::files::TableFile;
+pub use self::meta::{read_record, write_record};
 pub use self::options::Options;
 pub use self::recorder::Recorder;
 pub use self::salvage::{Damage, DamagedFile};
@@ -413,50 +415,6 @@ impl Db {
             db.delete_range_cf(family, from, to)?;
         }
         Ok(())
-    }
-
-    /// Puts a synced entry into `meta`.
-    ///
-    /// # Errors
-    ///
-    /// As [`commit`](Self::commit).
-    pub fn meta_put(&self, key: &[u8], value: &[u8]) -> Result<(), Error> {
-        let mut write = Write::default();
-        write.put(Family::Meta, key, value);
-        self.commit(&write)
-    }
-
-    /// Deletes an entry of `meta`, synced.
-    ///
-    /// # Errors
-    ///
-    /// As [`commit`](Self::commit).
-    pub fn meta_delete(&self, key: &[u8]) -> Result<(), Error> {
-        let mut write = Write::default();
-        write.delete(Family::Meta, key);
-        self.commit(&write)
-    }
-
-    /// An entry of `meta`.
-    ///
-    /// # Errors
-    ///
-    /// As [`get`](Self::get).
-    pub fn meta_get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        self.get(Family::Meta, key)
-    }
-
-    /// All entries of `meta` whose keys begin with `prefix`, in order.
-    ///
-    /// # Errors
-    ///
-    /// As [`scan`](Self::scan).
-    pub fn meta_scan(&self, prefix: &[u8]) -> Result<Vec<Entry>, Error> {
-        let mut entries = Vec::new();
-        self.scan(Family::Meta, prefix, |key, value| {
-            entries.push((key.to_owned(), value.to_owned()));
-        })?;
-        Ok(entries)
     }
 
     fn engine(&self) -> Result<MappedRwLockReadGuard<'_, Engine>, Error> {

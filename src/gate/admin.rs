@@ -12,7 +12,7 @@ use super::key_info::{KeyInfo, NewKey};
 use super::keys::Keys;
 use super::records::KeyRecord;
 use super::scope::Scopes;
-use super::secret::{Secret, draw_id};
+use super::secret::{self, Secret, draw_id};
 use super::tenancy::Tenancy;
 use crate::time::Timestamp;
 
@@ -93,7 +93,7 @@ impl Gate {
             return Err(GateError::Full { of: "keys", max: MAX_KEYS });
         }
         let secret = Secret::draw(new.environment)?;
-        let hash = self.pepper.hash(secret.reveal().as_bytes());
+        let hash = secret::hash(&self.pepper, secret.reveal().as_bytes());
         let hash = hash.expect("a secret that was drawn has the length of one");
         let mut id = draw_id()?;
         while keys.by_id(&id).is_some() {

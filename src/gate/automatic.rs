@@ -16,9 +16,9 @@
 //!
 //! # Invariants
 //!
-//! * *Bounded*: each rule tells [`MAX_SUBJECTS`] apart, and forgets those it has not heard of for
-//!   longest; a subject has [`MAX_MEMBERS`] at most, [`MAX_COMPARED`] where it only compares them. Of
-//!   keys that fail only hashes are kept.
+//! * *Bounded*: each rule tells so many apart as an [`Aging`] map holds, and forgets those it has not
+//!   heard of for longest; a subject has [`MAX_MEMBERS`] at most, [`MAX_COMPARED`] where it only
+//!   compares them. Of keys that fail only hashes are kept.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet};
@@ -38,6 +38,7 @@ use super::range::{Range, bits, source};
 use super::reason::Reason;
 use super::refusal::{Refusal, RuleId};
 use super::rule::{Action, Rule, RuleKind};
+use crate::aging::Aging;
 use crate::time::Timestamp;
 
 /// The automatic rules, and what they have seen.
@@ -96,13 +97,6 @@ struct Seen {
     sources: HashMap<u128, i64>,
     /// The last key, for those that are counted through.
     last: Option<String>,
-}
-
-/// As many values as there is room for, by what was heard of last.
-#[derive(Debug)]
-struct Aging<K, V> {
-    young: HashMap<K, V>,
-    old: HashMap<K, V>,
 }
 
 impl Automatic {
@@ -294,31 +288,6 @@ impl Seen {
     }
 }
 
-impl<K: Eq + std::hash::Hash, V: Default> Aging<K, V> {
-    fn get(&mut self, key: K) -> &mut V {
-        // First, so that whoever makes room is not forgotten with others.
-        let known = self.old.remove(&key);
-        if !self.young.contains_key(&key) && self.young.len() >= MAX_SUBJECTS / 2 {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.entry(key).or_insert_with(|| known.unwrap_or_default())
-    }
-
-    fn peek(&self, key: &K) -> Option<&V> {
-        self.young.get(key).or_else(|| self.old.get(key))
-    }
-
-    fn keys(&self) -> impl Iterator<Item = &K> {
-        self.young.keys().chain(self.old.keys())
-    }
-}
-
-impl<K, V> Default for Aging<K, V> {
-    fn default() -> Self {
-        Self { young: HashMap::new(), old: HashMap::new() }
-    }
-}
-
 /// Remembers a member of a subject, and forgets those that were last seen before the window.
 fn remember<K: Eq + std::hash::Hash>(
     members: &mut HashMap<K, i64>,
@@ -411,9 +380,6 @@ const SLOTS_I64: i64 = 8;
 
 /// How far apart keys are that are counted through.
 const MAX_STEP: u32 = 16;
-
-/// The most subjects that a rule tells apart.
-const MAX_SUBJECTS: usize = 16_384;
 
 /// The most keys or addresses that are known of a subject, and so the most that a rule about many of
 /// them can wait for.

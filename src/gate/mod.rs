@@ -143,10 +143,10 @@ use self::range_table::RangeTable;
 use self::records::Records;
 use self::reload::Live;
 use self::rules::Rules as Written;
-use self::secret::Pepper;
 use self::tenancy::Tenancy;
 use self::usage::Usage;
 use crate::db::Db;
+use crate::ids::Pepper;
 use crate::time::{Timestamp, text as rfc3339};
 
 /// Decides who may pass. Shared by all threads.
@@ -246,7 +246,7 @@ impl Gate {
     /// The key with this secret, revoked and expired ones too. Takes equally long for all secrets
     /// that there are not.
     pub fn key_of(&self, secret: &[u8]) -> Option<Arc<Key>> {
-        let hash = self.pepper.hash(secret)?;
+        let hash = secret::hash(&self.pepper, secret)?;
         self.keys.load().by_hash(&hash).cloned()
     }
 

@@ -24,9 +24,9 @@ use super::key_info::KeyInfo;
 use super::lists::{ListEntry, ListKind};
 use super::quota::Hour;
 use super::rule::Rule;
-use super::secret::Pepper;
 use super::tenancy::{OrganizationInfo, ProjectInfo};
-use crate::db::{Db, Family, Write};
+use crate::db::{Db, Family, Write, read_record, write_record};
+use crate::ids::Pepper;
 
 /// The form in which records are written.
 pub(super) const VERSION: u32 = 1;
@@ -47,18 +47,6 @@ pub(super) struct KeyRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) previous: Option<blake3::Hash>,
     pub(super) key: KeyInfo,
-}
-
-#[derive(Deserialize)]
-struct Version {
-    version: u32,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Versioned<T> {
-    version: u32,
-    record: T,
 }
 
 impl Records {
@@ -143,9 +131,8 @@ impl Records {
     pub(super) fn put_rules(&self, rules: &[Rule]) -> Result<(), GateError> {
         let mut write = Write::default();
         for rule in rules {
-            let versioned = Versioned { version: VERSION, record: rule };
-            let text = serde_json::to_vec(&versioned).expect("records have text for keys");
-            write.put(Family::Meta, format!("{RULES}{}", rule.id).into_bytes(), text);
+            let record = write_record(VERSION, rule);
+            write.put(Family::Meta, format!("{RULES}{}", rule.id).into_bytes(), record);
         }
         Ok(self.db.commit(&write)?)
     }
@@ -159,17 +146,14 @@ impl Records {
         let pairs = self.db.meta_scan(HOURS.as_bytes())?;
         let hour = |(key, value): (Vec<u8>, Vec<u8>)| {
             let id = shown(key.get(HOURS.len()..)?);
-            let Versioned { record, .. } = serde_json::from_slice(&value).ok()?;
-            Some((id, record))
+            Some((id, read_record(VERSION, &value).ok()?))
         };
         Ok(pairs.into_iter().filter_map(hour).collect())
     }
 
     /// Lets what a key spent of its hour go with the next commit.
     pub(super) fn ride_hour(&self, id: &str, hour: Hour) {
-        let versioned = Versioned { version: VERSION, record: hour };
-        let text = serde_json::to_vec(&versioned).expect("records have text for keys");
-        self.db.ride(format!("{HOURS}{id}").into_bytes(), text);
+        self.db.ride(format!("{HOURS}{id}").into_bytes(), write_record(VERSION, hour));
     }
 
     /// Makes durable what rides.
@@ -178,9 +162,7 @@ impl Records {
     }
 
     fn put<T: Serialize>(&self, key: &str, record: T) -> Result<(), GateError> {
-        let versioned = Versioned { version: VERSION, record };
-        let text = serde_json::to_vec(&versioned).expect("records have text for keys");
-        Ok(self.db.meta_put(key.as_bytes(), &text)?)
+        Ok(self.db.meta_put(key.as_bytes(), &write_record(VERSION, record))?)
     }
 
     fn scan<T: DeserializeOwned>(&self, prefix: &str) -> Result<Vec<T>, GateError> {
@@ -196,14 +178,7 @@ impl std::fmt::Debug for Records {
 }
 
 fn read<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T, GateError> {
-    let bad = |found: String| GateError::Record { record: shown(key), found };
-    let wrong = |error: serde_json::Error| bad(error.to_string());
-    let Version { version } = serde_json::from_slice(value).map_err(wrong)?;
-    if version != VERSION {
-        return Err(bad(format!("version {version}")));
-    }
-    let Versioned { record, .. } = serde_json::from_slice(value).map_err(wrong)?;
-    Ok(record)
+    read_record(VERSION, value).map_err(|found| GateError::Record { record: shown(key), found })
 }
 
 /// The key of an entry in the store.

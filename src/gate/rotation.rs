@@ -14,7 +14,7 @@ use super::key_info::{KeyInfo, LONGEST, SHORTEST};
 use super::limits::duration_text;
 use super::records::KeyRecord;
 use super::rfc3339;
-use super::secret::Secret;
+use super::secret::{self, Secret};
 use crate::time::Timestamp;
 
 /// The secret that a key had before its last rotation.
@@ -89,7 +89,7 @@ impl Gate {
             return Err(GateError::Rotation("no rotation in its grace, but found one"));
         }
         let secret = Secret::draw(old.environment)?;
-        let hash = self.pepper.hash(secret.reveal().as_bytes());
+        let hash = secret::hash(&self.pepper, secret.reveal().as_bytes());
         let hash = hash.expect("a secret that was drawn has the length of one");
         // A secret that was never handed over is nobody's: the one before it stays the old one.
         let kept = old.previous.clone().filter(|_| old.handing_over).zip(key.previous());

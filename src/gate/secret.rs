@@ -8,14 +8,10 @@
 use std::fmt;
 
 use super::scope::Environment;
-use crate::ids;
+use crate::ids::{self, Pepper};
 
 /// The secret of a new key. Kept nowhere: whoever created the key sees it once.
 pub struct Secret(String);
-
-/// The key of the hash. Without it the hashes in the store cannot be tried against guesses.
-#[derive(Clone)]
-pub(super) struct Pepper([u8; 32]);
 
 impl Secret {
     /// Draws a secret from the system's random source.
@@ -43,41 +39,18 @@ impl fmt::Debug for Secret {
     }
 }
 
-impl Pepper {
-    pub(super) fn draw() -> Result<Self, getrandom::Error> {
-        let mut random = [0; 32];
-        getrandom::fill(&mut random)?;
-        Ok(Self(random))
+/// The hash that stands for a secret. `None` for what is longer or shorter than any secret, which
+/// costs as much as a hash would: an attacker is told nothing, and charged the same.
+pub(super) fn hash(pepper: &Pepper, secret: &[u8]) -> Option<blake3::Hash> {
+    let fits = (ids::MIN_SECRET..=MAX_SECRET).contains(&secret.len());
+    let hashed = if fits { secret } else { &[0; ids::MIN_SECRET] };
+    #[cfg(test)]
+    {
+        use super::keys::work::HASHED;
+        HASHED.set(HASHED.get() + hashed.len() as u64);
     }
-
-    /// The pepper as it was stored.
-    pub(super) fn restore(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
-    }
-
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The hash that stands for a secret. `None` for what is longer or shorter than any secret,
-    /// which costs as much as a hash would: an attacker is told nothing, and charged the same.
-    pub(super) fn hash(&self, secret: &[u8]) -> Option<blake3::Hash> {
-        let fits = (ids::MIN_SECRET..=MAX_SECRET).contains(&secret.len());
-        let hashed = if fits { secret } else { &[0; ids::MIN_SECRET] };
-        #[cfg(test)]
-        {
-            use super::keys::work::HASHED;
-            HASHED.set(HASHED.get() + hashed.len() as u64);
-        }
-        let hash = blake3::keyed_hash(&self.0, hashed);
-        fits.then_some(hash)
-    }
-}
-
-impl fmt::Debug for Pepper {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Pepper").finish_non_exhaustive()
-    }
+    let hash = pepper.hash(hashed);
+    fits.then_some(hash)
 }
 
 /// A public id for a key, from the system's random source.
@@ -112,10 +85,10 @@ mod tests {
 
     #[test]
     fn only_what_may_be_a_secret_has_a_hash() {
-        let pepper = Pepper([7; 32]);
-        assert!(pepper.hash(&[0; ids::MIN_SECRET]).is_some());
-        assert!(pepper.hash(&[0; ids::MIN_SECRET - 1]).is_none());
-        assert!(pepper.hash(&vec![0; 64 * 1024]).is_none());
+        let pepper = Pepper::restore(&[7; 32]).unwrap();
+        assert!(hash(&pepper, &[0; ids::MIN_SECRET]).is_some());
+        assert!(hash(&pepper, &[0; ids::MIN_SECRET - 1]).is_none());
+        assert!(hash(&pepper, &vec![0; 64 * 1024]).is_none());
         assert!(!format!("{pepper:?}").contains('7'));
     }
 }

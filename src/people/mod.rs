@@ -58,8 +58,8 @@ use self::password::Hashed;
 use self::records::Records;
 use self::session::Sessions;
 use self::throttle::Throttle;
-use self::token::Pepper;
 use crate::db::Db;
+use crate::ids::Pepper;
 use crate::time::Timestamp;
 
 /// Everybody, and who is signed in. Shared by all threads.

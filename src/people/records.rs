@@ -19,9 +19,10 @@ use serde::{Deserialize, Serialize};
 use super::error::PeopleError;
 use super::password::Hashed;
 use super::session::{Session, SessionInfo};
-use super::token::{Known, Pepper};
+use super::token::TokenHash;
 use super::user::{User, UserInfo};
-use crate::db::{Db, Family, Write};
+use crate::db::{Db, Family, Write, read_record, write_record};
+use crate::ids::Pepper;
 use crate::time::{Timestamp, text};
 
 /// The form in which records are written.
@@ -64,18 +65,6 @@ struct SessionRecord {
 struct Seen {
     #[serde(with = "text")]
     at: Timestamp,
-}
-
-#[derive(Deserialize)]
-struct Version {
-    version: u32,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Versioned<T> {
-    version: u32,
-    record: T,
 }
 
 impl Records {
@@ -194,7 +183,7 @@ impl std::fmt::Debug for Records {
 impl SessionRecord {
     fn of(session: &Session) -> Self {
         let SessionInfo { id, user, started, address, user_agent, .. } = session.info.clone();
-        let hash = |known: Known| known.0.to_hex().to_string();
+        let hash = |known: TokenHash| known.0.to_hex().to_string();
         Self {
             id,
             user,
@@ -210,7 +199,7 @@ impl SessionRecord {
     }
 
     fn into_session(self) -> Option<Session> {
-        let hash = |text: &str| blake3::Hash::from_hex(text).ok().map(Known);
+        let hash = |text: &str| blake3::Hash::from_hex(text).ok().map(TokenHash);
         Some(Session {
             access: hash(&self.access_hash)?,
             access_until: self.access_until,
@@ -241,19 +230,11 @@ fn key_of(prefix: &str, id: &str) -> Vec<u8> {
 }
 
 fn written<T: Serialize>(record: T) -> Vec<u8> {
-    let versioned = Versioned { version: VERSION, record };
-    serde_json::to_vec(&versioned).expect("records have text for keys")
+    write_record(VERSION, record)
 }
 
 fn read<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T, PeopleError> {
-    let bad = |found: String| PeopleError::Record { record: shown(key), found };
-    let wrong = |error: serde_json::Error| bad(error.to_string());
-    let Version { version } = serde_json::from_slice(value).map_err(wrong)?;
-    if version != VERSION {
-        return Err(bad(format!("version {version}")));
-    }
-    let Versioned { record, .. } = serde_json::from_slice(value).map_err(wrong)?;
-    Ok(record)
+    read_record(VERSION, value).map_err(|found| PeopleError::Record { record: shown(key), found })
 }
 
 fn shown(key: &[u8]) -> String {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::config::Config;
-use super::token::{Known, Token};
+use super::token::{Token, TokenHash};
 use super::user::UserInfo;
 use crate::time::{Timestamp, text};
 
@@ -110,21 +110,21 @@ pub struct Ended {
 #[derive(Clone, Debug)]
 pub(super) struct Session {
     pub(super) info: SessionInfo,
-    pub(super) access: Known,
+    pub(super) access: TokenHash,
     pub(super) access_until: Timestamp,
     /// Of the refresh token that was not used.
-    pub(super) refresh: Known,
+    pub(super) refresh: TokenHash,
     pub(super) refresh_until: Timestamp,
     /// Of what is the same in all of its refresh tokens.
-    pub(super) family: Known,
+    pub(super) family: TokenHash,
 }
 
 /// All of them, by id and by their tokens.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     by_id: BTreeMap<String, Session>,
-    by_access: HashMap<Known, String>,
-    by_family: HashMap<Known, String>,
+    by_access: HashMap<TokenHash, String>,
+    by_family: HashMap<TokenHash, String>,
 }
 
 impl End {
@@ -158,11 +158,11 @@ impl Session {
 }
 
 impl Sessions {
-    pub(super) fn by_access(&self, hash: &Known) -> Option<&Session> {
+    pub(super) fn by_access(&self, hash: &TokenHash) -> Option<&Session> {
         self.by_id.get(self.by_access.get(hash)?)
     }
 
-    pub(super) fn by_family(&self, hash: &Known) -> Option<&Session> {
+    pub(super) fn by_family(&self, hash: &TokenHash) -> Option<&Session> {
         self.by_id.get(self.by_family.get(hash)?)
     }
 

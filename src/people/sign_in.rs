@@ -7,7 +7,7 @@ use super::error::PeopleError;
 use super::password::Password;
 use super::session::{End, Ended, Found, Granted, Person, Place, Session, SessionInfo, micros};
 use super::throttle::source;
-use super::token::{Token, draw_id};
+use super::token::{Token, TokenHash, draw_id};
 use super::user::UserInfo;
 use super::{Known, People, State};
 use crate::time::{SECOND, Timestamp};
@@ -43,7 +43,7 @@ impl People {
 
     /// Who has this access token.
     pub fn find(&self, token: &[u8], now: Timestamp) -> Found {
-        let hash = self.pepper.hash(token);
+        let hash = TokenHash::of(token, &self.pepper);
         let now = self.clock.at(now);
         let state = self.state.read();
         let Some(session) = state.sessions.by_access(&hash) else { return Found::Unknown };
@@ -87,7 +87,7 @@ impl People {
     /// before: the session is ended. Or the store or the system failed.
     pub fn refresh(&self, token: &str, now: Timestamp) -> Result<Granted, PeopleError> {
         let token = Token::read_refresh(token).ok_or(PeopleError::NoSession)?;
-        let family = self.pepper.hash(token.family());
+        let family = TokenHash::of(token.family(), &self.pepper);
         let _change = self.change.lock();
         let now = self.clock.at(now);
         let found = {
@@ -96,7 +96,7 @@ impl People {
             session.and_then(|one| Some((state.users.get(&one.info.user)?.info.clone(), one)))
         };
         let (user, session) = found.ok_or(PeopleError::NoSession)?;
-        if session.refresh != self.pepper.hash(token.reveal().as_bytes()) {
+        if session.refresh != TokenHash::of(token.reveal().as_bytes(), &self.pepper) {
             let (info, why) = (session.info.clone(), End::Reused);
             self.end_all(vec![(session, why)])?;
             let ended = Ended { session: info, user: Some(user), why };
@@ -187,11 +187,11 @@ impl People {
         let oldest = info.started.plus(micros(self.config.max_lifetime));
         let until = |lifetime| now.plus(micros(lifetime)).min(oldest);
         let session = Session {
-            access: self.pepper.hash(access.reveal().as_bytes()),
+            access: TokenHash::of(access.reveal().as_bytes(), &self.pepper),
             access_until: until(self.config.access_lifetime),
-            refresh: self.pepper.hash(refresh.reveal().as_bytes()),
+            refresh: TokenHash::of(refresh.reveal().as_bytes(), &self.pepper),
             refresh_until: until(self.config.refresh_lifetime),
-            family: self.pepper.hash(refresh.family()),
+            family: TokenHash::of(refresh.family(), &self.pepper),
             info,
         };
         let (access_until, refresh_until) = (session.access_until, session.refresh_until);

@@ -18,17 +18,17 @@
 //!   such a user or not.
 //! * *Attempts at the same time are counted before they are made*, and one that succeeds is taken
 //!   back.
-//! * *Bounded*: [`MAX_SUBJECTS`] of each are told apart, and those forgotten that were not heard of
-//!   for longest. Of accounts only hashes are kept.
+//! * *Bounded*: so many of each are told apart as an [`Aging`] map holds, and those forgotten that
+//!   were not heard of for longest. Of accounts only hashes are kept.
 
-use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hash};
+use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::aging::Aging;
 use crate::time::{SECOND, Timestamp};
 
 /// What is counted.
@@ -68,13 +68,6 @@ struct Bucket {
 struct Patience {
     free: u32,
     longest: i64,
-}
-
-/// As many values as there is room for, by what was heard of last.
-#[derive(Debug)]
-struct Aging<K, V> {
-    young: HashMap<K, V>,
-    old: HashMap<K, V>,
 }
 
 impl Throttle {
@@ -150,26 +143,6 @@ impl Bucket {
     }
 }
 
-impl<K: Eq + Hash, V: Default> Aging<K, V> {
-    fn get(&mut self, key: K) -> &mut V {
-        let known = self.old.remove(&key);
-        if !self.young.contains_key(&key) && self.young.len() >= MAX_SUBJECTS / 2 {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.entry(key).or_insert_with(|| known.unwrap_or_default())
-    }
-
-    fn peek(&self, key: &K) -> Option<&V> {
-        self.young.get(key).or_else(|| self.old.get(key))
-    }
-}
-
-impl<K, V> Default for Aging<K, V> {
-    fn default() -> Self {
-        Self { young: HashMap::new(), old: HashMap::new() }
-    }
-}
-
 /// Whose an address is: an IPv4 address, or the /64 that somebody has of IPv6.
 pub(super) fn source(peer: IpAddr) -> u128 {
     match peer.to_canonical() {
@@ -187,12 +160,10 @@ const ACCOUNT: Patience = Patience { free: 20, longest: 60 * SECOND };
 /// After how many microseconds one failure is forgiven.
 const FORGIVEN: i64 = 300 * SECOND;
 
-/// The most subjects of each kind that are told apart.
-const MAX_SUBJECTS: usize = 16_384;
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aging::MAX_SUBJECTS;
 
     const NOW: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
 
@@ -288,26 +259,6 @@ mod tests {
     }
 
     #[test]
-    fn who_is_heard_of_while_others_are_forgotten_is_not() {
-        let throttle = Throttle::default();
-        let peer = |n: u32| IpAddr::V4(std::net::Ipv4Addr::from(n));
-        while throttle.begin("ann", peer(0), false, NOW).is_ok() {}
-        // So many that the next one begins anew with them.
-        let mut others = 1_u32..;
-        let mut fill = |size: usize| {
-            while throttle.state.lock().pairs.young.len() != size {
-                let other = others.next().unwrap();
-                throttle.begin(&other.to_string(), peer(other), false, NOW).unwrap();
-            }
-        };
-        fill(1);
-        fill(MAX_SUBJECTS / 2);
-        let later = NOW.plus(400 * SECOND);
-        throttle.begin("ann", peer(0), false, later).unwrap();
-        assert!(throttle.begin("ann", peer(0), false, later).is_err(), "she has failed before");
-    }
-
-    #[test]
     fn no_more_is_remembered_than_there_is_room_for() {
         let throttle = Throttle::default();
         for n in 0..100_000_u32 {
@@ -316,12 +267,8 @@ mod tests {
             throttle.succeeded(&attempt);
         }
         let state = throttle.state.lock();
-        let sizes = [
-            state.pairs.young.len() + state.pairs.old.len(),
-            state.addresses.young.len() + state.addresses.old.len(),
-            state.accounts.young.len() + state.accounts.old.len(),
-            state.good.young.len() + state.good.old.len(),
-        ];
+        let sizes =
+            [state.pairs.len(), state.addresses.len(), state.accounts.len(), state.good.len()];
         assert!(sizes.iter().all(|size| *size <= MAX_SUBJECTS), "{sizes:?}");
     }
 }

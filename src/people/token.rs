@@ -18,18 +18,14 @@ use std::hash::{Hash, Hasher};
 use zeroize::Zeroizing;
 
 use super::error::PeopleError;
-use crate::ids;
+use crate::ids::{self, Pepper};
 
 /// A token of a session. Kept nowhere: whoever signs in sees it once.
 pub struct Token(Zeroizing<String>);
 
-/// The key of the hash. Without it the hashes in the store cannot be tried against guesses.
-#[derive(Clone)]
-pub(super) struct Pepper([u8; 32]);
-
 /// The hash of a token, as one that there is.
 #[derive(Clone, Copy, Debug, Eq)]
-pub(super) struct Known(pub(super) blake3::Hash);
+pub(super) struct TokenHash(pub(super) blake3::Hash);
 
 impl Token {
     /// A new access token.
@@ -68,37 +64,22 @@ impl Token {
     }
 }
 
-impl Pepper {
-    pub(super) fn draw() -> Result<Self, PeopleError> {
-        let mut random = [0; 32];
-        getrandom::fill(&mut random)?;
-        Ok(Self(random))
-    }
-
-    /// The pepper as it was stored.
-    pub(super) fn restore(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
-    }
-
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
+impl TokenHash {
     /// The hash that stands for a token; of what is longer than any, that of nothing.
-    pub(super) fn hash(&self, token: &[u8]) -> Known {
+    pub(super) fn of(token: &[u8], pepper: &Pepper) -> Self {
         let hashed = if token.len() <= MAX_TOKEN { token } else { &[] };
-        Known(blake3::keyed_hash(&self.0, hashed))
+        Self(pepper.hash(hashed))
     }
 }
 
-impl PartialEq for Known {
+impl PartialEq for TokenHash {
     /// Takes as long whatever differs.
     fn eq(&self, other: &Self) -> bool {
         self.0 == other.0
     }
 }
 
-impl Hash for Known {
+impl Hash for TokenHash {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.hash(state);
     }
@@ -108,12 +89,6 @@ impl fmt::Debug for Token {
     /// Shows it masked.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Token").field(&ids::mask(&self.0)).finish()
-    }
-}
-
-impl fmt::Debug for Pepper {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Pepper").finish_non_exhaustive()
     }
 }
 
@@ -176,10 +151,14 @@ mod tests {
 
     #[test]
     fn a_hash_is_of_a_token_and_of_the_pepper() {
-        let (one, two) = (Pepper([1; 32]), Pepper([2; 32]));
-        assert_eq!(one.hash(b"a"), one.hash(b"a"));
-        assert_ne!(one.hash(b"a"), two.hash(b"a"));
-        assert_ne!(one.hash(b"a"), one.hash(b"b"));
+        let (one, two) = (pepper(1), pepper(2));
+        assert_eq!(TokenHash::of(b"a", &one), TokenHash::of(b"a", &one));
+        assert_ne!(TokenHash::of(b"a", &one), TokenHash::of(b"a", &two));
+        assert_ne!(TokenHash::of(b"a", &one), TokenHash::of(b"b", &one));
         assert!(!format!("{one:?}").contains('1'));
+    }
+
+    fn pepper(of: u8) -> Pepper {
+        Pepper::restore(&[of; 32]).unwrap()
     }
 }
