@@ -17,6 +17,9 @@ pub enum Error {
         /// What the system said.
         error: std::io::Error,
     },
+    /// The processor cannot do what RocksDB was compiled for.
+    #[error("expected a processor with {0}, but found one without")]
+    Processor(&'static str),
     /// The folder holds files and none of them is our marker.
     #[error("{0}: expected an empty folder or a store, but found other files")]
     NotAStore(PathBuf),

@@ -46,6 +46,7 @@ mod marker;
 mod meta;
 mod notes;
 mod options;
+mod processor;
 mod recorder;
 mod refused;
 mod riding;
@@ -125,6 +126,7 @@ impl Db {
     /// See [`Error`]; a store that another process holds, that a newer version wrote, or that lost
     /// its files is refused.
     pub fn open(path: &Path, options: &Options) -> Result<Self, Error> {
+        processor::check()?;
         let create = marker::examine(path)?;
         let (engine, why) = Engine::open(path, options, create)?;
         if why.is_none() {
