@@ -7,7 +7,7 @@ use hashbrown::DefaultHashBuilder;
 /// The bytes of `text` from `at` to `end`, at most eight of them, the first lowest, with zeros after
 /// the last. Nothing of what lies behind `end` is in it.
 #[inline]
-pub(super) fn eight(text: &[u8], at: usize, end: usize) -> u64 {
+pub(crate) fn eight(text: &[u8], at: usize, end: usize) -> u64 {
     let unused = 8_u32.saturating_sub(u32::try_from(end - at).unwrap_or(8));
     let rest = text.get(at..).unwrap_or_default();
     let bytes = match (rest.first_chunk::<8>(), text.last_chunk::<8>()) {
@@ -18,31 +18,39 @@ pub(super) fn eight(text: &[u8], at: usize, end: usize) -> u64 {
     bytes & u64::MAX.checked_shr(8 * unused).unwrap_or(0)
 }
 
-/// Whether both are equal. Often both are empty, and what lies nowhere is not looked at. A call for each of many short texts would cost more than the comparison.
+/// Whether both are equal. A call for each of many short texts would cost more than the comparison.
 #[inline]
-pub(super) fn is_same(one: &[u8], other: &[u8]) -> bool {
+pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
         return false;
     }
-    // The last step may overlap the one before.
-    match (one.last_chunk::<8>(), other.last_chunk::<8>()) {
-        _ if one.len() > LONG => one == other,
-        (Some(last), Some(others)) => {
-            let steps = one.as_chunks::<8>().0.iter().zip(other.as_chunks::<8>().0);
-            last == others && steps.fold(true, |same, (step, others)| same & (step == others))
-        }
-        _ => match (one.last_chunk::<4>(), other.last_chunk::<4>()) {
-            (Some(last), Some(others)) => {
-                last == others && one.first_chunk::<4>() == other.first_chunk::<4>()
-            }
-            _ => one.iter().zip(other).all(|(octet, others)| octet == others),
-        },
+    match one.len() {
+        0..=3 => one.iter().zip(other).all(|(octet, others)| octet == others),
+        4..=7 => has_ends::<4>(one, other),
+        8..=15 => has_ends::<8>(one, other),
+        16..=32 => has_ends::<16>(one, other),
+        _ => one == other,
     }
+}
+
+/// Whether both begin and end with the same octets; all there is where they are no longer than that.
+#[inline]
+fn has_ends<const LEN: usize>(one: &[u8], other: &[u8]) -> bool {
+    one.first_chunk::<LEN>() == other.first_chunk() && one.last_chunk::<LEN>() == other.last_chunk()
+}
+
+/// What tells the first `len` octets of both apart, up to [`SIXTEEN`] of them: nothing but zeros where
+/// they are the same. Nothing at all where there are no more than that to be looked at.
+#[inline]
+pub(crate) fn apart(one: &[u8], other: &[u8], len: usize) -> Option<u128> {
+    let within = WITHIN.get(len)?;
+    let (one, others) = (one.first_chunk()?, other.first_chunk()?);
+    Some((u128::from_le_bytes(*one) ^ u128::from_le_bytes(*others)) & within)
 }
 
 /// The number that the `len` digits in `eight` are, 1 to 8 of them; nothing if they are no digits.
 #[inline]
-pub(super) fn decimal(eight: u64, len: usize) -> Option<u64> {
+pub(crate) fn decimal(eight: u64, len: usize) -> Option<u64> {
     let unused = 64 - 8 * u32::try_from(len).ok()?;
     let digits = eight.checked_shl(unused)?;
     let zeros = ZEROS << unused;
@@ -60,7 +68,7 @@ pub(super) fn decimal(eight: u64, len: usize) -> Option<u64> {
 /// The number that `len` hexadecimal digits in `eight` are, 1 to 8 of them, letters in one case;
 /// nothing if they are no such digits.
 #[inline]
-pub(super) fn hex(eight: u64, len: usize, is_upper: bool) -> Option<u64> {
+pub(crate) fn hex(eight: u64, len: usize, is_upper: bool) -> Option<u64> {
     let unused = 64 - 8 * u32::try_from(len).ok()?;
     let zeros = ZEROS & !u64::MAX.checked_shl(unused).unwrap_or(0);
     let octets = eight.checked_shl(unused)? | zeros;
@@ -80,7 +88,7 @@ pub(super) fn hex(eight: u64, len: usize, is_upper: bool) -> Option<u64> {
 
 /// The eight hexadecimal digits of the lower half of `value`.
 #[inline]
-pub(super) fn hex_digits(value: u64, is_upper: bool) -> [u8; 8] {
+pub(crate) fn hex_digits(value: u64, is_upper: bool) -> [u8; 8] {
     let fours = (value & 0xffff_ffff | value << 16) & 0x0000_ffff_0000_ffff;
     let pairs = (fours | fours << 8) & 0x00ff_00ff_00ff_00ff;
     let values = (pairs | pairs << 4) & (EACH * 0x0f);
@@ -91,17 +99,17 @@ pub(super) fn hex_digits(value: u64, is_upper: bool) -> [u8; 8] {
 
 /// The highest bit of each octet of `low`, all below 128, says whether it is `limit` or more.
 #[inline]
-pub(super) const fn at_least(low: u64, limit: u8) -> u64 {
+pub(crate) const fn at_least(low: u64, limit: u8) -> u64 {
     low.wrapping_add(EACH * (0x80 - limit as u64)) & HIGH
 }
 
 /// What makes hashes unforeseeable: another each time.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seed(u64);
+pub(crate) struct Seed(u64);
 
 /// A hash that nobody can foresee who does not know the seed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Hash(u64);
+pub(crate) struct Hash(u64);
 
 impl Default for Seed {
     fn default() -> Self {
@@ -112,13 +120,13 @@ impl Default for Seed {
 impl Hash {
     /// Begins with `seed`.
     #[inline]
-    pub(super) fn new(seed: Seed) -> Self {
+    pub(crate) fn new(seed: Seed) -> Self {
         Self(seed.0)
     }
 
     /// Adds the bytes of `text` from `at` to `end`, and how many they are.
     #[inline]
-    pub(super) fn add(&mut self, text: &[u8], at: usize, end: usize) {
+    pub(crate) fn add(&mut self, text: &[u8], at: usize, end: usize) {
         self.0 = fold(self.0 ^ (end - at) as u64, LENGTH);
         let mut at = at;
         while at < end {
@@ -129,14 +137,14 @@ impl Hash {
 
     /// The hash of all that was added.
     #[inline]
-    pub(super) fn finish(self) -> u64 {
+    pub(crate) fn finish(self) -> u64 {
         self.0
     }
 }
 
 /// Both halves of a product.
 #[inline]
-pub(super) fn fold(a: u64, b: u64) -> u64 {
+pub(crate) fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     low(product) ^ low(product >> 64)
 }
@@ -147,10 +155,10 @@ fn low(product: u128) -> u64 {
 }
 
 /// One in each octet.
-pub(super) const EACH: u64 = 0x0101_0101_0101_0101;
+pub(crate) const EACH: u64 = 0x0101_0101_0101_0101;
 
 /// The highest bit of each octet.
-pub(super) const HIGH: u64 = EACH * 0x80;
+pub(crate) const HIGH: u64 = EACH * 0x80;
 
 /// Eight times `0`.
 const ZEROS: u64 = 0x3030_3030_3030_3030;
@@ -160,8 +168,21 @@ const SIXES: u64 = 0x0606_0606_0606_0606;
 
 const HIGH_HALVES: u64 = 0xf0f0_f0f0_f0f0_f0f0;
 
-/// From here on a call is worth it.
-const LONG: usize = 64;
+/// Octets that are compared at once.
+pub(crate) const SIXTEEN: usize = 16;
+
+/// The bits of the first octets, by how many those are.
+const WITHIN: [u128; SIXTEEN + 1] = within();
+
+const fn within() -> [u128; SIXTEEN + 1] {
+    let mut within = [0; SIXTEEN + 1];
+    let mut len = 0;
+    while len < SIXTEEN {
+        within[len + 1] = within[len] << 8 | 0xff;
+        len += 1;
+    }
+    within
+}
 
 // Odd numbers whose bits look random: digits of e and pi.
 const LENGTH: u64 = 0xadf8_5458_a2bb_4a9b;
@@ -189,6 +210,13 @@ mod tests {
                 other[at] ^= 0x10;
                 prop_assert!(!is_same(&text[a..end], &other[b..]));
                 other[at] ^= 0x10;
+            }
+            let shared = text[a..].iter().zip(&other[b..]).take_while(|(one, others)| one == others);
+            let shared = shared.count();
+            for len in 0..20 {
+                let is_wide = len <= 16 && text[a..].len() >= 16 && other[b..].len() >= 16;
+                let want = is_wide.then_some(len <= shared);
+                prop_assert_eq!(apart(&text[a..], &other[b..], len).map(|bits| bits == 0), want);
             }
         }
 

@@ -16,7 +16,7 @@
 //!  3 state    gate  store  journal  audit  senders  people   know nothing of each other
 //!  2 disk     db                               RocksDB at arm's length
 //!  1 pure     frame   parse   kql   advice     bytes ↔ values; no I/O, no clock, no lock
-//!  0 words    event   time   metrics   ids   aging
+//!  0 words    event   time   metrics   ids   aging   eights
 //! ```
 //!
 //! It is an hourglass: many doors above, one store below, and in the waist one function for all of
@@ -99,6 +99,7 @@ pub mod batch;
 pub mod cli;
 pub mod config;
 pub mod db;
+mod eights;
 pub mod event;
 pub mod failpoint;
 pub mod frame;

@@ -61,7 +61,7 @@ impl Setup {
         each_message(input, &mut decoder, output, |raw, original_len, output| {
             let mut event = std::mem::take(&mut spare).begin();
             let result = self.message(raw, original_len, &mut event, output);
-            spare = event.into_memory();
+            event.leave(&mut spare);
             result
         })
     }

@@ -39,8 +39,7 @@ pub struct Event<'a> {
     pub identity: Option<Identity<'a>>,
 }
 
-/// The memory of an event that is over, for the next one. An event itself is large to be moved, and
-/// what was just written a field at a time is slow to be read as a whole.
+/// The memory of an event that is over, for the next one. An event itself is large to be moved.
 #[derive(Debug, Default)]
 pub struct Memory {
     fields: Vec<Field<'static>>,
@@ -173,21 +172,21 @@ impl<'a> Event<'a> {
         (self.credential, self.identity) = (None, None);
     }
 
-    /// The memory, for an event that borrows from another message.
+    /// Leaves the memory to an event that borrows from another message. Each part goes where it
+    /// stays: what was just written a part at a time is slow to be moved as a whole.
     #[inline]
-    pub fn into_memory(self) -> Memory {
+    pub fn leave(self, memory: &mut Memory) {
         let Self { mut fields, mut tags, mut labels, .. } = self;
         fields.clear();
         tags.clear();
-        labels.clear();
         // Collecting an emptied vector into one of the same layout keeps its allocation. Labels are
         // rare, and most often there is none to keep.
-        let labels = match labels.capacity() {
-            0 => Vec::new(),
-            _ => labels.into_iter().map(|_| unreachable!("cleared")).collect(),
-        };
-        let fields = fields.into_iter().map(|_| unreachable!("cleared")).collect();
-        Memory { fields, tags, labels }
+        memory.fields = fields.into_iter().map(|_| unreachable!("cleared")).collect();
+        memory.tags = tags;
+        if labels.capacity() > 0 {
+            labels.clear();
+            memory.labels = labels.into_iter().map(|_| unreachable!("cleared")).collect();
+        }
     }
 }
 
@@ -261,7 +260,9 @@ mod tests {
             event.text(Known::Message, &text);
         }
         let room = event.fields.capacity();
-        let event: Event<'static> = event.into_memory().begin();
+        let mut memory = Memory::default();
+        event.leave(&mut memory);
+        let event: Event<'static> = memory.begin();
         assert!(event.fields.is_empty());
         assert_eq!(event.fields.capacity(), room);
     }

@@ -104,7 +104,7 @@ impl Ingest {
                 }
             };
             let read = format.read(body, &cx, &mut spare, &mut each);
-            session.spare = spare.into_memory();
+            spare.leave(&mut session.spare);
             if let Err(error) = read {
                 let failure = match error {
                     BodyError::TooMany { .. } | BodyError::TooLarge { .. } => Failure::TooLarge,

@@ -18,7 +18,7 @@ use super::session::Session;
 use super::source::Source;
 use super::{Ingest, skew};
 use crate::batch::Ticket;
-use crate::event::{Credential, Event, Known, Memory, Tag, Value};
+use crate::event::{Credential, Event, Known, Tag, Value};
 use crate::frame::{Frames, Framing, JsonValues, Step, datagram};
 use crate::gate::{Allowance, Offer, Reason, Refusal, Stage};
 use crate::ids;
@@ -165,8 +165,9 @@ impl<'a> Intake<'a> {
                 self.values(session, local.as_ref(), source, &mut event);
             }
         }
-        let small = event.fields.capacity() <= MAX_SPARE;
-        session.spare = if small { event.into_memory() } else { Memory::default() };
+        if event.fields.capacity() <= MAX_SPARE {
+            event.leave(&mut session.spare);
+        }
         session.local = local;
         if let Some(own) = &mut session.own {
             own.end_message();

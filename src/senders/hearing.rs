@@ -7,6 +7,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::numbers::{Kind, MAX_SEQUENCE_ID};
 use super::traits::Form;
+use crate::eights::is_same;
 use crate::event::{Event, Field, Known, Name};
 use crate::parse::parameter;
 use crate::time::Timestamp;
@@ -77,7 +78,7 @@ impl Hearing {
         let host = seen.host();
         let alike = alike(host);
         let recent = usize::from(self.recent.get(alike).copied().unwrap_or_default());
-        let is_recent = self.heard().get(recent).is_some_and(|heard| heard.host == host);
+        let is_recent = self.heard().get(recent).is_some_and(|heard| is_same(&heard.host, host));
         let place = if is_recent { recent } else { self.find(host, alike) };
         let Some(heard) = self.hosts.get_mut(place) else { return };
         if heard.events == 0 {
@@ -177,22 +178,28 @@ impl<'e> Seen<'e> {
     #[inline]
     fn of(event: &'e Event<'_>) -> Self {
         let mut seen = Self::default();
+        // By their numbers, those that are not looked at too: a place is found quicker than a case.
+        let mut known: [&[u8]; Known::ALL.len()] = Default::default();
         for Field { name, value } in &event.fields {
-            let bytes = || value.as_ref().bytes;
             match name {
-                Name::Known(Known::HostName) => seen.host = bytes(),
-                Name::Known(Known::Hostname) => seen.of_syslog = bytes(),
-                Name::Known(Known::StructuredData) => seen.data = bytes(),
-                Name::Known(Known::AppName) => seen.app = bytes(),
-                Name::Known(Known::Priority) => seen.is_syslog = true,
-                Name::Known(_) => {}
+                Name::Known(name) => {
+                    if let Some(place) = known.get_mut(*name as usize) {
+                        *place = value.as_ref().bytes;
+                    }
+                }
                 Name::Other(name) => match &**name {
-                    "event.sequence" if seen.number.is_empty() => seen.number = bytes(),
+                    "event.sequence" if seen.number.is_empty() => {
+                        seen.number = value.as_ref().bytes;
+                    }
                     "time.unsynced" => seen.is_unsynced = true,
                     _ => {}
                 },
             }
         }
+        let of = |name: Known| known.get(name as usize).copied().unwrap_or_default();
+        (seen.host, seen.of_syslog) = (of(Known::HostName), of(Known::Hostname));
+        (seen.data, seen.app) = (of(Known::StructuredData), of(Known::AppName));
+        seen.is_syslog = !of(Known::Priority).is_empty();
         seen
     }
 

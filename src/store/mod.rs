@@ -30,7 +30,6 @@ mod clock;
 mod column;
 mod config;
 mod deletes;
-mod eights;
 mod error;
 mod head;
 mod identities;

@@ -83,24 +83,20 @@ impl Rows {
         let row = u32::try_from(self.times.len()).expect("a batch is closed long before");
         self.times.push(time);
         self.bytes += 8;
-        let mut more = Map::new();
+        let mut is_more = false;
         for Field { name, value } in &event.fields {
             match name {
-                Name::Other(name) if self.is_full() && !self.names.contains_key(&**name) => {
-                    more.insert(name.to_string(), value.as_ref().to_json());
-                }
+                Name::Other(name) if self.is_full() && self.has_none_for(name) => is_more = true,
                 name => self.set(row, name, value.as_ref()),
             }
         }
-        let mut tags = event.labels.iter().map(|label| &**label).collect::<Vec<_>>();
-        tags.extend(event.tags.iter().map(|tag| tag.as_str()));
-        if !more.is_empty() {
-            let more = Value::Object(more).to_string();
-            let name = Name::Known(Known::More);
-            self.set(row, &name, ValueRef::new(Kind::Json, more.as_bytes()));
-            tags.push(Tag::TooManyFields.as_str());
+        if is_more {
+            self.set_more(row, event);
         }
-        if !tags.is_empty() {
+        if is_more || !event.tags.is_empty() || !event.labels.is_empty() {
+            let mut tags = event.labels.iter().map(|label| &**label).collect::<Vec<_>>();
+            tags.extend(event.tags.iter().map(|tag| tag.as_str()));
+            tags.extend(is_more.then_some(Tag::TooManyFields.as_str()));
             self.set_tags(row, &tags);
         }
     }
@@ -255,6 +251,25 @@ impl Rows {
             }
         };
         &mut self.others.get_mut(index).expect("names and others agree").1
+    }
+
+    fn has_none_for(&self, name: &str) -> bool {
+        !self.names.contains_key(name)
+    }
+
+    /// Puts the fields for which there is no column left into the one that they share.
+    #[cold]
+    fn set_more(&mut self, row: u32, event: &Event<'_>) {
+        let mut more = Map::new();
+        for Field { name, value } in &event.fields {
+            if let Name::Other(name) = name
+                && self.has_none_for(name)
+            {
+                more.insert(name.to_string(), value.as_ref().to_json());
+            }
+        }
+        let more = Value::Object(more).to_string();
+        self.set(row, &Name::Known(Known::More), ValueRef::new(Kind::Json, more.as_bytes()));
     }
 
     fn set_tags(&mut self, row: u32, tags: &[&str]) {

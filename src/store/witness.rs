@@ -45,15 +45,32 @@ pub fn segment_hash(db: &Db, id: u64) -> Result<String, Error> {
 
 /// The hash of a segment, chunk by chunk.
 #[derive(Debug, Default)]
-pub(super) struct Witness(blake3::Hasher);
+pub(super) struct Witness {
+    hasher: blake3::Hasher,
+    /// What is still to be hashed: most chunks are small, and many of its own blocks the hash does at
+    /// once.
+    waiting: Vec<u8>,
+}
 
 impl Witness {
     pub(super) fn add(&mut self, key: &[u8], chunk: &[u8]) {
-        self.0.update(key).update(&(chunk.len() as u64).to_le_bytes()).update(chunk);
+        let len = (chunk.len() as u64).to_le_bytes();
+        [key, &len, chunk].into_iter().for_each(|bytes| self.take(bytes));
     }
 
-    pub(super) fn finish(&self) -> blake3::Hash {
-        self.0.finalize()
+    fn take(&mut self, bytes: &[u8]) {
+        if self.waiting.len() + bytes.len() > AT_ONCE {
+            self.hasher.update(&self.waiting);
+            self.waiting.clear();
+        }
+        match bytes.len() < AT_ONCE {
+            true => self.waiting.extend_from_slice(bytes),
+            false => _ = self.hasher.update(bytes),
+        }
+    }
+
+    pub(super) fn finish(mut self) -> blake3::Hash {
+        self.hasher.update(&self.waiting).finalize()
     }
 }
 
@@ -111,4 +128,25 @@ fn told(segment: &Segment) -> Value {
         "day": day.split('T').next(),
         "rows": segment.rows,
     })
+}
+
+/// Bytes that are hashed together.
+const AT_ONCE: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_that_of_all_chunks_in_a_row() {
+        let sizes = [0, 1, 700, AT_ONCE - 30, AT_ONCE - 1, AT_ONCE, 3 * AT_ONCE + 7, 5];
+        let mut witness = Witness::default();
+        let mut all = Vec::new();
+        for (number, size) in (0_u64..).zip(sizes) {
+            let (key, chunk) = (number.to_be_bytes(), vec![b'a'; size]);
+            witness.add(&key, &chunk);
+            all.extend([&key[..], &(size as u64).to_le_bytes(), &chunk].concat());
+        }
+        assert_eq!(witness.finish(), blake3::hash(&all));
+    }
 }

@@ -3,12 +3,12 @@
 use hashbrown::HashTable;
 
 use super::super::bytes::{Damaged, put_varint};
-use super::super::eights::{Hash, Seed};
 use super::kinds::Kinds;
 use super::numbers;
 use super::payload::{Parts, Payload};
 use super::recent::{Recent, Short};
 use super::texts::Texts;
+use crate::eights::{Hash, Seed};
 use crate::event::{Kind, ValueRef};
 
 /// Values of which there are few distinct ones.

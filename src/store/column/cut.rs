@@ -13,18 +13,21 @@ use fearless_simd::{Level, dispatch, prelude::*, u8x64};
 pub struct Cutter {
     /// What the processor can.
     level: Level,
-    /// A bit for each octet: whether it is a digit.
-    digits: Vec<u64>,
-    /// A bit for each octet: whether it belongs to a token.
-    tokens: Vec<u64>,
     /// Where the tokens are that vary: start and end, in order.
     pub variables: Vec<(usize, usize)>,
 }
 
+/// A token that reaches the end of what was looked at.
+#[derive(Clone, Copy)]
+struct Open {
+    start: usize,
+    /// Whether it holds a digit so far.
+    varies: bool,
+}
+
 impl Default for Cutter {
     fn default() -> Self {
-        let (digits, tokens, variables) = Default::default();
-        Self { level: Level::new(), digits, tokens, variables }
+        Self { level: Level::new(), variables: Vec::new() }
     }
 }
 
@@ -32,46 +35,78 @@ impl Cutter {
     /// Finds the variables of `text`, in order.
     pub fn cut(&mut self, text: &[u8]) {
         self.variables.clear();
-        self.digits.clear();
-        self.tokens.clear();
-        let (digits, tokens) = (&mut self.digits, &mut self.tokens);
-        dispatch!(self.level, simd => classify_all(simd, text, digits, tokens));
-        let mut from = 0;
-        while let Some(digit) = next_one(&self.digits, from) {
-            let end = next_zero(&self.tokens, digit).min(text.len());
-            self.variables.push((start_of_ones(&self.tokens, digit), end));
-            from = end;
-        }
+        let variables = &mut self.variables;
+        dispatch!(self.level, simd => cut_all(simd, text, variables));
     }
 }
 
-/// Appends for each octet a bit: is it a digit, is it of a token?
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "what the processor can is only known to the caller")]
-fn classify_all<S: Simd>(simd: S, text: &[u8], digits: &mut Vec<u64>, tokens: &mut Vec<u64>) {
+fn cut_all<S: Simd>(simd: S, text: &[u8], variables: &mut Vec<(usize, usize)>) {
     let (windows, rest) = text.as_chunks::<64>();
+    let (mut base, mut open) = (0, None);
     for window in windows {
-        let (digit, token) = classify(simd, window);
-        digits.push(digit);
-        tokens.push(token);
+        let (digits, tokens) = classify(simd, window);
+        open = cut_window(base, digits, tokens, open, variables);
+        base += 64;
     }
-    if rest.is_empty() {
-        return;
+    if !rest.is_empty() {
+        let (digits, tokens) = classify_rest(simd, text, rest);
+        open = cut_window(base, digits, tokens, open, variables);
     }
-    let unused = 64 - rest.len();
-    let (digit, token) = match text.last_chunk() {
-        Some(last) => {
-            let (digit, token) = classify(simd, last);
-            (digit >> unused, token >> unused)
+    if let Some(Open { start, varies: true }) = open {
+        variables.push((start, text.len()));
+    }
+}
+
+/// Finds what varies in 64 octets from `base` on; returns the token that may go on behind them.
+/// `digits` and `tokens` have a bit for each octet: is it a digit, is it of a token?
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "as above")]
+fn cut_window(
+    base: usize,
+    mut digits: u64,
+    tokens: u64,
+    open: Option<Open>,
+    variables: &mut Vec<(usize, usize)>,
+) -> Option<Open> {
+    let gaps = !tokens;
+    if let Some(Open { start, varies }) = open {
+        let behind = match gaps {
+            0 => return Some(Open { start, varies: varies || digits != 0 }),
+            _ => u64::MAX << gaps.trailing_zeros(),
+        };
+        if varies || digits & !behind != 0 {
+            variables.push((start, base + gaps.trailing_zeros() as usize));
         }
-        None => {
-            let mut padded = [0; 64];
-            padded.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-            classify(simd, &padded)
-        }
-    };
-    digits.push(digit);
-    tokens.push(token);
+        digits &= behind;
+    }
+    while digits != 0 {
+        let behind = u64::MAX << digits.trailing_zeros();
+        let start = base + 64 - (gaps & !behind).leading_zeros() as usize;
+        let end = match gaps & behind {
+            0 => return Some(Open { start, varies: true }),
+            gaps => gaps.trailing_zeros(),
+        };
+        variables.push((start, base + end as usize));
+        digits &= u64::MAX << end;
+    }
+    let last = gaps.leading_zeros() as usize;
+    (last > 0).then_some(Open { start: base + 64 - last, varies: false })
+}
+
+/// As [`classify`], of the `rest` that `text` ends with; nothing is behind it.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "as above")]
+fn classify_rest<S: Simd>(simd: S, text: &[u8], rest: &[u8]) -> (u64, u64) {
+    if let Some(last) = text.last_chunk() {
+        let (digits, tokens) = classify(simd, last);
+        let unused = 64 - rest.len();
+        return (digits >> unused, tokens >> unused);
+    }
+    let mut padded = [0; 64];
+    padded.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    classify(simd, &padded)
 }
 
 /// For each octet a bit: is it a digit, is it of a token?
@@ -87,40 +122,6 @@ fn classify<S: Simd>(simd: S, octets: &[u8; 64]) -> (u64, u64) {
     let underscore = octets.simd_eq(u8x64::splat(simd, b'_'));
     let beyond = octets.simd_ge(u8x64::splat(simd, 0x80));
     (digit.to_bitmask(), (digit | letter | underscore | beyond).to_bitmask())
-}
-
-/// The first bit at or after `from` that is set.
-fn next_one(bits: &[u64], from: usize) -> Option<usize> {
-    let mut word = from / 64;
-    let mut left = bits.get(word)? & (u64::MAX << (from % 64));
-    while left == 0 {
-        word += 1;
-        left = *bits.get(word)?;
-    }
-    Some(word * 64 + left.trailing_zeros() as usize)
-}
-
-/// The first bit at or after `from` that is not set; those past the end are not.
-fn next_zero(bits: &[u64], from: usize) -> usize {
-    let mut word = from / 64;
-    let mut left = !bits.get(word).copied().unwrap_or(0) & (u64::MAX << (from % 64));
-    while left == 0 {
-        word += 1;
-        left = !bits.get(word).copied().unwrap_or(0);
-    }
-    word * 64 + left.trailing_zeros() as usize
-}
-
-/// Where the run of set bits begins that `at` is in.
-fn start_of_ones(bits: &[u64], at: usize) -> usize {
-    let mut word = at / 64;
-    let mut left = !bits.get(word).copied().unwrap_or(0) & !(u64::MAX << (at % 64));
-    while left == 0 {
-        let Some(before) = word.checked_sub(1) else { return 0 };
-        word = before;
-        left = !bits.get(word).copied().unwrap_or(0);
-    }
-    word * 64 + 64 - left.leading_zeros() as usize
 }
 
 #[cfg(test)]

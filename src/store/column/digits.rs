@@ -1,8 +1,8 @@
 //! Digits and the numbers that they stand for, so that each can be had from the other.
 
-use super::super::eights::{decimal, eight, hex, hex_digits};
 use super::bits;
 use super::texts::holds;
+use crate::eights::{decimal, eight, hex, hex_digits};
 
 /// Decimal digits: without leading zeros, or all of the same length, or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

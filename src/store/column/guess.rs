@@ -1,7 +1,7 @@
 //! Which template a text may be of, by a few of its bytes: most are found here, without a key of all
 //! that is constant in them.
 
-use super::super::eights::{eight, fold};
+use crate::eights::{eight, fold};
 
 /// Templates by how texts of them begin, go on to their first variable, and end. Of those that share
 /// a place, the last one.

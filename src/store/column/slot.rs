@@ -5,7 +5,6 @@
 //! in all: `5ms`, `blk_42`.
 
 use super::super::bytes::{Damaged, put_bytes, put_varint};
-use super::super::eights::is_same;
 use super::digits::{
     Decimal, Hex, MAX_DIGITS, MAX_HEX, around_digits, digits, digits_of_all, may_surround,
 };
@@ -13,6 +12,7 @@ use super::numbers;
 use super::payload::{Parts, Payload};
 use super::take::take_numbers;
 use super::texts::Texts;
+use crate::eights::is_same;
 
 /// The variables of one place, one for each row of a template.
 #[derive(Clone, Debug, Default)]

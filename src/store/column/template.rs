@@ -1,6 +1,5 @@
 //! One template of a split column: what its texts have in common, and what varies.
 
-use super::super::eights::is_same;
 use super::slot::Slot;
 use super::texts::Texts;
 
@@ -35,11 +34,7 @@ impl Template {
     /// Whether it is that of `text` with these variables.
     #[inline]
     pub(super) fn is_of(&self, text: &[u8], variables: &[(usize, usize)]) -> bool {
-        let is_own = |((start, end), own): ((usize, usize), &[u8])| {
-            text.get(start..end).is_some_and(|piece| is_same(piece, own))
-        };
-        self.constants.len() == variables.len() + 1
-            && pieces(variables, text.len()).zip(self.constants.iter()).all(is_own)
+        self.constants.are(text, pieces(variables, text.len()))
     }
 
     /// Whether a text of it may have `text` in it, which is in lower case. No run of word

@@ -3,8 +3,8 @@
 use hashbrown::hash_map::{Entry, HashMap};
 
 use super::super::bytes::{Damaged, put_varint};
-use super::super::eights::is_same;
 use super::payload::{Parts, Payload};
+use crate::eights::{apart, is_same};
 
 /// Texts (or any bytes) in one run of memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,6 +72,26 @@ impl Texts {
         let (start, end) = (start.unwrap_or(0) as usize, self.ends.get(index));
         let own = end.and_then(|end| self.data.get(start..*end as usize));
         own.is_some_and(|own| is_same(own, text))
+    }
+
+    /// Whether they are these pieces of `text`, one by one.
+    #[inline]
+    pub(super) fn are(
+        &self,
+        text: &[u8],
+        mut pieces: impl Iterator<Item = (usize, usize)>,
+    ) -> bool {
+        let (mut own, mut differences) = (self.ranges(), 0);
+        let is_alike = |(start, end): (usize, usize)| {
+            let found = own.next().and_then(|(own_start, own_end)| {
+                let (piece, own) = (text.get(start..)?, self.data.get(own_start..)?);
+                differing(piece, end - start, own, own_end - own_start)
+            });
+            // Most is the same: whether it is, is asked once, of all pieces.
+            differences |= found.unwrap_or_default();
+            found.is_some()
+        };
+        pieces.all(is_alike) && differences == 0 && own.next().is_none()
     }
 
     /// All of them, without anything in between.
@@ -153,4 +173,59 @@ impl Texts {
 /// Whether `run`, in lower case, may be in `text`, in any case.
 pub(super) fn holds(text: &[u8], run: &str) -> bool {
     !text.is_ascii() || memchr::memmem::find(&text.to_ascii_lowercase(), run.as_bytes()).is_some()
+}
+
+/// What tells a piece from its own text, each so many octets in front of others: nothing but zeros where
+/// they are the same. Nothing at all where they are not.
+#[inline]
+fn differing(piece: &[u8], len: usize, own: &[u8], own_len: usize) -> Option<u128> {
+    if len != own_len {
+        return None;
+    }
+    apart(piece, own, len).or_else(|| {
+        let is_same = is_same(piece.get(..len)?, own.get(..len)?);
+        is_same.then_some(0)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn pieces_are_told_from_others(
+            parts in prop::collection::vec(("[ab]{0,40}", "[0-9]{1,20}"), 1..6),
+            at in any::<prop::sample::Index>(),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let mut texts = Texts::default();
+            let (mut text, mut pieces) = (String::new(), Vec::new());
+            for (constant, variable) in &parts {
+                texts.push(constant.as_bytes());
+                pieces.push((text.len(), text.len() + constant.len()));
+                text.push_str(constant);
+                text.push_str(variable);
+            }
+            let are = |text: &str, pieces: &[(usize, usize)]| {
+                texts.are(text.as_bytes(), pieces.iter().copied())
+            };
+            prop_assert!(are(&text, &pieces));
+            prop_assert!(!are(&text, &pieces[1..]) || pieces[1..] == pieces);
+            prop_assert!(!are(&text, &[&pieces[..], &[(0, 0)]].concat()));
+            let at = at.index(text.len());
+            let is_constant = pieces.iter().any(|(start, end)| (*start..*end).contains(&at));
+            let mut other = text.clone().into_bytes();
+            other[at] ^= 1;
+            let other = String::from_utf8(other).unwrap();
+            prop_assert_eq!(are(&other, &pieces), !is_constant);
+            let piece = cut.index(pieces.len());
+            let mut shorter = pieces.clone();
+            if shorter[piece].1 > shorter[piece].0 {
+                shorter[piece].1 -= 1;
+                prop_assert!(!are(&text, &shorter));
+            }
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Words as the index knows them.
 
-use super::super::eights::{decimal, eight, fold};
 use super::words::MAX_DIGITS;
+use crate::eights::{decimal, eight, fold};
 
 /// A word, or a number: 32 bits that two of them share no more often than by chance.
 ///

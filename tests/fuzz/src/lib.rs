@@ -3,6 +3,8 @@
 
 #![allow(dead_code, unused_imports, reason = "the rest of the daemon is what uses it")]
 
+#[path = "../../../src/eights.rs"]
+mod eights;
 #[path = "../../../src/event/mod.rs"]
 pub mod event;
 #[path = "../../../src/frame/mod.rs"]

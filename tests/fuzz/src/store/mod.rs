@@ -6,8 +6,6 @@ mod bytes;
 mod chunk;
 #[path = "../../../../src/store/column/mod.rs"]
 mod column;
-#[path = "../../../../src/store/eights.rs"]
-mod eights;
 #[path = "../../../../src/store/origin.rs"]
 mod origin;
 #[path = "../../../../src/store/tokens/mod.rs"]
