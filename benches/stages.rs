@@ -19,7 +19,7 @@ use std::time::Duration;
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use logtrace::db::{Db, Options};
-use logtrace::event::Event;
+use logtrace::event::{Event, Memory};
 use logtrace::frame::{Dialogue, Frames, Framing, Lumberjack, Step};
 use logtrace::gate::{
     Config as GateConfig, Gate, Key, Limits, ListKind, ListSource, NewKey, Scope, Who,
@@ -108,14 +108,14 @@ fn beats(bencher: Bencher<'_, '_>, how: &str) {
     let mut stream = lumberjack::window(LINES);
     stream.extend(if how == "plain" { events } else { lumberjack::packed(&events) });
     bencher.counter(ItemsCount::new(LINES)).counter(bytes(&lines)).bench(|| {
-        let (mut decoder, mut event) = (Lumberjack::new(256 << 10), Event::default());
+        let (mut decoder, mut spare) = (Lumberjack::new(256 << 10), Memory::default());
         let (mut rest, mut found, mut answers) = (&*stream, 0, Vec::new());
         while let Step::Message { bytes, consumed, .. } = decoder.next(rest, true) {
             let mut each = |event: &mut Event<'_>| found += event.fields.len();
-            let mut own = std::mem::take(&mut event);
+            let mut own = std::mem::take(&mut spare).begin();
             let read = parse::json::beats(bytes, &CONTEXT, &mut own, &mut each);
             read.expect("rendered as JSON above");
-            event = own.into_memory().begin();
+            own.leave(&mut spare);
             rest = rest.get(consumed..).unwrap_or_default();
         }
         decoder.answers(&mut answers);

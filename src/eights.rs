@@ -174,6 +174,7 @@ pub(crate) const SIXTEEN: usize = 16;
 /// The bits of the first octets, by how many those are.
 const WITHIN: [u128; SIXTEEN + 1] = within();
 
+#[expect(clippy::indexing_slicing, reason = "the compiler runs it, and would panic")]
 const fn within() -> [u128; SIXTEEN + 1] {
     let mut within = [0; SIXTEEN + 1];
     let mut len = 0;
