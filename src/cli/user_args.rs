@@ -64,7 +64,7 @@ pub(super) enum UsersAction {
         /// Read it from standard input, from the first line
         #[arg(long)]
         password_stdin: bool,
-        /// It is your own: the first line of standard input is the old one, the next the new one
+        /// With --password-stdin, your own: the first line is the old one, the next the new one
         #[arg(long, requires = "password_stdin")]
         own: bool,
     },

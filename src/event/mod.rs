@@ -172,11 +172,14 @@ impl<'a> Event<'a> {
         (self.credential, self.identity) = (None, None);
     }
 
-    /// Leaves the memory to an event that borrows from another message. Each part goes where it
-    /// stays: what was just written a part at a time is slow to be moved as a whole.
+    /// Leaves its memory to an event that borrows from another message, and is then empty but for
+    /// what has none. Each part goes where it stays: what was just written a part at a time is slow
+    /// to be moved as a whole.
     #[inline]
-    pub fn leave(self, memory: &mut Memory) {
-        let Self { mut fields, mut tags, mut labels, .. } = self;
+    pub fn leave(&mut self, memory: &mut Memory) {
+        let mut fields = std::mem::take(&mut self.fields);
+        let mut tags = std::mem::take(&mut self.tags);
+        let mut labels = std::mem::take(&mut self.labels);
         fields.clear();
         tags.clear();
         // Collecting an emptied vector into one of the same layout keeps its allocation. Labels are

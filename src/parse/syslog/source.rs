@@ -60,6 +60,7 @@ impl<'a> Source<'a> {
     }
 
     /// The text of `span`, if it can be borrowed: as nearly always.
+    #[inline]
     pub(in crate::parse) fn borrowed(&self, span: Span) -> Option<&'a str> {
         let span = if self.cuts.spare(span) { span } else { self.cuts.left_of(span).ok()? };
         self.utf8?.get(span.start..span.end)

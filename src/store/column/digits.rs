@@ -140,6 +140,12 @@ impl Hex {
             let len = left.min(16);
             left -= len;
             let [high, low] = [word >> 32, *word].map(|half| hex_digits(half, self.is_upper));
+            if len == 16 {
+                // By itself: what is always as long is copied without a call.
+                out.extend_from_slice(&high);
+                out.extend_from_slice(&low);
+                continue;
+            }
             out.extend_from_slice(high.get(16 - len.max(8)..).unwrap_or_default());
             out.extend_from_slice(low.get(8 - len.min(8)..).unwrap_or_default());
         }

@@ -3,15 +3,16 @@
 
 use crate::event::ValueRef;
 
-/// Codes of short values; of those that share a place, that of the last one.
+/// Codes of short values; of those that share a place, that of the last one. There are more places
+/// the more values there are.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Recent(Vec<Known>);
 
-/// A value of at most 16 bytes, and no other.
+/// A value of at most 32 bytes, and no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Short {
     /// Its first and last bytes; where there are fewer than there is room for, some are in both.
-    ends: (u64, u64),
+    ends: [u64; 4],
     /// 1 + its length, and its kind; 0 stands for no value.
     shape: u16,
 }
@@ -19,7 +20,7 @@ pub(super) struct Short {
 /// A value and its code.
 #[derive(Clone, Copy, Debug, Default)]
 struct Known {
-    ends: (u64, u64),
+    ends: [u64; 4],
     shape: u16,
     code: u8,
 }
@@ -29,24 +30,30 @@ impl Short {
     #[inline]
     pub(super) fn of(value: ValueRef<'_>) -> Option<Self> {
         let bytes = value.bytes;
-        let ends = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-            _ if bytes.len() > MAX_LEN => return None,
-            (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-            _ => match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-                (Some(first), Some(last)) => {
-                    (u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into())
-                }
-                _ => (bytes.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), 0),
-            },
+        let ends = match bytes.len() {
+            0..=3 => [bytes.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), 0, 0, 0],
+            4..=7 => {
+                let (first, last) = (bytes.first_chunk()?, bytes.last_chunk()?);
+                let [first, last] = [first, last].map(|chunk| u32::from_le_bytes(*chunk));
+                [first.into(), last.into(), 0, 0]
+            }
+            8..=16 => [word(bytes, 0)?, word(bytes, bytes.len() - 8)?, 0, 0],
+            len @ 17..=MAX_LEN => {
+                [word(bytes, 0)?, word(bytes, len - 8)?, word(bytes, 8)?, word(bytes, len - 16)?]
+            }
+            _ => return None,
         };
         let len = u16::try_from(bytes.len()).ok()?;
         Some(Self { ends, shape: (len + 1) << 8 | u16::from(value.kind as u8) })
     }
 
+    /// Its place among so many, a power of two.
     #[inline]
-    fn place(self) -> usize {
-        let mixed = (self.ends.0 ^ self.ends.1.rotate_left(23)).wrapping_mul(ODD);
-        usize::try_from(mixed >> (u64::BITS - PLACES.ilog2())).unwrap_or_default()
+    fn place(self, places: usize) -> usize {
+        let [first, last, second, before_last] = self.ends;
+        let (outer, inner) = (first ^ last.rotate_left(23), second ^ before_last.rotate_left(41));
+        let mixed = (outer ^ inner.rotate_left(11)).wrapping_mul(ODD);
+        usize::try_from(mixed >> (u64::BITS / 2)).unwrap_or_default() & places.wrapping_sub(1)
     }
 }
 
@@ -54,14 +61,20 @@ impl Recent {
     /// The code of a value, if it was there not long ago.
     #[inline]
     pub(super) fn code(&self, short: Short) -> Option<u8> {
-        let Known { ends, shape, code } = *self.0.get(short.place())?;
+        let Known { ends, shape, code } = *self.0.get(short.place(self.0.len()))?;
         (Short { ends, shape } == short).then_some(code)
     }
 
     /// Takes note of a value's code.
     pub(super) fn put(&mut self, short: Short, code: u8) {
-        self.0.resize(PLACES, Known::default());
-        if let Some(place) = self.0.get_mut(short.place()) {
+        let wanted = PLACES.max(usize::from(code).next_power_of_two() * SPARSE);
+        if self.0.len() < wanted {
+            // All begin anew, as their places are others.
+            self.0.clear();
+            self.0.resize(wanted, Known::default());
+        }
+        let place = short.place(self.0.len());
+        if let Some(place) = self.0.get_mut(place) {
             *place = Known { ends: short.ends, shape: short.shape, code };
         }
     }
@@ -72,11 +85,19 @@ impl Recent {
     }
 }
 
-/// Bytes of a value that is short.
-const MAX_LEN: usize = 16;
+#[inline]
+fn word(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk().map(|chunk| u64::from_le_bytes(*chunk))
+}
 
-/// Places; a power of two.
+/// Bytes of a value that is short.
+const MAX_LEN: usize = 32;
+
+/// The fewest places; a power of two.
 const PLACES: usize = 64;
+
+/// Places for each value, about; a power of two.
+const SPARSE: usize = 2;
 
 /// An odd number whose bits look random: digits of the golden ratio.
 const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -90,7 +111,7 @@ mod tests {
     proptest! {
         #[test]
         fn values_are_told_apart(
-            values in prop::collection::vec((prop::bool::ANY, "[ab\\x00]{0,18}"), 2..40),
+            values in prop::collection::vec((prop::bool::ANY, "[ab\\x00]{0,9}|[ab]{0,40}"), 2..40),
         ) {
             let kind = |is_text: bool| if is_text { Kind::Text } else { Kind::Bytes };
             let values: Vec<_> = values
