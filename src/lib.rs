@@ -78,7 +78,8 @@
 //!   what it says and by where it stood.
 //! * Every message is accounted for, at any moment.
 //! * No secret is stored, logged or shown, wherever in a message it stood.
-//! * Memory is bounded by configuration: a slow disk slows readers, and through them senders.
+//! * Memory is bounded by configuration: a slow disk slows readers, and through them senders. What
+//!   they and those who ask may cause together is of one budget ([`memory`]).
 //! * What the daemon cannot live without ends it, loudly: a thread or task of its own that panics. A
 //!   connection or call that does is counted, and alone.
 //! * A full disk is waited for: nothing is acknowledged, and it goes on when there is room. A disk
@@ -86,8 +87,7 @@
 //!
 //! # Not here yet
 //!
-//! One ceiling of memory over all connections, a console for people, and their identity providers;
-//! alerts.
+//! A console for people, and their identity providers; alerts.
 
 pub mod admin;
 pub mod advice;
@@ -108,6 +108,7 @@ pub mod ids;
 pub mod ingest;
 pub mod journal;
 pub mod kql;
+pub mod memory;
 pub mod metrics;
 pub mod net;
 pub mod parse;

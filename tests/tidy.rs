@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// each.
 const FLOORS: &[&[&str]] = &[
     &["time", "metrics", "ids", "aging", "eights", "failpoint"],
-    &["event"],
+    &["event", "memory"],
     &["frame", "parse", "kql", "advice"],
     &["db"],
     &["gate", "store", "journal", "audit", "senders", "people"],

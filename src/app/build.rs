@@ -18,6 +18,7 @@ use crate::db::{self, Db, Space};
 use crate::gate::{Gate, LIMIT_RULES, Reason};
 use crate::ingest::{Format, Ingest, Listener, now};
 use crate::journal::{Journal, Which};
+use crate::memory::{Budget, By};
 use crate::metrics::{Gauges, Ledger, Page};
 use crate::net::{self, Door, Drops, Inherited, Listen, ListenerConfig, Transport};
 use crate::people::People;
@@ -94,7 +95,7 @@ pub(super) fn build(config: &Config) -> Result<Parts, Box<dyn std::error::Error 
     let http = Arc::new(of_calls(config, &ledger));
     ingest.remember(&store.identities()?);
     expect_again(&store, &ingest);
-    let ingest = Arc::new(ingest.heard_by(senders));
+    let ingest = Arc::new(ingest.heard_by(senders).within(memory(config, &gauges)));
     Ok(Parts {
         store,
         audit,
@@ -255,6 +256,21 @@ fn start_limits(gauges: &Gauges) {
             gauges.limited.with_label_values(&[rule, action]).reset();
         }
     }
+}
+
+/// What senders and readers share of the memory.
+fn memory(config: &Config, gauges: &Gauges) -> Arc<Budget> {
+    let (shared, metrics) = (config.shared_memory(), gauges.memory.clone());
+    let as_i64 = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
+    metrics.limit.set(as_i64(config.memory.limit.as_u64()));
+    metrics.shared.set(as_i64(shared));
+    for by in By::ALL.map(By::as_str) {
+        metrics.reserved.with_label_values(&[by]).set(0);
+        for counter in [&metrics.waits, &metrics.refused, &metrics.closed] {
+            counter.with_label_values(&[by]).reset();
+        }
+    }
+    Arc::new(Budget::new(usize::try_from(shared).unwrap_or(usize::MAX / 2), metrics))
 }
 
 /// Where journals are forwarded to.

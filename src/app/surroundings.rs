@@ -100,33 +100,35 @@ impl Fitted {
 
     /// What can do with less, does.
     fn fit_memory(&mut self, given: u64) {
-        let (engine, seal) = (&self.config.store.engine, self.config.store.seal_bytes.as_u64());
-        let fixed =
-            REST + 2 * seal + 2 * engine.write_buffer.as_u64() + engine.block_cache.as_u64();
-        let caches = self.config.store.column_cache.as_u64();
-        let queries = self.config.api.query_memory.as_u64();
-        if given >= fixed + caches + queries {
+        if given >= self.config.memory.limit.as_u64() {
             return;
         }
-        let left = given.saturating_sub(fixed);
-        // Each keeps its share, but queries are to find something at all.
-        let share = |part: u64| {
-            let share = u128::from(left) * u128::from(part) / u128::from((caches + queries).max(1));
-            u64::try_from(share).unwrap_or(u64::MAX)
-        };
-        let (caches, queries) = (share(caches), share(queries).max(LEAST_QUERIES).min(queries));
-        self.config.store.column_cache = ByteSize(caches);
-        self.config.api.query_memory = ByteSize(queries);
-        self.lowered.push(format!(
-            "{} of memory: {} for columns in memory and {} for answers of queries",
-            ByteSize(given),
-            ByteSize(caches),
-            ByteSize(queries),
-        ));
-        let seal = (given / 16).max(LEAST_SEAL);
-        if seal < self.config.store.seal_bytes.as_u64() {
-            self.config.store.seal_bytes = ByteSize(seal);
+        self.config.memory.limit = ByteSize(given);
+        let (fixed, seal) = (self.config.needed_memory(), self.config.store.seal_bytes.as_u64());
+        let caches = self.config.store.column_cache.as_u64();
+        let queries = self.config.api.query_memory.as_u64();
+        if given < fixed + caches + queries {
+            let left = given.saturating_sub(fixed);
+            // Each keeps its share, but queries are to find something at all.
+            let share = |part: u64| {
+                let share =
+                    u128::from(left) * u128::from(part) / u128::from((caches + queries).max(1));
+                u64::try_from(share).unwrap_or(u64::MAX)
+            };
+            self.config.store.column_cache = ByteSize(share(caches));
+            let queries = share(queries).max(LEAST_QUERIES).min(queries);
+            self.config.api.query_memory = ByteSize(queries);
+            let least = (given / 16).max(LEAST_SEAL);
+            self.config.store.seal_bytes = ByteSize(least.min(seal));
         }
+        self.lowered.push(format!(
+            "{} of memory: {} for columns in memory, {} for answers of queries, and {} for all that \
+             senders and readers cause",
+            ByteSize(given),
+            self.config.store.column_cache,
+            self.config.api.query_memory,
+            ByteSize(self.config.shared_memory()),
+        ));
     }
 }
 
@@ -183,8 +185,7 @@ const FEW: u64 = 16;
 /// Connections that are enough not to speak of it.
 const MANY: u64 = 4096;
 
-/// Memory for what is not configured: the program itself, batches, connections.
-const REST: u64 = 64 << 20;
+/// The least that queries and sealing are to have, in bytes.
 const LEAST_QUERIES: u64 = 4 << 20;
 const LEAST_SEAL: u64 = 4 << 20;
 /// How version 1 writes that there is no limit.
@@ -231,6 +232,9 @@ mod tests {
         assert!(lower.lowered[0].starts_with("256.0 MiB of memory: "), "{:?}", lower.lowered);
         assert!(lower.config.store.column_cache < config.store.column_cache);
         assert!(lower.config.api.query_memory < config.api.query_memory);
+        assert_eq!(lower.config.memory.limit, ByteSize::mib(256));
+        let less = fit(400);
+        assert_eq!((less.config.store, less.lowered.len()), (config.store.clone(), 1));
         let least = fit(1);
         assert_eq!(least.config.store.column_cache, ByteSize(0));
         assert_eq!(least.config.api.query_memory, ByteSize::mib(4));

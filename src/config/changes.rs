@@ -108,6 +108,7 @@ impl Config {
         put("ship", json(ship));
         put("people", json(&self.people));
         put("senders", json(&self.senders));
+        put("memory", json(&self.memory));
         put("log", json(log));
         put("shutdown", json(&self.shutdown));
         put("metrics", json(&self.metrics));

@@ -10,6 +10,7 @@
 
 mod changes;
 mod error;
+mod memory;
 mod overrides;
 mod problems;
 mod read;
@@ -25,7 +26,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::net::{ListenerConfig, Protocol, Transport};
-use crate::{admin, api, audit, batch, gate, people, senders, ship, store};
+use crate::{admin, api, audit, batch, gate, memory as shared, people, senders, ship, store};
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -51,6 +52,8 @@ pub struct Config {
     pub senders: senders::Config,
     /// Calls to others.
     pub ship: ship::Config,
+    /// How much memory all of it may take.
+    pub memory: shared::Config,
     /// What the daemon says of itself.
     pub log: Log,
     /// How it ends.
@@ -121,6 +124,7 @@ impl Default for Config {
             store: store::Config::default(),
             senders: senders::Config::default(),
             ship: ship::Config::default(),
+            memory: shared::Config::default(),
             log: Log::default(),
             shutdown: Shutdown::default(),
             metrics: Metrics::default(),

@@ -41,6 +41,7 @@ impl Config {
         problems.0.extend(senders.map(|(key, what)| (format!("senders.{key}"), what)));
         let ship = self.ship.problems().into_iter();
         problems.0.extend(ship.map(|(key, what)| (format!("ship.{key}"), what)));
+        problems.of_memory(self);
         problems.of_listeners(&self.listener);
         problems.of_forwards(self);
         problems.0
@@ -78,6 +79,17 @@ impl Problems {
         self.size("store.engine.write_buffer", engine.write_buffer, "1 MiB to 1 GiB", to_gib(1));
         self.size("store.engine.block_cache", engine.block_cache, "1 MiB to 64 GiB", to_gib(64));
         self.number("store.engine.max_open_files", engine.max_open_files, 64..=100_000);
+    }
+
+    fn of_memory(&mut self, config: &Config) {
+        let (key, limit) = ("memory.limit", config.memory.limit);
+        let range = ByteSize::mib(128)..=ByteSize::tib(1);
+        if !range.contains(&limit) {
+            return self.size(key, limit, "128 MiB to 1 TiB", range);
+        }
+        let least = config.least_memory().div_ceil(1 << 20);
+        let words = format!("at least {least} MiB, for what the rest of the configuration takes");
+        self.range(key, limit >= ByteSize::mib(least), &words, limit);
     }
 
     fn of_listeners(&mut self, listeners: &[ListenerConfig]) {

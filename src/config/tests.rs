@@ -20,7 +20,7 @@ fn the_shipped_file_spells_out_every_section() {
     let shipped: toml::Table = toml::from_str(include_str!("../../config/logtrace.toml")).unwrap();
     for section in [
         "api", "admin", "audit", "gate", "batch", "store", "senders", "people", "ship", "log",
-        "shutdown", "metrics",
+        "shutdown", "memory", "metrics",
     ] {
         assert!(shipped.get(section).is_some_and(toml::Value::is_table), "[{section}]");
     }
@@ -73,6 +73,22 @@ fn cf_01_errors_name_the_line_the_key_and_the_nearest_name() {
     for (text, want) in table {
         assert_eq!(errors(text), want, "{text}");
     }
+}
+
+#[test]
+fn cf_01_a_ceiling_of_memory_below_what_is_fixed_is_none() {
+    let fixed = "[memory]\nlimit = \"300 MiB\"\n[store]\ncolumn_cache = \"1 GiB\"";
+    assert_eq!(
+        errors(fixed),
+        "logtrace.toml:2: memory.limit: expected at least 1283 MiB, for what the rest of the \
+         configuration takes, but found 300.0 MiB"
+    );
+    let few = errors("memory.limit = \"127 MiB\"");
+    assert!(few.ends_with("expected 128 MiB to 1 TiB, but found 127.0 MiB"), "{few}");
+    let config = parse("", "f", &[]).unwrap();
+    let (limit, shared) = (config.memory.limit.as_u64(), config.shared_memory());
+    assert!(shared >= 128 << 20, "{shared}");
+    assert!(config.fixed_memory() + shared <= limit);
 }
 
 #[test]

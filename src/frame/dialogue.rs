@@ -57,6 +57,12 @@ pub trait Dialogue: Debug + Send {
 
     /// Bytes held of a message whose first part is no longer in the buffer.
     fn held(&self) -> usize;
+
+    /// The memory that it keeps beside the buffer, in bytes: what is [`held`](Self::held), and what it
+    /// needs to go on.
+    fn memory(&self) -> usize {
+        self.held()
+    }
 }
 
 /// A stream broke the rules of its protocol, and nothing says where it would go on.

@@ -31,6 +31,15 @@ impl Decoder {
         }
     }
 
+    /// The memory that it keeps beside the buffer, in bytes.
+    pub fn memory(&self) -> usize {
+        match self {
+            Self::Frames(frames) => frames.held(),
+            Self::Json(values) => values.held(),
+            Self::Dialogue(dialogue) => dialogue.memory(),
+        }
+    }
+
     /// Places where the stream was not framed as it should be, by reason, since the beginning.
     pub fn errors(&self) -> FrameErrors {
         match self {

@@ -71,6 +71,7 @@ use self::receipts::Receipts;
 use crate::batch::Batcher;
 use crate::gate::{Connection, Gate, GateError, Histories, LimitNotice, Punished, Refusal};
 use crate::journal::{Call, Journal, Note};
+use crate::memory::Budget;
 use crate::metrics::{Gauges, Ledger};
 use crate::senders::Senders;
 use crate::store::Identity;
@@ -94,6 +95,8 @@ pub struct Ingest {
     limits_told: Mutex<Vec<LimitNotice>>,
     /// Who was heard, and when.
     senders: Arc<Senders>,
+    /// What connections and calls take of the memory that all share.
+    memory: Arc<Budget>,
     gauges: Gauges,
     /// Limits run by a clock that nobody sets.
     opened: Instant,
@@ -119,9 +122,20 @@ impl Ingest {
             receipts: Receipts::default(),
             limits_told: Mutex::default(),
             senders: Arc::new(Senders::none()),
+            memory: Arc::new(Budget::unlimited()),
             gauges,
             opened: Instant::now(),
         }
+    }
+
+    /// The same, where connections and calls share this memory.
+    pub fn within(self, memory: Arc<Budget>) -> Self {
+        Self { memory, ..self }
+    }
+
+    /// The memory that all share.
+    pub fn memory(&self) -> &Arc<Budget> {
+        &self.memory
     }
 
     /// The same, which puts down there who was heard.

@@ -4,6 +4,7 @@ use prometheus::core::Collector;
 use prometheus::{Counter, Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use prometheus::{Opts, Registry, Result};
 
+use super::memory::MemoryMetrics;
 use super::senders::Senders;
 use super::ship::Shipping;
 
@@ -75,6 +76,8 @@ pub struct Gauges {
     pub list_loaded_at: IntGaugeVec,
     /// Who sends.
     pub senders: Senders,
+    /// The memory that all share.
+    pub memory: MemoryMetrics,
     /// Those whom automatic rules found, by rule and by what became of them: `block`, `would`.
     pub automatic: IntCounterVec,
     /// What leaves the daemon.
@@ -140,6 +143,7 @@ impl Gauges {
             )?,
             automatic: to.counters("automatic_blocks_total", AUTOMATIC, &["rule", "action"])?,
             senders: Senders::register(&to)?,
+            memory: MemoryMetrics::register(&to)?,
             ship: Shipping::register(&to)?,
             log_lost: to.add(IntCounter::with_opts(opts("log_lines_lost_total", LOG_LOST)))?,
             panics: to.add(IntCounter::with_opts(opts("panics_total", PANICS)))?,

@@ -7,12 +7,14 @@
 mod accounts;
 mod gauges;
 mod ledger;
+mod memory;
 mod page;
 mod senders;
 mod ship;
 
 pub use self::gauges::Gauges;
 pub use self::ledger::{Account, Counts, Failure, Ledger};
+pub use self::memory::MemoryMetrics;
 pub use self::page::Page;
 pub use self::senders::Senders as SenderMetrics;
 pub use self::ship::Shipping;

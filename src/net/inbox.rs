@@ -1,27 +1,43 @@
 //! What a connection has brought that is not used yet.
 //!
 //! One over which nothing comes has no memory for it: there is room only while a read is tried. Each
-//! thread has a few buffers for that, which go from one connection to the next.
+//! thread has a few buffers for that, which go from one connection to the next. What a connection
+//! keeps beyond a small part of its own is of the memory that all share ([`Hold`]): it asks before
+//! its buffer grows, and while there is little it reads no more than its own part at once.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
+use bytes::BufMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use crate::memory::{Budget, By, Hold};
+
 /// Bytes that were read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Inbox {
     bytes: Vec<u8>,
     /// How many of them, at the front, were used.
     used: usize,
     /// Whether nothing has come for a while.
     is_resting: bool,
+    /// What it has of the memory that all share.
+    hold: Hold,
+    /// Bytes that are kept of the connection elsewhere.
+    beside: usize,
 }
 
 impl Inbox {
+    /// One of a connection that shares `memory` with all others.
+    pub(super) fn new(memory: Arc<Budget>) -> Self {
+        let hold = Hold::new(memory, By::Messages);
+        Self { bytes: Vec::new(), used: 0, is_resting: false, hold, beside: 0 }
+    }
+
     /// What is not used yet.
     pub(super) fn unused(&self) -> &[u8] {
         self.bytes.get(self.used..).unwrap_or_default()
@@ -32,15 +48,44 @@ impl Inbox {
         self.used = self.used.saturating_add(len).min(self.bytes.len());
     }
 
-    /// Reads more; returns how much, 0 at the end. Nothing is lost where it is dropped before.
+    /// What is not used yet, lent to someone who may have to wait.
+    pub(super) fn lend(&mut self) -> (&[u8], Lent<'_>) {
+        let kept = self.kept();
+        let unused = self.bytes.get(self.used..).unwrap_or_default();
+        (unused, Lent { hold: &mut self.hold, kept })
+    }
+
+    /// Says how many bytes are kept of the connection elsewhere, and whether messages came to their
+    /// end.
+    pub(super) fn note(&mut self, beside: usize, has_progress: bool) {
+        self.beside = beside;
+        if has_progress && self.hold.bytes() > 0 {
+            self.hold.progress();
+        }
+    }
+
+    /// Reads more, when there is room for it; returns how much, 0 at the end. Nothing is lost where it
+    /// is dropped before.
+    ///
+    /// # Errors
+    ///
+    /// The connection broke; or, [`io::ErrorKind::QuotaExceeded`], it has to end because others wait
+    /// for the memory that it holds.
     pub(super) async fn fill<R: AsyncRead + Unpin>(&mut self, socket: &mut R) -> io::Result<usize> {
-        poll_fn(|cx| self.poll_fill(socket, cx)).await
+        loop {
+            let read = poll_fn(|cx| self.poll_fill(socket, cx)).await?;
+            match read {
+                Filled::Read(len) => return Ok(len),
+                Filled::Wants(more) => self.grow(more).await?,
+            }
+        }
     }
 
     /// Keeps no more memory than there is left, until more comes.
     pub(super) fn rest(&mut self) {
         self.is_resting = true;
         self.settle();
+        self.charge();
     }
 
     /// Gives the memory of a read back, unless what is left would be long to copy: then it most likely
@@ -49,6 +94,19 @@ impl Inbox {
         if self.is_resting || self.unused().len() <= SHORT {
             self.settle();
         }
+        self.charge();
+    }
+
+    /// Says what it keeps, beyond the part that is its own: for as long as it waits for something.
+    pub(super) fn charge(&mut self) {
+        let kept = self.kept();
+        Lent { hold: &mut self.hold, kept }.charge();
+    }
+
+    /// Bytes that are kept of the connection, beyond the part that is its own.
+    fn kept(&self) -> usize {
+        let buffer = if self.bytes.capacity() > OWN { self.bytes.capacity() } else { 0 };
+        buffer + self.beside
     }
 
     fn is_wide(&self) -> bool {
@@ -63,34 +121,93 @@ impl Inbox {
         }
     }
 
-    fn poll_fill<R>(&mut self, socket: &mut R, cx: &mut Context<'_>) -> Poll<io::Result<usize>>
+    fn poll_fill<R>(&mut self, socket: &mut R, cx: &mut Context<'_>) -> Poll<io::Result<Filled>>
     where
         R: AsyncRead + Unpin,
     {
-        self.widen();
-        let read = pin!(socket.read_buf(&mut self.bytes)).poll(cx);
+        let room = match self.widen() {
+            Ok(room) => room,
+            Err(more) => return Poll::Ready(Ok(Filled::Wants(more))),
+        };
+        let mut bytes = (&mut self.bytes).limit(room);
+        let read = pin!(socket.read_buf(&mut bytes)).poll(cx);
         match read {
-            Poll::Pending => self.narrow(),
-            Poll::Ready(_) => self.is_resting = false,
+            Poll::Pending => {
+                self.narrow();
+                ready!(self.hold.poll_told(cx));
+                Poll::Ready(Err(crowded()))
+            }
+            Poll::Ready(read) => {
+                self.is_resting = false;
+                Poll::Ready(read.map(Filled::Read))
+            }
         }
-        read
     }
 
-    /// Makes room for a read behind what is left.
-    fn widen(&mut self) {
+    /// Makes room for a read behind what is left: how much may be read. Fails where there is none, with
+    /// how much more is wanted for it.
+    fn widen(&mut self) -> Result<usize, usize> {
         let left = self.unused().len();
         if !self.is_wide() && left <= SHORT {
+            if self.hold.is_pressed() {
+                self.bytes.drain(..self.used);
+                self.used = 0;
+                self.bytes.reserve_exact(OWN - left);
+                return Ok(OWN - left);
+            }
             let mut wide = take();
             wide.extend_from_slice(self.unused());
             (self.bytes, self.used) = (wide, 0);
-            return;
+            return Ok(usize::MAX);
         }
         self.bytes.drain(..self.used);
         self.used = 0;
-        if self.bytes.capacity() - left < WIDE / 2 {
-            self.bytes.reserve(WIDE);
+        match self.bytes.capacity() - left {
+            room if room >= WIDE / 2 => Ok(usize::MAX),
+            _ => Err(WIDE.max(left / 2)),
         }
     }
+
+    /// Makes so much more room, when there is memory for it.
+    async fn grow(&mut self, more: usize) -> io::Result<()> {
+        self.charge();
+        let told = self.hold.told();
+        tokio::select! {
+            biased;
+            () = self.hold.grow(more) => {}
+            () = told => return Err(crowded()),
+        }
+        self.bytes.reserve_exact(more);
+        Ok(())
+    }
+}
+
+/// What is kept of a connection while someone uses it.
+pub(super) struct Lent<'i> {
+    hold: &'i mut Hold,
+    kept: usize,
+}
+
+impl Lent<'_> {
+    /// Says so: it is kept for as long as that takes.
+    pub(super) fn charge(self) {
+        if self.kept != self.hold.bytes() {
+            self.hold.set(self.kept);
+        }
+    }
+}
+
+/// What came of trying to read.
+enum Filled {
+    /// So many bytes.
+    Read(usize),
+    /// There is no room, and so many bytes more are wanted.
+    Wants(usize),
+}
+
+/// Others wait for the memory that a connection holds.
+fn crowded() -> io::Error {
+    io::ErrorKind::QuotaExceeded.into()
 }
 
 impl Drop for Inbox {
@@ -130,6 +247,9 @@ const WIDE: usize = 256 << 10;
 /// What is left of a read and no longer than this is copied rather than kept where it is, in bytes.
 const SHORT: usize = 4 << 10;
 
+/// The part of its memory that is a connection's own, in bytes: it asks nobody for it.
+const OWN: usize = 8 << 10;
+
 /// Buffers that a thread keeps.
 const MAX_SPARE: usize = 2;
 
@@ -141,6 +261,10 @@ mod tests {
 
     use super::*;
 
+    fn inbox() -> Inbox {
+        Inbox::new(Arc::new(Budget::unlimited()))
+    }
+
     fn spare() -> usize {
         SPARE.with(|spare| spare.borrow().len())
     }
@@ -148,7 +272,7 @@ mod tests {
     #[tokio::test]
     async fn what_waits_has_no_memory_and_buffers_go_from_one_to_the_next() {
         let (mut near, mut far) = duplex(1 << 20);
-        let (mut one, mut other) = (Inbox::default(), Inbox::default());
+        let (mut one, mut other) = (inbox(), inbox());
         assert!(one.fill(&mut far).now_or_never().is_none());
         assert_eq!((one.bytes.capacity(), spare()), (0, 1), "nothing came");
         near.write_all(b"line\npart").await.unwrap();
@@ -167,7 +291,7 @@ mod tests {
     #[tokio::test]
     async fn the_part_of_a_long_message_keeps_its_memory_until_nothing_more_comes() {
         let (mut near, mut far) = duplex(1 << 20);
-        let mut inbox = Inbox::default();
+        let mut inbox = inbox();
         near.write_all(&vec![b'a'; 3 * WIDE]).await.unwrap();
         for _ in 0..5 {
             let _all = inbox.fill(&mut far).now_or_never();
@@ -194,7 +318,7 @@ mod tests {
             steps in prop::collection::vec((0..200_000_usize, 0..200_000_usize, any::<bool>()), 1..12),
         ) {
             let (mut near, mut far) = duplex(4 << 20);
-            let (mut inbox, mut sent) = (Inbox::default(), Vec::new());
+            let (mut inbox, mut sent) = (inbox(), Vec::new());
             let (mut used, mut longest) = (0, 0);
             for (more, using, rests) in steps {
                 let byte = |n| u8::try_from(n / 7 % 251).unwrap();

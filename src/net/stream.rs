@@ -65,6 +65,8 @@ enum Read {
     Broken,
     Idle,
     Stop,
+    /// Others wait for the memory that its unfinished message holds.
+    Crowded,
     /// Nothing: keys or lists have changed.
     Changed,
 }
@@ -82,7 +84,7 @@ impl<'a> Stream<'a> {
             session,
             changes,
             decoder,
-            inbox: Inbox::default(),
+            inbox: Inbox::new(Arc::clone(acceptor.ingest.memory())),
             published: FrameErrors::default(),
             is_refused: false,
             is_resting: true,
@@ -141,11 +143,13 @@ impl<'a> Stream<'a> {
             let end = match read {
                 Read::End => Some(End::Theirs),
                 Read::Broken => Some(End::Broken),
-                Read::Idle | Read::Stop => Some(End::Ours),
+                Read::Idle | Read::Stop | Read::Crowded => Some(End::Ours),
                 Read::Bytes | Read::Changed => None,
             };
-            if matches!(read, Read::Stop) {
-                self.drain(socket, answering).await;
+            match read {
+                Read::Stop => self.drain(socket, answering).await,
+                Read::Crowded => self.note_crowded(),
+                _ => {}
             }
             let wait = self.take(end.is_some(), answering).await;
             self.publish_errors();
@@ -163,6 +167,7 @@ impl<'a> Stream<'a> {
             // with long ones, other connections and all clocks would stand still for seconds.
             if self.since_turn >= TURN {
                 self.since_turn = 0;
+                self.inbox.narrow();
                 yield_now().await;
             }
             // A sender over its limit is read more slowly; it loses nothing.
@@ -299,6 +304,7 @@ impl<'a> Stream<'a> {
                 self.is_resting = false;
                 Read::Bytes
             }
+            Ok(Err(error)) if error.kind() == io::ErrorKind::QuotaExceeded => Read::Crowded,
             // A reset connection ends like any other: what came before it counts.
             Ok(Err(_)) => Read::Broken,
             Err(_) => Read::Idle,
@@ -332,16 +338,22 @@ impl<'a> Stream<'a> {
             answering.keep_alive(self.decoder.keep_alive());
             let taken = {
                 let (session, decoder) = (&mut self.session, &mut self.decoder);
-                let taking =
-                    self.acceptor.ingest.stream(session, decoder, self.inbox.unused(), eof);
+                let (unused, lent) = self.inbox.lend();
+                let taking = self.acceptor.ingest.stream(session, decoder, unused, eof);
                 let mut taking = std::pin::pin!(taking);
-                // Room may take its time: a sender who waits is told so meanwhile.
-                loop {
-                    tokio::select! {
-                        biased;
-                        taken = &mut taking => break taken,
-                        spoken = answering.speak(true), if !is_mute => {
-                            is_mute = spoken == Err(Mute);
+                match at_once(taking.as_mut()).await {
+                    Poll::Ready(taken) => taken,
+                    // Room may take its time: a sender who waits is told so meanwhile.
+                    Poll::Pending => {
+                        lent.charge();
+                        loop {
+                            tokio::select! {
+                                biased;
+                                taken = &mut taking => break taken,
+                                spoken = answering.speak(true), if !is_mute => {
+                                    is_mute = spoken == Err(Mute);
+                                }
+                            }
                         }
                     }
                 }
@@ -351,12 +363,14 @@ impl<'a> Stream<'a> {
                 self.is_refused = true;
                 return wait;
             }
+            let has_messages = taken.ticket.is_some();
             for ticket in taken.earlier {
                 answering.hold(Some(ticket), Vec::new(), 0);
             }
             answering.hold(taken.ticket, taken.answers, taken.answered);
             answering.keep_alive(self.decoder.keep_alive());
             self.inbox.advance(taken.consumed);
+            self.inbox.note(self.decoder.memory(), has_messages);
             wait = wait.max(taken.wait);
             if taken.drained {
                 return wait;
@@ -387,6 +401,16 @@ impl<'a> Stream<'a> {
             self.acceptor.note_tls_on_plain_port(self.session.peer(), self.inbox.unused().len());
         }
         foreign
+    }
+
+    /// Notes that it ends for others.
+    fn note_crowded(&self) {
+        let held = self.inbox.unused().len();
+        let what = format!(
+            "expected the end of a message while others wait for its memory, but found {held} bytes \
+             without one"
+        );
+        self.acceptor.note(self.session.peer(), "MEMORY_EXHAUSTED", what);
     }
 
     fn publish_errors(&mut self) {

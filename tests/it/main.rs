@@ -37,6 +37,7 @@
 //! | store and queries, without a daemon              | [`store`]    |
 //! | senders that go quiet, and what is odd of them  | [`senders`]  |
 //! | clocks that are wrong                            | [`clock`]    |
+//! | one ceiling of memory for all of it              | [`memory`]   |
 //! | much at once, and much that is there              | [`scale`]    |
 //! | floods of what is refused                        | [`flood`]    |
 //! | starting, stopping, and wrong configurations     | [`life`]     |
@@ -81,6 +82,7 @@ mod ledger;
 mod life;
 mod limits;
 mod lists;
+mod memory;
 mod people;
 mod power;
 mod proxy;

@@ -73,6 +73,9 @@ impl Inflate {
 /// The widest window of RFC 1951, 32 KiB, as its logarithm.
 const WINDOW_BITS: u8 = 15;
 
+/// What the state of unpacking takes, in bytes: mostly its window.
+pub(super) const STATE: usize = 48 << 10;
+
 /// How much is unpacked at a time.
 pub(super) const PIECE: usize = 64 << 10;
 

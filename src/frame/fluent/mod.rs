@@ -446,6 +446,11 @@ impl Dialogue for Fluent {
     fn held(&self) -> usize {
         self.oversize.held() + self.plain.len() - self.plain_used.min(self.plain.len())
     }
+
+    fn memory(&self) -> usize {
+        let inflating = self.inflate.as_ref().map_or(0, |_| inflate::STATE);
+        self.oversize.held() + self.plain.capacity() + inflating
+    }
 }
 
 fn more(at: &mut usize, taken: usize) -> Found {

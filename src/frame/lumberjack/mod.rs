@@ -202,4 +202,8 @@ impl Dialogue for Lumberjack {
     fn held(&self) -> usize {
         self.frames.held() + self.packed.as_ref().map_or(0, |packed| packed.held())
     }
+
+    fn memory(&self) -> usize {
+        self.frames.held() + self.packed.as_ref().map_or(0, |packed| packed.memory())
+    }
 }

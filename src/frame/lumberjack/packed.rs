@@ -53,6 +53,11 @@ impl Packed {
         self.plain.len() - self.at.min(self.plain.len())
     }
 
+    /// The memory that it takes, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.plain.capacity() + STATE
+    }
+
     /// Inflates a piece more from `input`. What is wrong with the frame is told once all in front of
     /// it was used, however it came.
     pub(super) fn inflate(&mut self, input: &[u8]) -> Result<Piece, Fault> {
@@ -126,6 +131,9 @@ pub(super) const MAX_RATIO: u64 = 256;
 
 /// Bytes that may come out whatever went in.
 const FREE: u64 = 1 << 20;
+
+/// What the state of inflating takes, in bytes: mostly its window.
+const STATE: usize = 48 << 10;
 
 /// Room for a piece of what is inflated: as much as is held, but no less and no more than this.
 const PIECE: usize = 64 << 10;

@@ -1,0 +1,171 @@
+//! One ceiling of memory, whatever comes at once: who waits, who is refused, and who goes on.
+
+use std::fs;
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde_json::json;
+
+use crate::acknowledged::Acknowledged;
+use crate::support::{Beats, Daemon, wait_for};
+
+/// The ceiling, and little of it for what is fixed; segments come often, and so do merges.
+const CONFIG: &str = r#"
+memory.limit = "320 MiB"
+store = { seal_bytes = "4 MiB", seal_after = "200ms", column_cache = "8 MiB" }
+api.query_memory = "64 MiB"
+"#;
+
+/// The same, in bytes.
+const LIMIT: u64 = 320 << 20;
+
+/// Connections, and bytes of a message that each begins and does not end: nearly as long as one may
+/// be. Together three times as much as there is for them.
+const CONNECTIONS: usize = 1000;
+const BEGUN: usize = 250 * 1024;
+
+/// Those who ask meanwhile: what they may take is bounded by its own settings.
+const QUERIES: usize = 0;
+
+/// Calls and windows that are acknowledged while there is no room.
+const SERVED: usize = 20;
+
+/// The most memory that the daemon has had so far, in bytes (proc(5), `VmHWM`).
+fn peak(daemon: &Daemon) -> u64 {
+    let status =
+        fs::read_to_string(format!("/proc/{}/status", daemon.pid().as_raw_nonzero())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().trim().parse::<u64>().unwrap() * 1024
+}
+
+#[track_caller]
+fn assert_below_the_ceiling(daemon: &Daemon) {
+    let mib = peak(daemon) >> 20;
+    println!("{mib} of {} MiB", LIMIT >> 20);
+    assert!(peak(daemon) <= LIMIT, "{mib} MiB");
+}
+
+fn many_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+}
+
+/// Ends what goes on beside a test, also where it fails.
+struct Ended<'o>(&'o AtomicBool);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// How often something of messages, bodies or queries happened.
+fn of(daemon: &Daemon, what: &str, by: &str) -> u64 {
+    daemon.metrics().get(&format!("logtrace_memory_{what}_total{{by=\"{by}\"}}"))
+}
+
+/// Begins messages, and ends none of them.
+fn begin(daemon: &Daemon) -> Vec<TcpStream> {
+    let text = format!("<13>1 - h a - - - begun {}", "x".repeat(BEGUN));
+    let connect = |_| {
+        let mut stream = daemon.connect("tcp");
+        // Who is told to go in the midst of it is one of them as well.
+        let _all_sent = stream.write_all(text.as_bytes()).is_ok();
+        stream
+    };
+    let parts = thread::scope(|scope| {
+        let parts: Vec<_> = (0..10)
+            .map(|_| scope.spawn(|| (0..CONNECTIONS / 10).map(connect).collect::<Vec<_>>()))
+            .collect();
+        parts.into_iter().flat_map(|part| part.join().unwrap()).collect()
+    });
+    parts
+}
+
+/// Sends windows over Beats until it is over, one after the other; counts those that are answered.
+fn windows(daemon: &Daemon, over: &AtomicBool, served: &AtomicUsize, texts: &mut Vec<String>) {
+    for number in 0.. {
+        if over.load(Ordering::Relaxed) {
+            return;
+        }
+        let Ok(mut beats) = Beats::connect(daemon.address("beats")) else { continue };
+        let message = format!("window w{number}");
+        let text = json!({"message": message}).to_string();
+        if beats.window(1, &[text]).is_ok() && beats.acknowledged().is_ok_and(|(n, _)| n == 1) {
+            texts.push(message);
+            served.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn st_21_memory_stays_below_its_ceiling_and_nothing_acknowledged_is_lost() {
+    many_descriptors();
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), CONFIG);
+    let logs = Acknowledged::new("fresh", 0);
+    let (over, served, mut heard) = (AtomicBool::new(false), AtomicUsize::new(0), Vec::new());
+    let open = thread::scope(|scope| {
+        let (daemon, over, logs, served, heard) = (&daemon, &over, &logs, &served, &mut heard);
+        let ended = Ended(over);
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let lines = "<13>1 - web api 1 - - payment of 5 EUR accepted\n".repeat(1000);
+                while !over.load(Ordering::Relaxed) {
+                    let mut stream = daemon.connect("tcp");
+                    while !over.load(Ordering::Relaxed)
+                        && stream.write_all(lines.as_bytes()).is_ok()
+                    {}
+                }
+            });
+        }
+        let open = begin(daemon);
+        wait_for("readers to wait", || (of(daemon, "waits", "messages") > 0).then_some(()));
+        let before = logs.len();
+        scope.spawn(move || windows(daemon, over, served, heard));
+        scope.spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                logs.send(daemon, 100);
+            }
+        });
+        for _ in 0..QUERIES {
+            scope.spawn(|| {
+                let everything =
+                    json!({"filter": "payment or not *y*", "from": "-1d", "limit": 10_000});
+                while !over.load(Ordering::Relaxed) {
+                    let asked = daemon.call("POST", "/v1/logs/query", None, Some(&everything));
+                    assert!(matches!(asked.0, 200 | 503), "{asked:?}");
+                }
+            });
+        }
+        wait_for("all of it", || {
+            let calls = (logs.len() - before) / 100;
+            let is_served = calls >= SERVED && served.load(Ordering::Relaxed) >= SERVED;
+            let is_relieved = of(daemon, "closed", "messages") > 0;
+            (is_served && is_relieved).then_some(())
+        });
+        assert_below_the_ceiling(daemon);
+        drop(ended);
+        open
+    });
+    // Who had to go is in the journal; those who are left may end, and who comes now is served.
+    daemon.find_in("failed", "error.code:MEMORY_EXHAUSTED");
+    for mut stream in open {
+        let _is_left = stream.write_all(b" done\n").is_ok();
+    }
+    wait_for("room", || {
+        let reserved = daemon.metrics().get("logtrace_memory_reserved_bytes{by=\"messages\"}");
+        (reserved == 0).then_some(())
+    });
+    daemon.metrics().ledger("tcp").assert_adds_up();
+    assert_below_the_ceiling(&daemon);
+    daemon.kill();
+    let daemon = Daemon::start(folder.path(), CONFIG);
+    logs.assert_stored_once(&daemon);
+    for window in heard {
+        assert_eq!(daemon.query(&format!("message:\"{window}\"")).len(), 1, "{window}");
+    }
+}
