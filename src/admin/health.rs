@@ -29,6 +29,7 @@ pub(super) async fn health(State(admin): State<Arc<Admin>>) -> (StatusCode, Json
     };
     problems.extend(usage.damage());
     problems.extend(admin.store.missing());
+    problems.extend(admin.ingest.memory().is_short().then(|| SHORT.to_owned()));
     let body = json!({
         "status": if problems.is_empty() { "healthy" } else { "degraded" },
         "version": env!("CARGO_PKG_VERSION"),
@@ -54,3 +55,6 @@ pub(super) async fn health(State(admin): State<Arc<Admin>>) -> (StatusCode, Json
     });
     (status, Json(body))
 }
+
+/// Said while senders wait for memory, and for long.
+const SHORT: &str = "senders wait for memory (memory.limit)";

@@ -18,7 +18,8 @@
 //! * *A person is let in where a key is*: who calls is one thing (`caller`), what they may is
 //!   another (`allowed`), and calls know only that.
 //! * *Every failure is a problem* (RFC 9457) with a stable `code`, and is noted in a journal.
-//! * *Queries are bounded*: in number, in time, in the rows of an answer.
+//! * *Queries are bounded*: in number, in time, in the rows of an answer, and in memory, of which they
+//!   have what senders leave (`held`).
 //! * *A 500 says nothing but an id*: what happened is in the log under that id.
 //!
 //! # Known quirks
@@ -41,6 +42,7 @@ mod doctor;
 mod export;
 mod facets;
 mod health;
+mod held;
 mod histogram;
 mod input;
 mod journals;
@@ -154,7 +156,8 @@ impl Api {
         let gate = Arc::clone(ingest.gate());
         let slots = Slots::new(&config, people.max_checks());
         let workers = Arc::new(Workers::new(config.query_helpers()));
-        let memory = Arc::new(Memory::new(config.query_memory_bytes()));
+        let shared = Arc::clone(ingest.memory());
+        let memory = Arc::new(Memory::within(config.query_memory_bytes(), shared));
         let refused = audited::Refused::default();
         Self {
             ingest,

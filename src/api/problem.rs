@@ -134,6 +134,18 @@ impl Problem {
         Self { retry_after, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail) }
     }
 
+    /// The memory is in use, mostly by senders.
+    pub(super) fn no_memory() -> Self {
+        let detail = "there is no memory for this while so much is being sent and asked";
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "no_memory", detail);
+        problem.retry(Duration::from_secs(1))
+    }
+
+    /// Whether it is that.
+    pub(super) fn is_of_memory(&self) -> bool {
+        self.code == "no_memory"
+    }
+
     /// The disk is too full to keep anything; once there is room, it can be done.
     pub(super) fn no_room() -> Self {
         let detail = "there is no room on the disk to keep this";

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::Api;
 use super::asked::Asked;
 use super::caller::Caller;
+use super::held::Held;
 use super::input::Input;
 use super::problem::Problem;
 use super::request::Sort;
@@ -51,12 +52,23 @@ pub(super) async fn run<T: Send + 'static>(
     api: &Arc<Api>,
     work: impl FnOnce(&Store, Budget) -> Result<T, QueryError> + Send + 'static,
 ) -> Result<T, Problem> {
+    let (held, answer) = held_run(api, work).await?;
+    held.leave();
+    Ok(answer)
+}
+
+/// The same, with the memory that the answer takes.
+pub(super) async fn held_run<T: Send + 'static>(
+    api: &Arc<Api>,
+    work: impl FnOnce(&Store, Budget) -> Result<T, QueryError> + Send + 'static,
+) -> Result<(Held, T), Problem> {
     let place = api.slots.query().await?;
+    let held = Held::begin(api.ingest.memory(), &api.memory)?;
     let budget = Budget {
         until: Some(Instant::now() + api.config.query_timeout),
         cancelled: Arc::default(),
         workers: Arc::clone(&api.workers),
-        memory: Arc::clone(&api.memory),
+        memory: held.memory(),
     };
     let _gone = CancelOnDrop(Arc::clone(&budget.cancelled));
     let api = Arc::clone(api);
@@ -66,7 +78,8 @@ pub(super) async fn run<T: Send + 'static>(
         drop(place);
         answer
     });
-    Ok(answer.await.map_err(|error| Problem::internal(&error))??)
+    let answer = answer.await.map_err(|error| Problem::internal(&error))??;
+    Ok((held, answer))
 }
 
 /// Ends a query for which nobody waits any longer.

@@ -3,19 +3,22 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
 use tracing::warn;
 
 use super::Api;
 use super::allowed::Allowed;
 use super::csv::{cell, heading, written};
+use super::held::Held;
 use super::problem::Problem;
-use super::query::run;
+use super::query::held_run;
 use crate::query::{self, Page, Request};
 
 /// How events are written.
@@ -39,6 +42,8 @@ struct Left {
     at_once: usize,
     /// Whether it was said that events may be missing.
     is_partial: bool,
+    /// The memory of the text that is being read.
+    text: Option<Held>,
 }
 
 /// All that `request` finds, `limit` events at the most, as a file of this name without its ending.
@@ -58,26 +63,29 @@ pub(super) async fn streamed(
         wanted: limit.unwrap_or(usize::MAX),
         at_once: AT_FIRST,
         is_partial: true, // what the first page lacks is said in the head
+        text: None,
     };
     let page = left.page().await?;
-    left.is_partial = page.meta.partial;
-    let is_partial = page.meta.partial;
-    let first = [form.head(), left.take(&page)].concat();
+    left.is_partial = page.1.meta.partial;
+    let is_partial = left.is_partial;
+    let first = [form.head(), left.take(page)?].concat();
     let goes_on = left.goes_on().then_some(left);
     let rest = stream::try_unfold(goes_on, async |left: Option<Left>| {
         let Some(mut left) = left else { return Ok::<_, io::Error>(None) };
         if left.allowed.still(&left.api).is_err() {
             return Err(io::Error::other("this is not allowed any longer"));
         }
-        let page = left.page().await.map_err(|problem| {
+        let broken = |problem| {
             warn!(?problem, "an export broke off");
             io::Error::other("the export broke off")
-        })?;
-        if page.meta.partial && !left.is_partial {
+        };
+        left.text = None; // it was read
+        let page = left.next_page().await.map_err(broken)?;
+        if page.1.meta.partial && !left.is_partial {
             // What is short must not look whole.
             return Err(io::Error::other("events may be missing"));
         }
-        let text = left.take(&page);
+        let text = left.take(page).map_err(broken)?;
         let goes_on = left.goes_on().then_some(left);
         Ok(Some((text, goes_on)))
     });
@@ -125,10 +133,23 @@ impl Form {
 }
 
 impl Left {
-    async fn page(&self) -> Result<Page, Problem> {
+    /// The next page, once there is memory for it: what has begun is not to end half done.
+    async fn next_page(&self) -> Result<(Held, Page), Problem> {
+        let until = Instant::now() + self.api.config.query_timeout;
+        loop {
+            match self.page().await {
+                Err(problem) if problem.is_of_memory() && Instant::now() < until => {
+                    sleep(AGAIN).await;
+                }
+                page => return page,
+            }
+        }
+    }
+
+    async fn page(&self) -> Result<(Held, Page), Problem> {
         let mut request = self.request.clone();
         request.limit = self.wanted.clamp(1, self.at_once);
-        let page = run(&self.api, move |store, budget| {
+        let page = held_run(&self.api, move |store, budget| {
             request.budget = budget;
             query::run(store, &request)
         });
@@ -136,13 +157,16 @@ impl Left {
     }
 
     /// A page as text; what is left is behind it then.
-    fn take(&mut self, page: &Page) -> Vec<u8> {
-        let text = self.form.text(page);
+    fn take(&mut self, (mut held, page): (Held, Page)) -> Result<Vec<u8>, Problem> {
+        let text = self.form.text(&page);
         self.wanted = self.wanted.saturating_sub(page.logs.len());
         self.request.cursor.clone_from(&page.meta.next_cursor);
         // Events may be a hundred bytes or a quarter of a million.
         self.at_once = (page.logs.len() * PAGE / text.len().max(1)).clamp(1, MOST);
-        text
+        drop(page);
+        held.text(text.len())?;
+        self.text = Some(held);
+        Ok(text)
     }
 
     /// Whether anything may be left.
@@ -157,6 +181,9 @@ const MOST: usize = 5000;
 
 /// How long the text of a page is to be, in bytes, about.
 const PAGE: usize = 1 << 20;
+
+/// How long until it is tried again where there is no memory.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Says whether events may be missing.
 const PARTIAL: HeaderName = HeaderName::from_static("x-logtrace-partial");

@@ -21,6 +21,7 @@ use tracing::error;
 use super::Api;
 use super::allowed::Allowed;
 use super::caller::Caller;
+use super::held::Held;
 use super::input::Params;
 use super::journals::{self, Journal, names};
 use super::problem::Problem;
@@ -50,6 +51,8 @@ struct Following {
     /// Whether to ask again at once.
     has_more: bool,
     is_over: bool,
+    /// The memory of what is ready.
+    held: Option<Held>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -82,6 +85,7 @@ pub(super) async fn tail(
         ready: VecDeque::from([Event::default().comment("tail")]),
         has_more: true,
         is_over: false,
+        held: None,
         _place: place,
     };
     let events = unfold(following, async |mut following| {
@@ -119,6 +123,11 @@ impl Following {
 
     /// Looks for what is new.
     async fn ask(&mut self) {
+        self.held = None; // it was read
+        let Ok(mut held) = Held::begin(self.api.ingest.memory(), &self.api.memory) else {
+            self.has_more = false; // it is behind for a moment
+            return;
+        };
         let (Some(mut tail), Some(turn)) = (self.tail.take(), self.api.slots.turn().await) else {
             return self.end("something went wrong here");
         };
@@ -136,7 +145,10 @@ impl Following {
         match asked {
             Ok((tail, fresh)) => {
                 self.tail = Some(tail);
-                self.take(fresh);
+                let bytes = self.take(fresh);
+                // What was reserved for the looking is enough for as much as there is room for.
+                let _is_enough = held.text(bytes).is_err();
+                self.held = Some(held);
             }
             Err(error) => {
                 error!(%error, "a live tail failed");
@@ -145,16 +157,21 @@ impl Following {
         }
     }
 
-    fn take(&mut self, fresh: Fresh) {
+    /// Makes ready what was found; how many bytes that is.
+    fn take(&mut self, fresh: Fresh) -> usize {
         self.has_more = fresh.has_more;
+        let mut bytes = 0;
         for (id, log) in fresh.logs {
             let event = Event::default().id(format!("{id:016x}"));
-            self.ready.push_back(event.data(Value::Object(log).to_string()));
+            let text = Value::Object(log).to_string();
+            bytes += text.len();
+            self.ready.push_back(event.data(text));
         }
         if !fresh.partial_reasons.is_empty() {
             let reasons = json!({"partial_reasons": fresh.partial_reasons});
             self.ready.push_back(Event::default().event("partial").data(reasons.to_string()));
         }
+        bytes
     }
 
     fn end(&mut self, reason: &str) {

@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 
 use super::Api;
 use super::caller::Caller;
+use super::held::holding;
 use super::problem::{Noted, Problem};
 use super::route;
 use crate::gate::Key;
@@ -45,7 +46,7 @@ pub(super) async fn watch(
     let (key, person) = (caller.key().cloned(), caller.person().cloned());
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(seen.clone());
-    let mut response = next.run(request).await;
+    let mut response = holding(next.run(request)).await;
     drop(connection);
     // No answer is for anyone but who asked, or to be taken for anything but what it says.
     let headers = response.headers_mut();

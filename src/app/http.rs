@@ -41,7 +41,10 @@ pub(super) fn serve_all(
         .layer(from_fn_with_state(keeping.tasks.clone(), go_on));
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let (waiting, kept) = (readiness.clone(), Arc::clone(&parts.store));
-    let problems = move || [waiting.reasons(), kept.missing()].concat();
+    let memory = Arc::clone(parts.ingest.memory());
+    let short = move || memory.is_short().then(|| "senders wait for memory".to_owned());
+    let problems =
+        move || [waiting.reasons(), kept.missing(), short().into_iter().collect()].concat();
     let (reloads, asked) = Reloads::channel();
     let below = api::Parts {
         ingest: Arc::clone(&parts.ingest),

@@ -84,17 +84,23 @@ impl Budget {
         self.is_pressed.load(Ordering::Relaxed)
     }
 
+    /// Whether someone has waited for room for so long that others have to go.
+    pub fn is_short(&self) -> bool {
+        let state = self.state.lock();
+        state.waiting.front().is_some_and(|first| first.since.elapsed() >= PATIENCE)
+    }
+
     /// Bytes that are reserved by all together.
     pub fn reserved(&self) -> usize {
         self.state.lock().used.iter().sum()
     }
 
-    /// Reserves `bytes`, if there is room.
+    /// Reserves `bytes`, if there is room; they are to be [given](Self::give) back.
     ///
     /// # Errors
     ///
     /// There is none, or others wait for it.
-    pub(super) fn try_take(&self, by: By, bytes: usize) -> Result<(), Full> {
+    pub fn try_take(&self, by: By, bytes: usize) -> Result<(), Full> {
         let mut state = self.state.lock();
         if !state.waiting.is_empty() || !self.fits(&state, by, bytes) {
             drop(state);
@@ -149,8 +155,8 @@ impl Budget {
         Some(Turn { budget: self, number, by, bytes, holder, granted: receiver })
     }
 
-    /// Gives `bytes` back.
-    pub(super) fn give(&self, by: By, bytes: usize) {
+    /// Gives back `bytes` that were taken.
+    pub fn give(&self, by: By, bytes: usize) {
         let mut state = self.state.lock();
         self.unbook(&mut state, by, bytes);
     }

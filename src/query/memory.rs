@@ -1,11 +1,26 @@
 //! The memory that the answers of all running queries take together.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::memory::{Budget, By};
 
 /// What is left of it, in bytes.
 #[derive(Debug)]
 pub struct Memory {
     left: AtomicUsize,
+    from: From,
+}
+
+/// Where a [`Memory`] is from.
+#[derive(Debug)]
+enum From {
+    /// It was there.
+    Nowhere,
+    /// All that is taken of it is also of this, which others share.
+    Within(Arc<Budget>),
+    /// It is taken from this, when it is wanted, and kept to the end.
+    Of(Arc<Memory>),
 }
 
 /// What one thread of a query has taken of it, given back when dropped.
@@ -20,16 +35,49 @@ pub(super) struct Share<'m> {
 impl Memory {
     /// So many bytes, for all queries.
     pub const fn new(bytes: usize) -> Self {
-        Self { left: AtomicUsize::new(bytes) }
+        Self { left: AtomicUsize::new(bytes), from: From::Nowhere }
+    }
+
+    /// The same, as far as others leave as much of what they share with queries.
+    pub const fn within(bytes: usize, shared: Arc<Budget>) -> Self {
+        Self { left: AtomicUsize::new(bytes), from: From::Within(shared) }
+    }
+
+    /// What one query has of `all`: whatever it takes it keeps until it is dropped, so that the answer
+    /// has its memory for as long as there is one.
+    pub const fn of_one(all: Arc<Self>) -> Self {
+        Self { left: AtomicUsize::new(0), from: From::Of(all) }
     }
 
     fn take(&self, bytes: usize) -> bool {
         let less = |left: usize| left.checked_sub(bytes);
-        self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).is_ok()
+        let is_left = self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).is_ok();
+        match &self.from {
+            From::Nowhere => is_left,
+            From::Of(all) => is_left || all.take(bytes),
+            From::Within(shared) => {
+                let is_there = is_left && shared.try_take(By::Queries, bytes).is_ok();
+                if is_left && !is_there {
+                    self.left.fetch_add(bytes, Ordering::AcqRel);
+                }
+                is_there
+            }
+        }
     }
 
     fn give(&self, bytes: usize) {
         self.left.fetch_add(bytes, Ordering::AcqRel);
+        if let From::Within(shared) = &self.from {
+            shared.give(By::Queries, bytes);
+        }
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if let From::Of(all) = &self.from {
+            all.give(self.left.load(Ordering::Acquire));
+        }
     }
 }
 

@@ -38,7 +38,7 @@
 //! | senders that go quiet, and what is odd of them  | [`senders`]  |
 //! | clocks that are wrong                            | [`clock`]    |
 //! | one ceiling of memory for all of it              | [`memory`]   |
-//! | much at once, and much that is there              | [`scale`]    |
+//! | much that is there                               | [`scale`]    |
 //! | floods of what is refused                        | [`flood`]    |
 //! | starting, stopping, and wrong configurations     | [`life`]     |
 //! | a stop, whenever it comes                         | [`stop`]     |

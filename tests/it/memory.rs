@@ -27,8 +27,8 @@ const LIMIT: u64 = 320 << 20;
 const CONNECTIONS: usize = 1000;
 const BEGUN: usize = 250 * 1024;
 
-/// Those who ask meanwhile: what they may take is bounded by its own settings.
-const QUERIES: usize = 0;
+/// Those who ask meanwhile, each for as much as there may be in an answer.
+const QUERIES: usize = 16;
 
 /// Calls and windows that are acknowledged while there is no room.
 const SERVED: usize = 20;
@@ -101,6 +101,24 @@ fn windows(daemon: &Daemon, over: &AtomicBool, served: &AtomicUsize, texts: &mut
     }
 }
 
+/// Waits until a question is answered whole.
+#[track_caller]
+fn answered_again(daemon: &Daemon) {
+    let asked = json!({"filter": "payment", "from": "-1d", "limit": 100});
+    wait_for("an answer", || {
+        let (status, answer) = daemon.call("POST", "/v1/logs/query", None, Some(&asked));
+        assert!(matches!(status, 200 | 503), "{answer}");
+        (status == 200 && answer["meta"]["count"] == 100).then_some(())
+    });
+}
+
+/// Waits until nothing is reserved by messages, bodies or queries.
+#[track_caller]
+fn given_back(daemon: &Daemon, by: &str) {
+    let reserved = format!("logtrace_memory_reserved_bytes{{by=\"{by}\"}}");
+    wait_for("room", || (daemon.metrics().get(&reserved) == 0).then_some(()));
+}
+
 #[test]
 fn st_21_memory_stays_below_its_ceiling_and_nothing_acknowledged_is_lost() {
     many_descriptors();
@@ -145,21 +163,21 @@ fn st_21_memory_stays_below_its_ceiling_and_nothing_acknowledged_is_lost() {
             let calls = (logs.len() - before) / 100;
             let is_served = calls >= SERVED && served.load(Ordering::Relaxed) >= SERVED;
             let is_relieved = of(daemon, "closed", "messages") > 0;
-            (is_served && is_relieved).then_some(())
+            let is_refused = of(daemon, "refused", "queries") > 0;
+            (is_served && is_relieved && is_refused).then_some(())
         });
         assert_below_the_ceiling(daemon);
         drop(ended);
         open
     });
-    // Who had to go is in the journal; those who are left may end, and who comes now is served.
-    daemon.find_in("failed", "error.code:MEMORY_EXHAUSTED");
+    // Those who are left may end, and who comes now is served.
     for mut stream in open {
         let _is_left = stream.write_all(b" done\n").is_ok();
     }
-    wait_for("room", || {
-        let reserved = daemon.metrics().get("logtrace_memory_reserved_bytes{by=\"messages\"}");
-        (reserved == 0).then_some(())
-    });
+    given_back(&daemon, "messages");
+    answered_again(&daemon);
+    // Who had to go is in the journal.
+    daemon.find_in("failed", "error.code:MEMORY_EXHAUSTED");
     daemon.metrics().ledger("tcp").assert_adds_up();
     assert_below_the_ceiling(&daemon);
     daemon.kill();
@@ -168,4 +186,74 @@ fn st_21_memory_stays_below_its_ceiling_and_nothing_acknowledged_is_lost() {
     for window in heard {
         assert_eq!(daemon.query(&format!("message:\"{window}\"")).len(), 1, "{window}");
     }
+}
+
+#[test]
+fn st_21_bodies_that_are_sent_slowly_leave_room_for_others() {
+    many_descriptors();
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!("{CONFIG}\napi.body_timeout = \"10min\"");
+    let daemon = Daemon::start(folder.path(), &config);
+    let head = "POST /v1/logs/ingest HTTP/1.1\r\nhost: 127.0.0.1\r\n\
+                content-type: application/json\r\ncontent-length: 8388608\r\n\r\n";
+    // Together many times as much as there is.
+    let begun = [head.as_bytes(), &vec![b' '; 4 << 20]].concat();
+    let slow: Vec<TcpStream> = thread::scope(|scope| {
+        let begin = || {
+            let mut stream = daemon.connect("api");
+            let _all_sent = stream.write_all(&begun).is_ok();
+            stream
+        };
+        let slow: Vec<_> = (0..200).map(|_| scope.spawn(begin)).collect();
+        slow.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let logs = Acknowledged::new("fresh", 0);
+    wait_for("calls to be served", || {
+        logs.send(&daemon, 1000);
+        (logs.len() >= SERVED * 1000).then_some(())
+    });
+    assert!(of(&daemon, "closed", "bodies") > 0);
+    assert_below_the_ceiling(&daemon);
+    drop(slow);
+    given_back(&daemon, "bodies");
+    logs.assert_stored_once(&daemon);
+    daemon.metrics().ledger("http").assert_adds_up();
+}
+
+#[test]
+fn st_21_exports_and_answers_that_nobody_reads_take_no_more_than_their_share() {
+    many_descriptors();
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), CONFIG);
+    let line = format!("<13>1 - web api 1 - - payment {}\n", "of 5 EUR ".repeat(200));
+    daemon.send("tcp", line.repeat(20_000).as_bytes());
+    daemon.settle("tcp", 20_000);
+    let body = json!({"filter": "payment", "from": "-1d", "limit": 5_000}).to_string();
+    let len = body.len();
+    let query = format!(
+        "POST /v1/logs/query HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n\
+         content-length: {len}\r\n\r\n{body}"
+    );
+    let export = "GET /v1/logs/export?from=-1d HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".to_owned();
+    let mut unread = Vec::new();
+    let logs = Acknowledged::new("fresh", 0);
+    for number in 0..200 {
+        let mut stream = daemon.connect("api");
+        let call = if number % 2 == 0 { &export } else { &query };
+        stream.write_all(call.as_bytes()).unwrap();
+        unread.push(stream);
+        logs.send(&daemon, 10);
+    }
+    wait_for("no room for more of them", || (of(&daemon, "refused", "queries") > 0).then_some(()));
+    let before = logs.len();
+    wait_for("calls to be served", || {
+        logs.send(&daemon, 1000);
+        (logs.len() >= before + SERVED * 1000).then_some(())
+    });
+    assert_below_the_ceiling(&daemon);
+    drop(unread);
+    given_back(&daemon, "queries");
+    answered_again(&daemon);
+    logs.assert_stored_once(&daemon);
+    assert_below_the_ceiling(&daemon);
 }

@@ -1,15 +1,11 @@
-//! Much at once, and much that is there: memory stays bounded, and a start is quick.
+//! Much that is there: memory stays bounded, and a start is quick.
 
 use std::fs;
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
-use crate::acknowledged::Acknowledged;
 use crate::support::{Daemon, wait_for};
 
 /// Messages that are stored before the start.
@@ -19,16 +15,8 @@ const MESSAGES: u64 = 100_000;
 /// is another number.
 const MANY_MESSAGES: u64 = 200_000_000;
 
-/// Connections, and bytes of a message that each begins and does not end.
-const CONNECTIONS: usize = 1000;
-const BEGUN: usize = 100 * 1024;
-
 /// Resident memory of the daemon out of the box, in MiB.
 const CEILING: u64 = 256;
-
-/// As much again for queries: four at once, each with up to 10,000 events to show. There is no one
-/// ceiling over connections and queries; what holds each of them is in the configuration.
-const QUERIES: u64 = 256;
 
 /// The most memory that the daemon has had so far, in MiB (proc(5), `VmHWM`).
 fn peak(daemon: &Daemon) -> u64 {
@@ -102,54 +90,3 @@ fn store_and_start(messages: u64) {
     let found = daemon.query_with(&json!({"from": "-1d", "limit": 10, "filter": "payment"}));
     assert_eq!(found.len(), 10);
 }
-
-#[test]
-fn st_21_memory_is_bounded_whatever_comes_at_once() {
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let daemon = &Daemon::start(folder.path(), "");
-    let begin = format!("<13>1 - h a - - - {}", "x".repeat(BEGUN));
-    let mut open: Vec<_> = (0..CONNECTIONS).map(|_| daemon.connect("tcp")).collect();
-    for stream in &mut open {
-        stream.write_all(begin.as_bytes()).unwrap();
-    }
-    let (over, logs) = (&AtomicBool::new(false), &Acknowledged::new("fresh", 0));
-    thread::scope(|scope| {
-        scope.spawn(|| while !over.load(Ordering::Relaxed) && logs.send(daemon, 1000) {});
-        for _ in 0..2 {
-            scope.spawn(|| {
-                let mut stream = daemon.connect("tcp");
-                let lines: String = (0..1000).map(line).collect();
-                while !over.load(Ordering::Relaxed) && stream.write_all(lines.as_bytes()).is_ok() {}
-            });
-        }
-        for _ in 0..16 {
-            scope.spawn(|| {
-                let everything =
-                    json!({"filter": "payment or not *x*", "from": "-1d", "limit": 10_000});
-                while !over.load(Ordering::Relaxed) {
-                    let asked = daemon.call("POST", "/v1/logs/query", None, Some(&everything));
-                    assert!(matches!(asked.0, 200 | 503), "{asked:?}");
-                }
-            });
-        }
-        thread::sleep(PRESSURE);
-        over.store(true, Ordering::Relaxed);
-    });
-    let held = (CONNECTIONS * BEGUN) as u64 / 1024 / 1024;
-    println!("{} MiB, {held} of them held by connections", peak(daemon));
-    assert!(peak(daemon) < CEILING + QUERIES + 2 * held, "{} MiB", peak(daemon));
-    // A sender who comes now is served, and those who began may end.
-    for mut stream in open.drain(..) {
-        stream.write_all(b" done\n").unwrap();
-    }
-    let ended =
-        json!({"filter": "message:done", "from": "-1h", "limit": 10_000, "fields": ["_id"]});
-    wait_for("what was begun", || (daemon.query_with(&ended).len() == CONNECTIONS).then_some(()));
-    logs.assert_stored_once(daemon);
-    daemon.metrics().ledger("tcp").assert_adds_up();
-}
-
-/// How long all of it comes.
-const PRESSURE: Duration = Duration::from_secs(3);

@@ -1,23 +1,25 @@
 //! The body of a call, within limits of size, memory and time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::Door;
 use super::attempt::Attempt;
 use super::problem::Problem;
 use crate::frame::{Encoding, InflateError, inflate};
+use crate::memory::{By, Hold};
 
-/// A body, and the memory that was set aside for it.
+/// A body, and the memory that is reserved for it.
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) bytes: Vec<u8>,
-    _memory: Vec<SemaphorePermit<'static>>,
+    hold: Hold,
 }
 
 /// How the body is compressed.
@@ -57,23 +59,22 @@ pub(super) async fn read(
     if encoding == Encoding::Identity {
         return Ok(content);
     }
-    let inflating = INFLATING.acquire().await.map_err(|_| busy())?;
-    let compressed = content.bytes;
-    let bytes = tokio::task::spawn_blocking(move || inflate(encoding, &compressed, max)).await;
-    let bytes = bytes.map_err(|_| busy())?.map_err(|error| match error {
-        InflateError::TooLarge { max } => too_large(max),
-        InflateError::Truncated | InflateError::Corrupt { .. } => {
-            Problem::new(StatusCode::BAD_REQUEST, "invalid_encoding", error.to_string()).at("body")
-        }
-    })?;
-    attempt.body(&bytes);
-    Ok(Content { bytes, _memory: vec![inflating] })
+    let content = content.inflated(encoding, max).await?;
+    attempt.body(&content.bytes);
+    Ok(content)
 }
 
 async fn collect(door: &Door, attempt: &mut Attempt, mut body: Body) -> Result<Content, Problem> {
     let max = door.config.max_body;
-    let mut content = Content { bytes: Vec::new(), _memory: Vec::new() };
-    while let Some(frame) = body.frame().await {
+    let hold = Hold::new(Arc::clone(door.ingest.memory()), By::Bodies);
+    let mut content = Content { bytes: Vec::new(), hold };
+    loop {
+        let frame = tokio::select! {
+            biased; // what has come is taken
+            frame = body.frame() => frame,
+            () = content.hold.told() => return Err(busy()),
+        };
+        let Some(frame) = frame else { return Ok(content) };
         let frame = frame.map_err(|_| {
             let detail = "expected a body as it was announced, but found another";
             Problem::new(StatusCode::BAD_REQUEST, "invalid_body", detail).at("body")
@@ -83,23 +84,67 @@ async fn collect(door: &Door, attempt: &mut Attempt, mut body: Body) -> Result<C
         if content.bytes.len() + data.len() > max {
             return Err(too_large(max));
         }
-        content.reserve(data.len())?;
+        content.make_room(data.len()).await?;
         content.bytes.extend_from_slice(&data);
     }
-    Ok(content)
 }
 
 impl Content {
-    /// Makes room for `len` bytes more, if there is memory for them.
-    fn reserve(&mut self, len: usize) -> Result<(), Problem> {
-        let before = self.bytes.capacity();
-        self.bytes.reserve(len);
-        let grown = (self.bytes.capacity() - before).div_ceil(1024);
-        if grown > 0 {
-            let grown = u32::try_from(grown).unwrap_or(u32::MAX);
-            self._memory.push(MEMORY.try_acquire_many(grown).map_err(|_| busy())?);
+    /// Makes room for `len` bytes more, when there is memory for them.
+    async fn make_room(&mut self, len: usize) -> Result<(), Problem> {
+        let (before, used) = (self.bytes.capacity(), self.bytes.len());
+        if before - used >= len {
+            return Ok(());
         }
+        let more = len.max(used.min(MAX_GROWTH));
+        if used + more > OWN {
+            self.reserve(used + more).await?;
+        }
+        self.bytes.reserve_exact(more);
         Ok(())
+    }
+
+    /// Reserves what is lacking of `bytes`; others may have to go for it.
+    async fn reserve(&mut self, bytes: usize) -> Result<(), Problem> {
+        let more = bytes.saturating_sub(self.hold.bytes());
+        let told = self.hold.told();
+        tokio::select! {
+            biased;
+            grown = timeout(PATIENCE, self.hold.grow(more)) => grown.map_err(|_| busy()),
+            () = told => Err(busy()),
+        }
+    }
+
+    /// The content of a compressed body, at most `max` bytes.
+    async fn inflated(mut self, encoding: Encoding, max: usize) -> Result<Self, Problem> {
+        let compressed: Arc<[u8]> = Arc::from(std::mem::take(&mut self.bytes));
+        // Logs come to some ten times as much; what is more is undone once more, with room for it.
+        let usual =
+            compressed.len().saturating_mul(USUAL).clamp(MIN_INFLATED, max.max(MIN_INFLATED));
+        for most in [usual.min(max), max] {
+            self.reserve(compressed.len() + most).await?;
+            let inflating = INFLATING.acquire().await.map_err(|_| busy())?;
+            let from = Arc::clone(&compressed);
+            let undo = move || inflate(encoding, &from, most);
+            let bytes = tokio::task::spawn_blocking(undo).await.map_err(|_| busy())?;
+            drop(inflating);
+            match bytes {
+                Err(InflateError::TooLarge { .. }) if most < max => {}
+                Ok(bytes) => {
+                    self.hold.set(bytes.capacity());
+                    self.bytes = bytes;
+                    return Ok(self);
+                }
+                Err(InflateError::TooLarge { max }) => return Err(too_large(max)),
+                Err(error) => {
+                    let status = StatusCode::BAD_REQUEST;
+                    return Err(
+                        Problem::new(status, "invalid_encoding", error.to_string()).at("body")
+                    );
+                }
+            }
+        }
+        Err(too_large(max))
     }
 }
 
@@ -113,20 +158,28 @@ fn too_slow(limit: Duration) -> Problem {
     Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail)
 }
 
-fn busy() -> Problem {
+pub(super) fn busy() -> Problem {
     let detail = "too much is being sent at once";
     let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail);
     problem.retry(Duration::from_secs(1))
 }
 
-/// Memory for bodies that are being read, whichever door they come in by, in KiB.
-static MEMORY: Semaphore = Semaphore::const_new(MAX_BODIES / 1024);
-
 /// Bodies that may be inflated at once.
 static INFLATING: Semaphore = Semaphore::const_new(MAX_INFLATING);
 
-/// Memory that bodies which are being read may take together, in bytes.
-const MAX_BODIES: usize = 128 * 1024 * 1024;
-
 /// Bodies that are inflated at once; others wait.
 const MAX_INFLATING: usize = 4;
+
+/// Bytes of a body that are its own, and part of what a connection takes.
+const OWN: usize = 16 << 10;
+
+/// A body is given as much room as it takes already, but no more than so many bytes at once.
+const MAX_GROWTH: usize = 1 << 20;
+
+/// How many bytes there usually are for each of a compressed body, at most, and the least that room
+/// is made for.
+const USUAL: usize = 16;
+const MIN_INFLATED: usize = 64 << 10;
+
+/// How long a body waits for room before its sender is told to come again.
+const PATIENCE: Duration = Duration::from_secs(10);

@@ -28,8 +28,8 @@
 //! * *Every call is accounted for*: one that is refused as a whole is one message in the ledger,
 //!   blocked or failed, and is noted in a journal.
 //! * *A success is durable*: it is sent when all accepted logs are in the synced log.
-//! * *Memory is bounded*: a body by `max_body`, compressed and not; all that are being read
-//!   together by `MAX_BODIES`; those being inflated by `MAX_INFLATING`.
+//! * *Memory is bounded*: a body by `max_body`, compressed and not; all together by what they share
+//!   with others ([`memory`](crate::memory)), for which they wait a moment.
 //! * *A refused client learns nothing* but that it is refused.
 
 mod attempt;

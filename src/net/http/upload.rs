@@ -28,6 +28,7 @@ use super::{Door, body, content_type};
 use crate::batch::Ticket;
 use crate::frame::{Encoding, InflateError, Inflating, JournalExport};
 use crate::ingest::{Decoder, Format, Session};
+use crate::memory::{By, Hold};
 use crate::parse::http_secret;
 
 /// Takes an upload.
@@ -108,6 +109,8 @@ struct Upload<'a> {
     buffer: BytesMut,
     /// Of entries that are on their way to the disk, oldest first.
     tickets: VecDeque<Ticket>,
+    /// What it has of the memory that all share.
+    hold: Hold,
     /// Says when its sender may be one who may not send any longer.
     changes: watch::Receiver<u64>,
 }
@@ -129,6 +132,7 @@ impl<'a> Upload<'a> {
             inflating,
             buffer: BytesMut::new(),
             tickets: VecDeque::new(),
+            hold: Hold::new(Arc::clone(door.ingest.memory()), By::Bodies),
             changes,
         }
     }
@@ -161,6 +165,7 @@ impl<'a> Upload<'a> {
                     continue;
                 }
                 () = self.door.stop.cancelled() => return Err(Problem::stopping()),
+                () = self.hold.told() => return Err(body::busy()),
                 frame = timeout(patience, body.frame()) => frame,
             };
             let Ok(frame) = frame else {
@@ -204,6 +209,7 @@ impl<'a> Upload<'a> {
             let ingest = &self.door.ingest;
             let taken = ingest.stream(self.session, &mut self.decoder, &self.buffer, eof).await;
             self.buffer.advance(taken.consumed.min(self.buffer.len()));
+            let is_some = taken.ticket.is_some();
             // What came before is answered for as well.
             self.tickets.extend(taken.earlier);
             self.tickets.extend(taken.ticket);
@@ -218,6 +224,11 @@ impl<'a> Upload<'a> {
                 sleep(taken.wait.min(MAX_WAIT)).await;
             }
             if taken.drained {
+                let left = if self.buffer.len() > OWN { self.buffer.capacity() } else { 0 };
+                self.hold.set(left + self.decoder.memory());
+                if is_some {
+                    self.hold.progress();
+                }
                 return Ok(());
             }
         }
@@ -254,6 +265,9 @@ fn another_encoding() -> Problem {
 fn corrupt(error: &InflateError) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "invalid_encoding", error.to_string()).at("body")
 }
+
+/// Bytes of an entry that are its own, and part of what a connection takes.
+const OWN: usize = 16 << 10;
 
 /// Batches of a sender that may be on their way to the disk.
 const MAX_TICKETS: usize = 64;
