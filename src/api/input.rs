@@ -7,11 +7,10 @@ use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::header;
 use axum::http::request::Parts;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
-use tokio::time::timeout;
 
 use super::Api;
+use super::body::whole;
 use super::problem::Problem;
 use super::watch::Seen;
 
@@ -33,16 +32,7 @@ impl Input {
         if !self.is_json {
             return Err(Problem::unsupported_media_type());
         }
-        let limit = api.config.body_timeout;
-        let body = timeout(limit, Limited::new(self.body, MAX_BODY).collect()).await;
-        let body = body.map_err(|_| Problem::too_slow(limit))?.map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                return Problem::too_large(MAX_BODY);
-            }
-            let what = "expected a body as announced, but found another";
-            Problem::invalid("invalid_body", what).at(BODY)
-        })?;
-        let body = body.to_bytes();
+        let body = whole(api, self.body).await?;
         self.seen.body(&body);
         // serde reads an array as an object without names.
         if !body.trim_ascii_start().starts_with(b"{") {
@@ -139,6 +129,3 @@ const WRONG: &str = "expected members of their types, but found others";
 
 /// Where nothing more is known of what was wrong.
 const BODY: &str = "body";
-
-/// The longest body of a call, in bytes; a query may be of 64 KiB.
-pub(super) const MAX_BODY: usize = 1024 * 1024;

@@ -33,6 +33,7 @@ mod asked;
 mod audit;
 mod audited;
 mod backup;
+mod body;
 mod caller;
 mod config;
 mod context;

@@ -5,7 +5,6 @@
 //! at a time, so that of two which saw the same one wins.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
@@ -13,13 +12,12 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use serde_json::Value;
-use tokio::time::timeout;
 use tower::ServiceExt;
 
 use super::Api;
-use super::input::MAX_BODY;
+use super::body::whole;
 use super::problem::Problem;
 
 /// Adds the tag of what is shown to an answer.
@@ -47,7 +45,7 @@ pub(super) async fn change(
 ) -> Response {
     let wanted = request.headers().get(header::IF_MATCH).cloned();
     // A sender that is slow must not hold up other changes.
-    let request = match buffered(request, api.config.body_timeout).await {
+    let request = match buffered(api, request).await {
         Ok(request) => request,
         Err(problem) => return problem.into_response(),
     };
@@ -82,17 +80,9 @@ async fn tag_of(api: &Arc<Api>, current: MethodRouter<Arc<Api>>, show: Request) 
 }
 
 /// The request with its whole body.
-async fn buffered(request: Request, limit: Duration) -> Result<Request, Problem> {
+async fn buffered(api: &Api, request: Request) -> Result<Request, Problem> {
     let (head, body) = request.into_parts();
-    let read = timeout(limit, Limited::new(body, MAX_BODY).collect()).await;
-    let body = read.map_err(|_| Problem::too_slow(limit))?.map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            return Problem::too_large(MAX_BODY);
-        }
-        let what = "expected a body as announced, but found another";
-        Problem::invalid("invalid_body", what).at("body")
-    })?;
-    Ok(Request::from_parts(head, Body::from(body.to_bytes())))
+    Ok(Request::from_parts(head, Body::from(whole(api, body).await?)))
 }
 
 /// The tag of something that is shown: of all but what changes without anybody's doing.

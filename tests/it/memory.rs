@@ -76,13 +76,12 @@ fn begin(daemon: &Daemon) -> Vec<TcpStream> {
         let _all_sent = stream.write_all(text.as_bytes()).is_ok();
         stream
     };
-    let parts = thread::scope(|scope| {
+    thread::scope(|scope| {
         let parts: Vec<_> = (0..10)
             .map(|_| scope.spawn(|| (0..CONNECTIONS / 10).map(connect).collect::<Vec<_>>()))
             .collect();
         parts.into_iter().flat_map(|part| part.join().unwrap()).collect()
-    });
-    parts
+    })
 }
 
 /// Sends windows over Beats until it is over, one after the other; counts those that are answered.
