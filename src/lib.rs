@@ -16,7 +16,7 @@
 //!  3 state    gate  store  journal  audit  senders  people   know nothing of each other
 //!  2 disk     db                               RocksDB at arm's length
 //!  1 pure     frame   parse   kql   advice     bytes ↔ values; no I/O, no clock, no lock
-//!  0 words    event   time   metrics   ids   aging   eights
+//!  0 words    event   time   metrics   ids   pepper   aging   eights
 //! ```
 //!
 //! It is an hourglass: many doors above, one store below, and in the waist one function for all of
@@ -113,6 +113,7 @@ pub mod metrics;
 pub mod net;
 pub mod parse;
 pub mod people;
+pub mod pepper;
 pub mod query;
 pub mod senders;
 pub mod ship;

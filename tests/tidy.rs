@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// used sideways, so the words that other words are made of, and the parts of the top, have a floor
 /// each.
 const FLOORS: &[&[&str]] = &[
-    &["time", "metrics", "ids", "aging", "eights", "failpoint"],
+    &["time", "metrics", "ids", "aging", "eights", "pepper", "failpoint"],
     &["event", "memory"],
     &["frame", "parse", "kql", "advice"],
     &["db"],

@@ -118,19 +118,23 @@ impl<'a> Event<'a> {
         self.fields.push(Field { name: Name::Known(name), value });
     }
 
-    /// Adds text under a name that the daemon knows. By itself, not by way of
-    /// [`set`](Self::set): the field is then made where it stays.
+    /// Adds text under a name that the daemon knows.
     #[inline]
     pub fn text(&mut self, name: Known, text: &'a str) {
-        let value = Value::Text(Cow::Borrowed(text));
-        self.fields.push(Field { name: Name::Known(name), value });
+        self.add(|| Field { name: Name::Known(name), value: Value::Text(Cow::Borrowed(text)) });
     }
 
     /// Adds digits under a name that the daemon knows.
     #[inline]
     pub fn number(&mut self, name: Known, digits: &'a str) {
-        let value = Value::Number(Cow::Borrowed(digits));
-        self.fields.push(Field { name: Name::Known(name), value });
+        self.add(|| Field { name: Name::Known(name), value: Value::Number(Cow::Borrowed(digits)) });
+    }
+
+    /// Adds a field once there is room for it: it is made where it stays. What is pushed is made
+    /// before, and slow to be moved then.
+    #[inline]
+    fn add(&mut self, field: impl FnOnce() -> Field<'a>) {
+        self.fields.extend(std::iter::once_with(field));
     }
 
     /// Adds a field of any name; one that is known is recognised.

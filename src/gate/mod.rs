@@ -146,7 +146,7 @@ use self::rules::Rules as Written;
 use self::tenancy::Tenancy;
 use self::usage::Usage;
 use crate::db::Db;
-use crate::ids::Pepper;
+use crate::pepper::Pepper;
 use crate::time::{Timestamp, text as rfc3339};
 
 /// Decides who may pass. Shared by all threads.

@@ -26,7 +26,7 @@ use super::quota::Hour;
 use super::rule::Rule;
 use super::tenancy::{OrganizationInfo, ProjectInfo};
 use crate::db::{Db, Family, Write, read_record, write_record};
-use crate::ids::Pepper;
+use crate::pepper::Pepper;
 
 /// The form in which records are written.
 pub(super) const VERSION: u32 = 1;

@@ -8,7 +8,8 @@
 use std::fmt;
 
 use super::scope::Environment;
-use crate::ids::{self, Pepper};
+use crate::ids;
+use crate::pepper::Pepper;
 
 /// The secret of a new key. Kept nowhere: whoever created the key sees it once.
 pub struct Secret(String);

@@ -59,7 +59,7 @@ use self::records::Records;
 use self::session::Sessions;
 use self::throttle::Throttle;
 use crate::db::Db;
-use crate::ids::Pepper;
+use crate::pepper::Pepper;
 use crate::time::Timestamp;
 
 /// Everybody, and who is signed in. Shared by all threads.

@@ -22,7 +22,7 @@ use super::session::{Session, SessionInfo};
 use super::token::TokenHash;
 use super::user::{User, UserInfo};
 use crate::db::{Db, Family, Write, read_record, write_record};
-use crate::ids::Pepper;
+use crate::pepper::Pepper;
 use crate::time::{Timestamp, text};
 
 /// The form in which records are written.

@@ -18,7 +18,8 @@ use std::hash::{Hash, Hasher};
 use zeroize::Zeroizing;
 
 use super::error::PeopleError;
-use crate::ids::{self, Pepper};
+use crate::ids;
+use crate::pepper::Pepper;
 
 /// A token of a session. Kept nowhere: whoever signs in sees it once.
 pub struct Token(Zeroizing<String>);

@@ -15,6 +15,17 @@ pub struct Cutter {
     level: Level,
     /// Where the tokens are that vary: start and end, in order.
     pub variables: Vec<(usize, usize)>,
+    /// Whether the text has the octet [`MARK`] in it.
+    pub is_marked: bool,
+}
+
+/// What 64 octets are, a bit for each.
+struct Classes {
+    digits: u64,
+    /// Those that belong to a token.
+    tokens: u64,
+    /// Those that are [`MARK`].
+    marks: u64,
 }
 
 /// A token that reaches the end of what was looked at.
@@ -27,7 +38,7 @@ struct Open {
 
 impl Default for Cutter {
     fn default() -> Self {
-        Self { level: Level::new(), variables: Vec::new() }
+        Self { level: Level::new(), variables: Vec::new(), is_marked: false }
     }
 }
 
@@ -36,27 +47,30 @@ impl Cutter {
     pub fn cut(&mut self, text: &[u8]) {
         self.variables.clear();
         let variables = &mut self.variables;
-        dispatch!(self.level, simd => cut_all(simd, text, variables));
+        self.is_marked = dispatch!(self.level, simd => cut_all(simd, text, variables));
     }
 }
 
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "what the processor can is only known to the caller")]
-fn cut_all<S: Simd>(simd: S, text: &[u8], variables: &mut Vec<(usize, usize)>) {
+fn cut_all<S: Simd>(simd: S, text: &[u8], variables: &mut Vec<(usize, usize)>) -> bool {
     let (windows, rest) = text.as_chunks::<64>();
-    let (mut base, mut open) = (0, None);
+    let (mut base, mut open, mut all_marks) = (0, None, 0);
     for window in windows {
-        let (digits, tokens) = classify(simd, window);
+        let Classes { digits, tokens, marks } = classify(simd, window);
+        all_marks |= marks;
         open = cut_window(base, digits, tokens, open, variables);
         base += 64;
     }
     if !rest.is_empty() {
-        let (digits, tokens) = classify_rest(simd, text, rest);
+        let Classes { digits, tokens, marks } = classify_rest(simd, text, rest);
+        all_marks |= marks;
         open = cut_window(base, digits, tokens, open, variables);
     }
     if let Some(Open { start, varies: true }) = open {
         variables.push((start, text.len()));
     }
+    all_marks != 0
 }
 
 /// Finds what varies in 64 octets from `base` on; returns the token that may go on behind them.
@@ -98,21 +112,20 @@ fn cut_window(
 /// As [`classify`], of the `rest` that `text` ends with; nothing is behind it.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "as above")]
-fn classify_rest<S: Simd>(simd: S, text: &[u8], rest: &[u8]) -> (u64, u64) {
+fn classify_rest<S: Simd>(simd: S, text: &[u8], rest: &[u8]) -> Classes {
     if let Some(last) = text.last_chunk() {
-        let (digits, tokens) = classify(simd, last);
+        let Classes { digits, tokens, marks } = classify(simd, last);
         let unused = 64 - rest.len();
-        return (digits >> unused, tokens >> unused);
+        return Classes { digits: digits >> unused, tokens: tokens >> unused, marks };
     }
     let mut padded = [0; 64];
     padded.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
     classify(simd, &padded)
 }
 
-/// For each octet a bit: is it a digit, is it of a token?
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "as above")]
-fn classify<S: Simd>(simd: S, octets: &[u8; 64]) -> (u64, u64) {
+fn classify<S: Simd>(simd: S, octets: &[u8; 64]) -> Classes {
     let octets = u8x64::from_slice(simd, octets);
     let within = |octets: u8x64<S>, first: u8, last: u8| {
         (octets - first).simd_le(u8x64::splat(simd, last - first))
@@ -121,8 +134,15 @@ fn classify<S: Simd>(simd: S, octets: &[u8; 64]) -> (u64, u64) {
     let letter = within(octets | 0x20, b'a', b'z');
     let underscore = octets.simd_eq(u8x64::splat(simd, b'_'));
     let beyond = octets.simd_ge(u8x64::splat(simd, 0x80));
-    (digit.to_bitmask(), (digit | letter | underscore | beyond).to_bitmask())
+    Classes {
+        digits: digit.to_bitmask(),
+        tokens: (digit | letter | underscore | beyond).to_bitmask(),
+        marks: octets.simd_eq(u8x64::splat(simd, MARK)).to_bitmask(),
+    }
 }
+
+/// An octet that no text in UTF-8 has.
+pub(super) const MARK: u8 = 0xff;
 
 #[cfg(test)]
 mod tests {
@@ -166,6 +186,9 @@ mod tests {
                 .filter(|token| token.iter().any(u8::is_ascii_digit))
                 .collect();
             prop_assert_eq!(cut(&text), want);
+            let mut cutter = Cutter::default();
+            cutter.cut(&text);
+            prop_assert_eq!(cutter.is_marked, text.contains(&0xff));
         }
     }
 }

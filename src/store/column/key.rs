@@ -1,5 +1,7 @@
 //! What is constant in a text, in one run of bytes: two texts are of one template if these are equal.
 
+use super::cut::MARK;
+
 /// The constants of one text after the other.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Key {
@@ -50,8 +52,8 @@ impl Key {
     }
 }
 
-/// What stands for a variable. No text in UTF-8 has it; one that has it is kept whole.
-pub(super) const VARIABLE: u8 = 0xff;
+/// What stands for a variable. A text that has it is kept whole.
+pub(super) const VARIABLE: u8 = MARK;
 
 /// Bytes that are copied at once: most constants are shorter.
 const STEP: usize = 16;

@@ -59,7 +59,7 @@ impl Split {
 
     pub(super) fn push(&mut self, text: &[u8]) {
         self.cutter.cut(text);
-        if self.cutter.variables.len() > MAX_SLOTS || memchr::memchr(VARIABLE, text).is_some() {
+        if self.cutter.variables.len() > MAX_SLOTS || self.cutter.is_marked {
             self.all_varies(text);
         }
         let number = match self.find(text) {
