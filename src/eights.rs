@@ -39,8 +39,8 @@ fn has_ends<const LEN: usize>(one: &[u8], other: &[u8]) -> bool {
     one.first_chunk::<LEN>() == other.first_chunk() && one.last_chunk::<LEN>() == other.last_chunk()
 }
 
-/// What tells the first `len` octets of both apart, up to [`SIXTEEN`] of them: nothing but zeros where
-/// they are the same. Nothing at all where there are no more than that to be looked at.
+/// What tells the first `len` octets of both apart, up to [`SIXTEEN`] of them: nothing but zeros
+/// where they are the same. Nothing at all where there are no more than that to be looked at.
 #[inline]
 pub(crate) fn apart(one: &[u8], other: &[u8], len: usize) -> Option<u128> {
     let within = WITHIN.get(len)?;

@@ -175,8 +175,8 @@ pub(super) fn holds(text: &[u8], run: &str) -> bool {
     !text.is_ascii() || memchr::memmem::find(&text.to_ascii_lowercase(), run.as_bytes()).is_some()
 }
 
-/// What tells a piece from its own text, each so many octets in front of others: nothing but zeros where
-/// they are the same. Nothing at all where they are not.
+/// What tells a piece from its own text, each so many octets in front of others: nothing but zeros
+/// where they are the same. Nothing at all where they are of two lengths, or not the same.
 #[inline]
 fn differing(piece: &[u8], len: usize, own: &[u8], own_len: usize) -> Option<u128> {
     if len != own_len {
