@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The most that it takes, whatever senders and readers do. What the store and its caches leave
-    /// of it is for unfinished messages, bodies of calls, queries and exports. Default: 512 MiB.
+    /// of it is for unfinished messages, bodies of calls, queries and exports. Default: 1 GiB.
     /// Range: 128 MiB to 1 TiB, and what the rest of the configuration takes at the least.
     pub limit: ByteSize,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { limit: ByteSize::mib(512) }
+        Self { limit: ByteSize::gib(1) }
     }
 }
 
