@@ -1,7 +1,6 @@
 //! `POST /v1/logs/delete`: what a query finds is gone.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
@@ -15,6 +14,7 @@ use super::allowed::Allowed;
 use super::caller::Caller;
 use super::input::Input;
 use super::problem::Problem;
+use super::query::CancelOnDrop;
 use super::request::{Ask, Syntax};
 use crate::audit::{Act, Who};
 use crate::db::Trouble;
@@ -124,15 +124,6 @@ fn delete_on_any_disk(
             recorded(&delete)
         }
         done => done,
-    }
-}
-
-/// Ends the search for what is to be deleted when nobody waits for the answer any longer.
-struct CancelOnDrop(Arc<AtomicBool>);
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 

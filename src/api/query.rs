@@ -83,7 +83,8 @@ pub(super) async fn held_run<T: Send + 'static>(
 }
 
 /// Ends a query for which nobody waits any longer.
-struct CancelOnDrop(Arc<AtomicBool>);
+#[derive(Debug)]
+pub(super) struct CancelOnDrop(pub(super) Arc<AtomicBool>);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {

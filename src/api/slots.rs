@@ -1,13 +1,14 @@
 //! Bounds on what runs at the same time.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::config::Config;
 use super::problem::Problem;
+use crate::metrics::Queries;
 
 /// Places for queries, live tails and the checking of passwords.
 #[derive(Debug)]
@@ -18,11 +19,22 @@ pub(super) struct Slots {
     checks: Arc<Semaphore>,
     waiting_checks: Arc<Semaphore>,
     patience: Duration,
+    metrics: Queries,
+}
+
+/// A place among the queries that run. It counts as one that does until it is dropped: whoever works
+/// keeps it.
+#[derive(Debug)]
+pub(super) struct Running {
+    _place: OwnedSemaphorePermit,
+    began: Instant,
+    metrics: Queries,
 }
 
 impl Slots {
-    pub(super) fn new(config: &Config, max_checks: usize) -> Self {
+    pub(super) fn new(config: &Config, max_checks: usize, metrics: &Queries) -> Self {
         Self {
+            metrics: metrics.clone(),
             running: Arc::new(Semaphore::new(config.max_concurrent_queries)),
             waiting: Arc::new(Semaphore::new(WAITING * config.max_concurrent_queries)),
             tails: Arc::new(Semaphore::new(config.max_tails)),
@@ -33,11 +45,12 @@ impl Slots {
     }
 
     /// Waits for a place among those that run, if there is one among those that wait.
-    pub(super) async fn query(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let busy = || Problem::busy("queries");
+    pub(super) async fn query(&self) -> Result<Running, Problem> {
+        let busy = || self.refuse("queries");
         let _waiting = self.waiting.try_acquire().map_err(|_| busy())?;
         let place = timeout(self.patience, Arc::clone(&self.running).acquire_owned()).await;
-        place.map_err(|_| busy())?.map_err(|_| busy())
+        let place = place.map_err(|_| busy())?.map_err(|_| busy())?;
+        Ok(Running::begin(place, &self.metrics))
     }
 
     /// Waits for a place to check or hash a password, if there is one among those that wait.
@@ -50,12 +63,32 @@ impl Slots {
 
     /// A place for a tail, for as long as it lasts.
     pub(super) fn tail(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        Arc::clone(&self.tails).try_acquire_owned().map_err(|_| Problem::busy("live tails"))
+        Arc::clone(&self.tails).try_acquire_owned().map_err(|_| self.refuse("live tails"))
     }
 
     /// A turn of a tail, which has its place already.
-    pub(super) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.running).acquire_owned().await.ok()
+    pub(super) async fn turn(&self) -> Option<Running> {
+        let place = Arc::clone(&self.running).acquire_owned().await.ok()?;
+        Some(Running::begin(place, &self.metrics))
+    }
+
+    fn refuse(&self, what: &str) -> Problem {
+        self.metrics.refused.inc();
+        Problem::busy(what)
+    }
+}
+
+impl Running {
+    fn begin(place: OwnedSemaphorePermit, metrics: &Queries) -> Self {
+        metrics.running.inc();
+        Self { _place: place, began: Instant::now(), metrics: metrics.clone() }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.metrics.seconds.inc_by(self.began.elapsed().as_secs_f64());
+        self.metrics.running.dec();
     }
 }
 

@@ -25,6 +25,7 @@ use super::held::Held;
 use super::input::Params;
 use super::journals::{self, Journal, names};
 use super::problem::Problem;
+use super::query::CancelOnDrop;
 use super::request::{Ask, Syntax};
 use crate::gate::Scope;
 use crate::ingest::now;
@@ -53,6 +54,8 @@ struct Following {
     is_over: bool,
     /// The memory of what is ready.
     held: Option<Held>,
+    /// Ends the look that is under way: nobody reads what it would find.
+    _gone: CancelOnDrop,
     _place: OwnedSemaphorePermit,
 }
 
@@ -75,6 +78,7 @@ pub(super) async fn tail(
     let request = ask.request(&api, &allowed, project)?;
     let after = last_event(&headers)?;
     let place = api.slots.tail()?;
+    let gone = CancelOnDrop(Arc::clone(&request.budget.cancelled));
     let store = Arc::clone(&api.store);
     let tail = api.threads.run(move || Tail::new(&store, request, after)).await;
     let tail = tail.map_err(|error| Problem::internal(&error))??;
@@ -86,6 +90,7 @@ pub(super) async fn tail(
         has_more: true,
         is_over: false,
         held: None,
+        _gone: gone,
         _place: place,
     };
     let events = unfold(following, async |mut following| {

@@ -5,6 +5,7 @@ use prometheus::{Counter, Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVe
 use prometheus::{Opts, Registry, Result};
 
 use super::memory::MemoryMetrics;
+use super::queries::Queries;
 use super::senders::Senders;
 use super::ship::Shipping;
 
@@ -55,6 +56,8 @@ pub struct Gauges {
     pub commits: IntCounter,
     /// Seconds that commits took, all together.
     pub commit_seconds: Counter,
+    /// Questions to the store.
+    pub queries: Queries,
     /// What was noted, by journal; folded ones are counted each.
     pub journal_noted: IntCounterVec,
     /// Events that were over a limit, by limit and by what became of them: `drop`, `pace`,
@@ -123,6 +126,7 @@ impl Gauges {
             missing_batches: to.gauge("store_missing_batches", MISSING)?,
             commits: to.add(IntCounter::with_opts(opts("commits_total", "Synced commits.")))?,
             commit_seconds: to.add(Counter::with_opts(opts("commit_seconds_total", COMMIT)))?,
+            queries: Queries::register(&to)?,
             journal_noted: to.counters("journal_noted_total", NOTED, &["journal"])?,
             limited: to.counters("limited_total", LIMITED, &["limit", "action"])?,
             config_successful: to.gauge("config_last_reload_successful", RELOADED)?,

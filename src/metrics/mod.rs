@@ -9,6 +9,7 @@ mod gauges;
 mod ledger;
 mod memory;
 mod page;
+mod queries;
 mod senders;
 mod ship;
 
@@ -16,5 +17,6 @@ pub use self::gauges::Gauges;
 pub use self::ledger::{Account, Counts, Failure, Ledger};
 pub use self::memory::MemoryMetrics;
 pub use self::page::Page;
+pub use self::queries::Queries;
 pub use self::senders::Senders as SenderMetrics;
 pub use self::ship::Shipping;

@@ -32,6 +32,7 @@
 //! | Fluentd's forward protocol                       | [`fluent`]   |
 //! | RELP, and what it acknowledges                   | [`relp`]     |
 //! | what is computed of events, and many who ask     | [`queries`]  |
+//! | queries that take long, and nobody waits for      | [`heavy`]    |
 //! | webhooks, and journals forwarded to others       | [`ship`]     |
 //! | `logtrace tail`                                  | [`tail`]     |
 //! | store and queries, without a daemon              | [`store`]    |
@@ -74,6 +75,7 @@ mod flood;
 mod fluent;
 mod gate;
 mod gelf;
+mod heavy;
 mod http;
 mod intake;
 mod journals;

@@ -25,6 +25,13 @@ impl Metrics {
         value.unwrap_or_else(|| panic!("no series {series} in {:#?}", self.0)).parse().unwrap()
     }
 
+    /// The value of a series that may have a fraction.
+    #[track_caller]
+    pub(crate) fn number(&self, series: &str) -> f64 {
+        let value = self.0.get(series);
+        value.unwrap_or_else(|| panic!("no series {series} in {:#?}", self.0)).parse().unwrap()
+    }
+
     /// The sum of all series of a name with this label.
     pub(crate) fn sum(&self, name: &str, label: &str) -> u64 {
         let series = self.0.iter().filter(|(series, _)| {

@@ -70,3 +70,43 @@ async fn ht_10_a_cursor_goes_on_and_is_good_for_its_query_alone() {
         assert_eq!((status, &problem["code"]), (StatusCode::BAD_REQUEST, &json!("invalid_cursor")));
     }
 }
+
+#[tokio::test]
+async fn qy_04_limits_and_times_are_answered_or_what_is_allowed_is_said() {
+    let house = House::open();
+    house.store(None, LOGS).await;
+    let table = [
+        (json!({"limit": 0}), "expected a limit of 1 to 10000, but found 0"),
+        (json!({"limit": -1}), "invalid value: integer `-1`"),
+        (json!({"limit": 1_000_000_000}), "expected a limit of 1 to 10000, but found 1000000000"),
+        (json!({"limit": 1.5}), "expected a whole number"),
+        (
+            json!({"from": "2026-06-16", "to": "2026-06-15"}),
+            "expected `from` to be no later than `to`",
+        ),
+        (json!({"from": "2026-03-29T02:30:00[Europe/Berlin]"}), "expected"),
+        (json!({"from": "2026-03-29T02:30:00 CEST"}), "expected"),
+        (json!({"to": "2026-02-30"}), "expected"),
+        (json!({"from": "-0001-01-01"}), "expected"),
+        (json!({"from": "10000-01-01"}), "expected"),
+        (json!({"from": "now-1fortnight"}), "expected"),
+        (json!({"from": true}), "expected from to be text or a number"),
+    ];
+    for (body, want) in table {
+        let (status, problem) = house.send(post("/v1/logs/query", &body.to_string())).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains(want), "{body}: {detail}");
+    }
+    // Any stretch of the calendar is one, and what is beyond it ends with it.
+    let all = ["three", "two", "one"].map(str::to_owned).to_vec();
+    for body in [
+        json!({"from": "0000-01-01"}),
+        json!({"from": "1026-01-01", "to": "9999-12-31"}),
+        json!({"from": "now-99999999d", "to": "now+99999999d"}),
+        // An hour that a clock shows twice, or never, is told apart by its offset.
+        json!({"from": "2026-03-29T02:30:00+01:00", "to": "2026-10-25T02:30:00+02:00"}),
+    ] {
+        assert_eq!(messages(&house, &body.to_string()).await.0, all, "{body}");
+    }
+}

@@ -1,7 +1,7 @@
 //! Budgets that are spent, and sources that cannot be read.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::fixtures::{NOW, TestStore, answer, request, texts};
 use crate::query::{Page, Request, Tail, run};
@@ -15,6 +15,41 @@ fn qy_06_a_spent_budget_is_a_partial_answer() {
     let page = run(&store, &late).unwrap();
     assert!(page.meta.partial && page.meta.next_cursor.is_none());
     assert_eq!((page.logs.len(), page.meta.partial_reasons.len()), (0, 1));
+}
+
+/// As many conditions and stars as a filter may have, over messages as long as they may be: an answer,
+/// or what there was time for.
+#[test]
+fn qy_03_the_largest_filters_end_in_time() {
+    let store = TestStore::new();
+    let long = "a".repeat(64 << 10);
+    let words = "word and ".repeat(7_000);
+    store.stage_messages("p", &[(1, &long), (2, &words), (3, "short")]);
+    let many = |each: fn(usize) -> String, count: usize| {
+        (0..count).map(each).collect::<Vec<_>>().join(" or ")
+    };
+    let filters = [
+        many(|_| "a".to_owned(), 10_000),
+        many(|n| format!("{n}"), 6_000),
+        many(|n| format!("{n}*"), 6_000),
+        many(|n| format!("*{n}*"), 5_000),
+        many(|n| format!("n{n}*:x"), 5_000),
+        format!("message:{}", "*a*b*c*d".repeat(8_000)),
+        format!("message:{}", "*a".repeat(32_000)),
+    ];
+    for _ in 0..2 {
+        for filter in &filters {
+            let mut asked = request(filter);
+            asked.budget.until = Some(Instant::now() + Duration::from_secs(1));
+            let began = Instant::now();
+            let page = run(&store, &asked).unwrap();
+            // What is under way when time is over ends as well, which takes a moment for each condition.
+            let (took, head) = (began.elapsed(), filter.get(..20).unwrap());
+            assert!(took < Duration::from_secs(60), "{head}: {took:?}");
+            assert!(page.logs.len() <= 3);
+        }
+        store.seal().unwrap();
+    }
 }
 
 #[test]
