@@ -30,6 +30,7 @@ pub(super) async fn health(State(admin): State<Arc<Admin>>) -> (StatusCode, Json
     problems.extend(usage.damage());
     problems.extend(admin.store.missing());
     problems.extend(admin.ingest.memory().is_short().then(|| SHORT.to_owned()));
+    problems.extend(admin.store.salvaged());
     let body = json!({
         "status": if problems.is_empty() { "healthy" } else { "degraded" },
         "version": env!("CARGO_PKG_VERSION"),

@@ -42,6 +42,7 @@ pub(super) async fn health(State(api): State<Arc<Api>>) -> Json<Value> {
         api.ingest.ledger().listeners().iter().map(|(_, counts)| counts.received).sum();
     let usage = api.store.usage();
     problems.extend(usage.damage());
+    problems.extend(api.store.salvaged());
     Json(json!({
         "status": if problems.is_empty() { "healthy" } else { "degraded" },
         "version": env!("CARGO_PKG_VERSION"),

@@ -1,4 +1,5 @@
-//! What of the machine someone should look at: a disk that fills, a clock that was set.
+//! What of the machine someone should look at: a disk that fills or does not keep what was written,
+//! a clock that was set.
 
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ pub(super) struct Watchman {
     disk: Level,
     /// The time of day and the time since the start, when it last looked.
     clocks: Option<(Timestamp, Duration)>,
+    /// Segments in quarantine, when it last looked.
+    quarantined: u64,
 }
 
 /// How full the disk is.
@@ -61,6 +64,27 @@ impl Watchman {
         };
         let is_over = now == Level::Fine;
         Some(Advisory { kind, subject: "disk".to_owned(), advice, is_over, ..Advisory::default() })
+    }
+
+    /// What changed of the segments in quarantine, of which there are so many. Those that are there
+    /// from the start on are told of as well.
+    pub(super) fn damage(&mut self, quarantined: u64) -> Option<Advisory> {
+        let before = std::mem::replace(&mut self.quarantined, quarantined);
+        if quarantined == before {
+            return None;
+        }
+        let is_over = quarantined == 0;
+        let (kind, advice) = match quarantined {
+            0 => ("damage_mended", "no segment is in quarantine any longer".to_owned()),
+            count => (
+                "damage_found",
+                format!(
+                    "segments in quarantine: {count}, and answers lack their events: see which \
+                     (logtrace quarantine list), restore a backup elsewhere, and see to the disk"
+                ),
+            ),
+        };
+        Some(Advisory { kind, subject: "store".to_owned(), advice, is_over, ..Advisory::default() })
     }
 
     /// Whether the clock was set since the last look. `elapsed`: the time since the start, by a
@@ -123,6 +147,19 @@ mod tests {
             assert_eq!(told.is_some_and(|told| told.is_over), want == Some("disk_has_room"));
         }
         assert_eq!(Watchman::default().disk(RoomStatus::default()), None);
+    }
+
+    #[test]
+    fn st_28_damage_is_told_of_when_it_changes() {
+        let mut watchman = Watchman::default();
+        let (found, mended) = (Some("damage_found"), Some("damage_mended"));
+        let table =
+            [(0, None), (1, found), (1, None), (3, found), (2, found), (0, mended), (0, None)];
+        for (row, (count, want)) in table.into_iter().enumerate() {
+            let told = watchman.damage(count);
+            assert_eq!(told.as_ref().map(|told| told.kind), want, "row {row}");
+            assert_eq!(told.is_some_and(|told| told.is_over), want == mended);
+        }
     }
 
     #[test]

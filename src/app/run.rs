@@ -35,6 +35,7 @@ use crate::config::{Changes, Config, Reader};
 use crate::ingest::Ingest;
 use crate::net::Drops;
 use crate::ship::Webhooks;
+use crate::store::Store;
 
 /// Runs the daemon until a signal tells it to stop.
 ///
@@ -108,7 +109,8 @@ impl Running {
     ) -> Result<Self, Failure> {
         let fitted = given.fit(&config);
         fitted.lowered.iter().for_each(|what| warn!(what, "less than the configuration asks for"));
-        let mut parts = build(&fitted.config).map_err(Failure::Build)?;
+        let mut parts =
+            build(&fitted.config).map_err(|error| Failure::Build(with_advice(error)))?;
         look_at_rights(&config);
         let calls = parts.calls.take().expect("they are opened with the parts");
         let copies = calls.each_ref().map(|socket| socket.as_fd().try_clone_to_owned());
@@ -246,7 +248,9 @@ impl Keeping {
         self.spawn("changes", follow);
         let room = Arc::clone(&parts.room);
         let (ingest, audit) = (Arc::clone(&parts.ingest), Arc::clone(&parts.audit));
-        self.spawn("every-second", look_after(ingest, audit, room, drops, level, stop()));
+        let looked_after =
+            look_after(ingest, audit, room, Arc::clone(&parts.store), drops, level, stop());
+        self.spawn("every-second", looked_after);
         self.spawn("keys", keys::Keeper::new(parts).run(stop()));
         let everybody = Arc::clone(&parts.people);
         let kept = people::keep(everybody, Arc::clone(&parts.ingest), stop());
@@ -263,11 +267,24 @@ impl Keeping {
     }
 }
 
+/// Says what can be done about files of the store that are damaged. A part of it that cannot be read
+/// whole is not gone on without: who was blocked would be let in.
+fn with_advice(
+    error: Box<dyn std::error::Error + Send + Sync>,
+) -> Box<dyn std::error::Error + Send + Sync> {
+    let text = error.to_string();
+    if text.contains("Corruption: ") && !text.contains("logtrace restore") {
+        return format!("{text}; restore the store from a backup with `logtrace restore`").into();
+    }
+    error
+}
+
 /// What is to be done every second.
 async fn look_after(
     ingest: Arc<Ingest>,
     audit: Arc<Audit>,
     room: Arc<Room>,
+    store: Arc<Store>,
     drops: Arc<Mutex<Drops>>,
     level: Level,
     stop: CancellationToken,
@@ -284,7 +301,8 @@ async fn look_after(
         gauges.log_lost.inc_by(level.lost().saturating_sub(gauges.log_lost.get()));
         gauges.panics.inc_by(logging::panics().saturating_sub(gauges.panics.get()));
         let of_the_clock = watchman.clock(crate::ingest::now(), began.elapsed());
-        let advisories = [watchman.disk(room.status()), of_the_clock];
+        let damage = watchman.damage(store.usage().quarantined_segments);
+        let advisories = [watchman.disk(room.status()), of_the_clock, damage];
         advisories.into_iter().flatten().for_each(|advisory| ingest.advise(advisory));
         if ingest.is_held() {
             continue; // nothing can be forgotten on a disk without room

@@ -10,6 +10,7 @@
 //! | bit in a data block of a file          | opens; reads of it fail        | the same                  |
 //! | bit in MANIFEST, MANIFEST gone         | refused                        | refused                   |
 //! | MANIFEST cut                           | opens without the newest files | the same                  |
+//! | a log that is not the last, gone       | refused: `Missing WAL`         | the others, not verified  |
 //!
 //! Where `paranoid_checks` are off, damage in a log is skipped in every recovery mode. The logs are
 //! therefore set aside before anything lenient is tried; what is missing afterwards is found by the
@@ -77,6 +78,8 @@ pub(super) fn open(
     error!(error = %strictly, logs = %logs.display(), "the store is damaged: it is opened leniently, and the logs are kept as they were found");
     let mut lenient = engine;
     lenient.set_wal_recovery_mode(DBRecoveryMode::SkipAnyCorruptedRecord);
+    // Or one that is gone, or shorter than it is known to have been, would be waited for for ever.
+    lenient.set_track_and_verify_wals_in_manifest(false);
     let salvaged = open(&lenient).or_else(|_| {
         lenient.set_paranoid_checks(false);
         open(&lenient)

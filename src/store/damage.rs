@@ -87,6 +87,85 @@ fn st_15_a_flipped_bit_costs_its_block_alone() {
     assert_eq!(readable(&store), (rows + 10, unreadable));
 }
 
+/// Copies a store that is closed.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => drop(fs::copy(entry.path(), target).unwrap()),
+        }
+    }
+}
+
+/// The numbers of the events that can be read; each is what was stored.
+fn numbers(store: &Store) -> Vec<i64> {
+    let mut found = Vec::new();
+    for source in store.sources("a", i64::MIN, i64::MAX) {
+        let Ok(view) = store.view(&source) else { continue };
+        let (Ok(head), Ok(Some(messages))) = (view.head(), view.column("message")) else {
+            continue;
+        };
+        for row in 0..view.rows() {
+            let number = head.time(row).unwrap();
+            let message = messages.with(row, |value| value.to_text().into_owned());
+            assert_eq!(message, Some(format!("event {number}")));
+            found.push(number);
+        }
+    }
+    found.sort_unstable();
+    found
+}
+
+/// A file of a segment that is gone, cut anywhere, zeroed or flipped in any of its parts: data,
+/// index, properties, footer. The store opens, what is in other files is whole, and what is read of
+/// this one is what was written.
+#[test]
+fn st_16_damage_anywhere_in_a_file_costs_that_file_alone() {
+    let closed = Closed::new();
+    let name = closed.segments[1].path.file_name().unwrap();
+    let whole = fs::read(&closed.segments[1].path).unwrap();
+    let len = whole.len();
+    let cuts = [0, len / 2, len - 1000, len - 53, len - 1];
+    let mut damages: Vec<Option<Vec<u8>>> = cuts.map(|len| Some(whole[..len].to_vec())).into();
+    damages.push(None);
+    for at in [0, len / 2, len - 4096] {
+        let mut zeroed = whole.clone();
+        zeroed[at..at + 4096].fill(0);
+        damages.push(Some(zeroed));
+    }
+    // The footer has 53 bytes, and index and properties are before it.
+    let ends = (1..=53).step_by(13).chain((54..3000).step_by(421)).map(|end| len - end);
+    for at in ends.chain((0..len - 3000).step_by(len / 2)) {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 0x10;
+        damages.push(Some(flipped));
+    }
+    let mut harmed = 0;
+    for (number, damage) in damages.into_iter().enumerate() {
+        let folder = tempfile::tempdir().unwrap();
+        copy(&closed.data(), folder.path());
+        let file = folder.path().join(ENGINE).join(name);
+        match &damage {
+            Some(bytes) => fs::write(&file, bytes).unwrap(),
+            None => fs::remove_file(&file).unwrap(),
+        }
+        let store = open(folder.path());
+        let mut place = ScrubPlace::default();
+        while store.scrub(&mut place, |_| true) {}
+        let found = numbers(&store);
+        let others = found.iter().filter(|n| !(10_000..20_000).contains(*n)).count();
+        assert_eq!(others, 20_000, "damage {number}");
+        let is_marked = !store.quarantined().is_empty();
+        assert!(is_marked || found.len() == 30_000, "damage {number}: {} rows", found.len());
+        assert!(store.quarantined().iter().all(|mark| mark.segment == 1), "damage {number}");
+        harmed += usize::from(is_marked);
+        store.stage([&batch(&origin("a"), 30_000..30_010, 0)]).unwrap();
+    }
+    assert!(harmed > 10, "only {harmed} of them harmed anything");
+}
+
 #[test]
 fn st_17_a_segment_that_is_not_there_is_reported() {
     let closed = Closed::new();

@@ -45,6 +45,14 @@ impl Store {
         self.missing.read().reasons()
     }
 
+    /// What is to be said of logs of the engine that were damaged or gone when it was opened: what
+    /// else than batches they held is not counted.
+    pub fn salvaged(&self) -> Option<String> {
+        let said = "logs of the store were damaged or gone at the start: changes of keys, lists and \
+                    settings may be missing, and what was found of them is kept in the folder salvage";
+        self.db.damage().logs.map(|_| said.to_owned())
+    }
+
     /// How many batches were acknowledged and are not there.
     pub fn missing_batches(&self) -> u64 {
         self.missing.read().batches()

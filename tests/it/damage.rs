@@ -60,6 +60,9 @@ fn st_28_damage_that_nobody_asked_for_is_found_and_intake_goes_on() {
     assert_eq!(daemon.metrics().get("logtrace_quarantined_segments"), 1);
     assert!(daemon.metrics().get("logtrace_scrubbed_bytes_total") > 100);
     assert_eq!(daemon.said().matches("in quarantine, and answers are partial").count(), 1);
+    let told = daemon.find_in("advisory", "kind:damage_found");
+    assert_eq!((&told["subject"], &told["level"]), (&json!("store"), &json!("WARN")), "{told}");
+    assert!(told["advice"].as_str().unwrap().contains("logtrace quarantine list"), "{told}");
     ingest(&daemon, ["after".to_owned()].into_iter());
     let body = json!({"from": "-1h"});
     let (status, answer) = daemon.call("POST", "/v1/logs/query", None, Some(&body));

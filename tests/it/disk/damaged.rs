@@ -9,13 +9,16 @@ use serde_json::{Value, json};
 
 use super::health;
 use super::sender::{Sender, assert_stored_once, messages};
-use crate::support::{Daemon, wait_for};
+use crate::support::{Daemon, LISTENERS, wait_for};
 
 /// Everything stays in the log.
 const STAGED: &str = "[store]\nseal_after = \"1h\"\n";
 
 /// Everything is sealed soon.
 const SEALED: &str = "[store]\nseal_after = \"100ms\"\n";
+
+/// Logs change often, and nothing is sealed that would make old ones needless.
+const MANY_LOGS: &str = "[store]\nseal_after = \"1h\"\nseal_bytes = \"1 GiB\"\n[store.engine]\nwrite_buffer = \"1 MiB\"\n";
 
 /// A store in `folder` that was killed with batches in its log, and what was acknowledged.
 fn killed(folder: &Path) -> BTreeSet<String> {
@@ -129,6 +132,76 @@ fn st_11_a_log_that_lost_its_end_is_noticed() {
     }
 }
 
+/// However little it lost: what is not there is named, and what is named is not there.
+#[test]
+fn st_11_a_log_that_lost_its_end_is_whole_or_says_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let acknowledged = killed(folder.path());
+    let log = files(folder.path(), ".log").pop().unwrap();
+    let len = fs::metadata(&log).unwrap().len();
+    let mut named = 0;
+    for bytes in [1, 100, 500, 1000, 40_000, len] {
+        let other = tempfile::tempdir().unwrap();
+        copy(&folder.path().join("data"), &other.path().join("data"));
+        cut(&files(other.path(), ".log").pop().unwrap(), bytes.min(len));
+        let daemon = Daemon::start(other.path(), STAGED);
+        let stored: BTreeSet<String> = messages(&daemon).into_iter().collect();
+        let missing = daemon.metrics().get("logtrace_store_missing_batches");
+        let is_whole = stored.is_superset(&acknowledged);
+        assert_eq!(is_whole, missing == 0, "{bytes} bytes: {}", daemon.said());
+        assert_eq!(partial(&daemon).0, !is_whole, "{bytes} bytes");
+        named += usize::from(!is_whole);
+    }
+    assert!(named >= 2, "{named}");
+}
+
+/// What lies only in a log that is not the last: here, a key. Nothing is silently shorter.
+#[test]
+fn st_12_an_older_log_that_is_gone_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), MANY_LOGS);
+    let key = json!({"name": "of the first log", "scopes": ["write:logs"]});
+    assert_eq!(daemon.call("POST", "/v1/keys", None, Some(&key)).0, 201);
+    let sender = Sender::start(&daemon, "a");
+    let logs = || files(folder.path(), ".log");
+    wait_for("another log", || (logs().len() > 1).then_some(()));
+    sender.more();
+    let acknowledged = sender.end();
+    daemon.kill();
+    assert!(logs().len() > 1, "the first is still of use");
+    for is_deleted in [true, false] {
+        let other = tempfile::tempdir().unwrap();
+        copy(&folder.path().join("data"), &other.path().join("data"));
+        let oldest = files(other.path(), ".log").remove(0);
+        match is_deleted {
+            true => fs::remove_file(&oldest).unwrap(),
+            false => fs::write(&oldest, "").unwrap(),
+        }
+        match Daemon::try_start(other.path(), MANY_LOGS, LISTENERS, &[]) {
+            Ok(daemon) => {
+                let (_, keys) = daemon.call("GET", "/v1/keys", None, None);
+                let stored: BTreeSet<String> = messages(&daemon).into_iter().collect();
+                let is_whole = stored.is_superset(&acknowledged)
+                    && keys.to_string().contains("of the first log");
+                let (status, said) = health(&daemon);
+                assert_eq!(
+                    (status, &said["status"]),
+                    (200, &"degraded".into()),
+                    "{is_whole} {said}"
+                );
+                daemon.kill();
+                // It was not left in a state that is refused.
+                let daemon = Daemon::start(other.path(), MANY_LOGS);
+                assert_eq!(messages(&daemon).len(), stored.len());
+            }
+            Err(ended) => {
+                let said = fs::read_to_string(other.path().join("daemon.log")).unwrap();
+                panic!("{ended}: {said}");
+            }
+        }
+    }
+}
+
 #[test]
 fn st_12_a_log_that_is_gone_or_empty_is_noticed() {
     for is_deleted in [true, false] {
@@ -139,6 +212,11 @@ fn st_12_a_log_that_is_gone_or_empty_is_noticed() {
         }
         assert_missing_is_named(folder.path(), &acknowledged);
     }
+}
+
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    assert!(copied.success());
 }
 
 /// What the daemon says when it does not start, with its exit code.
@@ -157,12 +235,10 @@ fn refusal(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
 #[test]
 fn st_13_a_damaged_list_of_files_is_refused_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
-    killed(folder.path());
+    let acknowledged = killed(folder.path());
+    let (backups, restored) = (folder.path().join("backups"), folder.path().join("restored"));
+    run(&["backup", text(&backups), "--data", text(&folder.path().join("data"))]);
     let pristine = folder.path().join("pristine");
-    let copy = |from: &Path, to: &Path| {
-        let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
-        assert!(copied.success());
-    };
     let db = folder.path().join("data/db");
     copy(&db, &pristine);
     let manifest = || {
@@ -170,7 +246,9 @@ fn st_13_a_damaged_list_of_files_is_refused_with_what_to_do() {
         let name = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
         entries.into_iter().find(|path| name(path).starts_with("MANIFEST")).unwrap()
     };
-    let damages: [(&str, &dyn Fn()); 4] = [
+    let remove_logs =
+        || files(folder.path(), ".log").iter().for_each(|log| fs::remove_file(log).unwrap());
+    let damages: [(&str, &dyn Fn()); 8] = [
         ("MANIFEST-", &|| {
             let manifest = manifest();
             let len = fs::metadata(&manifest).unwrap().len();
@@ -179,6 +257,18 @@ fn st_13_a_damaged_list_of_files_is_refused_with_what_to_do() {
         ("MANIFEST-", &|| fs::remove_file(manifest()).unwrap()),
         ("CURRENT", &|| fs::remove_file(db.join("CURRENT")).unwrap()),
         ("CURRENT", &|| fs::write(db.join("CURRENT"), "x").unwrap()),
+        ("MANIFEST-", &|| fs::write(manifest(), "").unwrap()),
+        ("CURRENT", &|| fs::write(db.join("CURRENT"), "").unwrap()),
+        // With nothing left that names them, the engine would remove the files of segments.
+        ("CURRENT", &|| {
+            fs::remove_file(db.join("CURRENT")).unwrap();
+            remove_logs();
+        }),
+        ("CURRENT", &|| {
+            fs::remove_file(db.join("CURRENT")).unwrap();
+            fs::remove_file(manifest()).unwrap();
+            remove_logs();
+        }),
     ];
     for (name, damage) in damages {
         damage();
@@ -193,6 +283,20 @@ fn st_13_a_damaged_list_of_files_is_refused_with_what_to_do() {
     }
     // With its files restored, it is as it was.
     Daemon::start(folder.path(), STAGED).kill();
+    // And what it says to run brings back what was backed up.
+    run(&["restore", text(&backups), "--data", text(&restored.join("data"))]);
+    assert_stored_once(&Daemon::start(&restored, STAGED), &acknowledged);
+}
+
+/// Runs a command that is to succeed.
+#[track_caller]
+fn run(arguments: &[&str]) {
+    let output = Command::new(env!("CARGO_BIN_EXE_logtrace")).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
 }
 
 #[test]
@@ -231,6 +335,50 @@ fn st_16_one_damaged_file_does_not_keep_the_store_from_opening() {
         let daemon = Daemon::start(folder.path(), SEALED);
         let stored = messages(&daemon);
         assert!(acknowledged.iter().all(|text| stored.contains(text)));
+    }
+}
+
+/// Files of all families: logs, the catalog, keys, the audit chain. One of them is damaged, of each
+/// in turn: the daemon starts, or says which it is and what to do.
+#[test]
+fn st_16_a_damaged_file_of_any_kind_costs_itself_or_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), SEALED);
+    let key = json!({"name": "k", "scopes": ["write:logs"]});
+    assert_eq!(daemon.call("POST", "/v1/keys", None, Some(&key)).0, 201);
+    let entry = json!({"net": "192.0.2.1"});
+    assert_eq!(daemon.call("POST", "/v1/blocklist", None, Some(&entry)).0, 201);
+    let sender = Sender::start(&daemon, "a");
+    sender.more();
+    let acknowledged = sender.end();
+    assert!(daemon.stop().success());
+    // A backup writes out what is in the log alone.
+    let (backups, restored) = (folder.path().join("backups"), folder.path().join("restored"));
+    run(&["backup", text(&backups), "--data", text(&folder.path().join("data"))]);
+    run(&["restore", text(&backups), "--data", text(&restored.join("data"))]);
+    let tables = files(&restored, ".sst");
+    assert!(tables.len() > 3, "{tables:?}");
+    for table in tables {
+        let other = tempfile::tempdir().unwrap();
+        copy(&restored.join("data"), &other.path().join("data"));
+        let table = other.path().join("data/db").join(table.file_name().unwrap());
+        flip(&table, 30);
+        match Daemon::try_start(other.path(), STAGED, LISTENERS, &[]) {
+            Ok(daemon) => {
+                let stored: BTreeSet<String> = messages(&daemon).into_iter().collect();
+                let is_whole = stored.is_superset(&acknowledged);
+                assert!(is_whole || partial(&daemon).0, "{}: {}", table.display(), daemon.said());
+                let sender = Sender::start(&daemon, "b");
+                sender.more();
+                sender.end();
+            }
+            Err(ended) => {
+                let said = fs::read_to_string(other.path().join("daemon.log")).unwrap();
+                let name = table.file_name().unwrap().to_str().unwrap();
+                assert_eq!(ended.code(), Some(1), "{said}");
+                assert!(said.contains(name) && said.contains("logtrace restore"), "{said}");
+            }
+        }
     }
 }
 
