@@ -243,8 +243,8 @@ fn open(config: &Config) -> Result<Db, db::Error> {
     if db.is_new() {
         tracing::info!(folder = %config.data_dir.display(), "a new store");
     }
-    if Space::is_remote(&config.data_dir) {
-        tracing::warn!("the data folder is on another machine: its locks and syncs may not hold");
+    for doubt in Space::doubts(&config.data_dir) {
+        tracing::warn!("{doubt}");
     }
     Ok(db)
 }

@@ -2,13 +2,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
 use rustix::fs::{FallocateFlags, StatVfsMountFlags, fallocate, statfs, statvfs};
 use serde::{Deserialize, Serialize};
 
-use super::Error;
+use super::{ENGINE, Error};
 
 /// Section `[store.disk]`: what is kept free.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,9 +77,26 @@ impl Space {
         })
     }
 
-    /// Whether `path` is on a file system of another machine.
-    pub fn is_remote(path: &Path) -> bool {
-        statfs(path).is_ok_and(|found| REMOTE.contains(&(found.f_type & 0xffff_ffff)))
+    /// What an operator should know of where the store in `folder` lies: on a file system of another
+    /// machine, or on more than one.
+    pub fn doubts(folder: &Path) -> Vec<String> {
+        let mut doubts = Vec::new();
+        let engine = folder.join(ENGINE);
+        for path in [folder, &engine] {
+            if statfs(path).is_ok_and(|found| is_remote(found.f_type)) {
+                let path = path.display();
+                doubts.push(format!("{path} is on another machine: locks and syncs may not hold"));
+            }
+        }
+        let device = |path: &Path| fs::metadata(path).ok().map(|found| found.dev());
+        if device(&engine).is_some_and(|device_of| Some(device_of) != device(folder)) {
+            let (engine, folder) = (engine.display(), folder.display());
+            doubts.push(format!(
+                "{engine} is on another file system than {folder}: only the room of the latter is \
+                 looked at, and segments are copied on their way"
+            ));
+        }
+        doubts
     }
 }
 
@@ -170,8 +188,26 @@ fn fill(mut file: &File, len: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// NFS, CIFS, SMB2, Ceph, 9P (statfs(2)).
-const REMOTE: [i64; 5] = [0x6969, 0xff53_4d42, 0xfe53_4d42, 0x00c3_6400, 0x0102_1997];
+/// Whether a file system of this type is on another machine.
+fn is_remote(kind: i64) -> bool {
+    REMOTE.contains(&(kind & 0xffff_ffff))
+}
+
+/// NFS, SMB, CIFS, SMB2, Ceph, 9P, AFS, Coda, OCFS2, Lustre, GPFS (statfs(2), and the headers of the
+/// last two).
+const REMOTE: [i64; 11] = [
+    0x6969,
+    0x517b,
+    0xff53_4d42,
+    0xfe53_4d42,
+    0x00c3_6400,
+    0x0102_1997,
+    0x5346_414f,
+    0x7375_7245,
+    0x7461_636f,
+    0x0bd0_0bd0,
+    0x4750_4653,
+];
 
 const BALLAST: &str = "BALLAST";
 
@@ -199,6 +235,22 @@ mod tests {
     }
 
     #[test]
+    fn st_18_file_systems_of_other_machines() {
+        // As statfs(2) has them; the type may come with its sign.
+        for kind in [0x6969, 0xff53_4d42, 0xfe53_4d42, i64::from(0xff53_4d42_u32.cast_signed())] {
+            assert!(is_remote(kind), "{kind:x}");
+        }
+        // ext4, XFS, Btrfs, tmpfs, overlayfs, ZFS.
+        for kind in [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x794c_7630, 0x2fc1_2fc1] {
+            assert!(!is_remote(kind), "{kind:x}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Space::doubts(folder.path()), [""; 0], "without a store");
+        fs::create_dir(folder.path().join(ENGINE)).unwrap();
+        assert_eq!(Space::doubts(folder.path()), [""; 0]);
+    }
+
+    #[test]
     fn ballast_takes_room_and_gives_it_back() {
         let folder = tempfile::tempdir().unwrap();
         let config = DiskConfig { ballast: ByteSize::mib(2), ..DiskConfig::default() };
@@ -209,7 +261,7 @@ mod tests {
             ballast.make(space.total).unwrap();
             let made = fs::metadata(folder.path().join(BALLAST)).unwrap();
             assert_eq!(made.len(), 2 << 20);
-            assert!(std::os::unix::fs::MetadataExt::blocks(&made) * 512 >= 2 << 20, "sparse");
+            assert!(made.blocks() * 512 >= 2 << 20, "sparse");
         }
         assert!(ballast.release() && !ballast.release());
     }

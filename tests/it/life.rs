@@ -6,7 +6,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::support::{Daemon, wait_for};
+use crate::support::{Daemon, LISTENERS, SmallDisk, wait_for};
 
 fn logtrace(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_logtrace")).args(arguments).output().unwrap()
@@ -172,8 +172,35 @@ fn up_06_a_configuration_of_an_earlier_version_is_taken() {
     assert!(said.contains("seal_byte") && said.contains("did you mean `seal_bytes`"), "{said}");
 }
 
-/// A folder on NFS is not tried: a server of it is not to be had without modules of the kernel that
-/// few machines for tests have. What is done there is a warning, from what statfs(2) says.
+/// It works all the same. A folder on NFS is not tried: a server of it is not to be had without
+/// modules of the kernel that few machines for tests have; what is warned of there is told by
+/// statfs(2), beside `Space::doubts`.
+#[test]
+fn st_18_a_store_on_two_file_systems_is_warned_of() {
+    let (folder, disk) = (tempfile::tempdir().unwrap(), SmallDisk::new(64));
+    let config = "[store]\nseal_after = \"100ms\"\n[store.disk]\nmin_free = \"8 MiB\"\n";
+    let daemon = Daemon::start(folder.path(), config);
+    assert!(!daemon.said().contains("file system"), "{}", daemon.said());
+    assert!(daemon.stop().success());
+    let (db, elsewhere) = (folder.path().join("data/db"), disk.path().join("db"));
+    let copied = Command::new("cp").arg("-a").arg(&db).arg(&elsewhere).status().unwrap();
+    assert!(copied.success());
+    // For the daemon alone: it ends with it.
+    let (db, elsewhere) = (db.display(), elsewhere.display());
+    let script = format!("mount --bind {elsewhere} {db} && exec \"$0\" \"$@\"");
+    let by = ["unshare", "--mount", "sh", "-c", &script];
+    for round in 0..2 {
+        let started = Daemon::try_start_by(folder.path(), config, LISTENERS, &[], &by);
+        let daemon = started.unwrap_or_else(|ended| panic!("{ended}"));
+        assert!(daemon.said().contains("is on another file system than"), "{}", daemon.said());
+        daemon.send("tcp", format!("<13>1 - h a - - - number {round}\n").as_bytes());
+        daemon.find(&format!("message:\"number {round}\""));
+        wait_for("a segment", || (daemon.metrics().get("logtrace_segments") > 0).then_some(()));
+        assert_eq!(daemon.query("message:number").len(), round + 1);
+        daemon.kill();
+    }
+}
+
 #[test]
 fn st_18_a_second_daemon_is_refused_and_the_first_is_named() {
     let folder = tempfile::tempdir().unwrap();
