@@ -26,11 +26,21 @@ impl Acknowledged {
         Self { name, days_ago, messages: Mutex::default(), calls: AtomicU64::new(0) }
     }
 
+    /// So many messages that no other call has.
+    pub(crate) fn more(&self, logs: u64) -> Vec<String> {
+        let (name, call) = (self.name, self.calls.fetch_add(1, Ordering::Relaxed));
+        (0..logs).map(|log| format!("{name} c{call}n{log}")).collect()
+    }
+
+    /// Notes messages that were acknowledged by other ways than [`send`](Self::send).
+    pub(crate) fn note(&self, messages: Vec<String>) {
+        self.messages.lock().extend(messages);
+    }
+
     /// Sends one call with so many logs; says whether it was acknowledged, and notes it if so.
     pub(crate) fn send(&self, daemon: &Daemon, logs: u64) -> bool {
-        let (name, call) = (self.name, self.calls.fetch_add(1, Ordering::Relaxed));
+        let messages = self.more(logs);
         let time = now().plus(-self.days_ago * logtrace::time::DAY).to_string();
-        let messages: Vec<String> = (0..logs).map(|log| format!("{name} c{call}n{log}")).collect();
         let logs = messages.iter().map(|message| json!({"message": message, "timestamp": time}));
         let body = json!({"logs": logs.collect::<Vec<_>>()});
         let url = format!("http://{}/v1/logs/ingest", daemon.address("api"));

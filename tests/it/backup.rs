@@ -10,7 +10,7 @@ use std::thread;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::support::{Daemon, wait_for};
+use crate::support::{Daemon, LISTENERS, wait_for};
 
 /// Sealed many times a second, so that files come and go while they are copied.
 const CONFIG: &str = "[store]\nseal_bytes = \"1 MiB\"\nseal_after = \"100ms\"\n";
@@ -163,4 +163,42 @@ fn st_26_a_data_folder_is_backed_up_when_no_daemon_holds_it() {
     fs::write(&file, "other").unwrap();
     let said = refused(&["restore", text(&backups), "--data", text(&there)]);
     assert!(said.contains(text(&file)) && !there.exists(), "{said}");
+}
+
+/// Only what a copy of the folder of backups holds: by another name, of another owner's time, on a
+/// machine that is called otherwise, and the first one is gone.
+#[test]
+fn st_26_a_backup_is_restored_on_another_machine() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(first.path(), CONFIG);
+    let texts: Vec<String> = (0..500).map(|n| format!("n{n}")).collect();
+    ingest(&daemon, &texts);
+    let key = json!({"name": "x", "scopes": ["read:logs", "write:logs"]});
+    let (_, secret) = daemon.create_key(&key);
+    let (backups, copied) = (first.path().join("backups"), second.path().join("of the first"));
+    let server = format!("http://{}", daemon.address("api"));
+    done(&["backup", text(&backups), "--server", &server, "--json"]);
+    daemon.kill();
+    let copy = Command::new("cp").arg("-r").args([&backups, &copied]).status().unwrap();
+    assert!(copy.success());
+    drop(first);
+
+    let data = second.path().join("data");
+    done(&["restore", text(&copied), "--data", text(&data), "--json"]);
+    let by = ["unshare", "--uts", "sh", "-c", "hostname elsewhere && exec \"$0\" \"$@\""];
+    let started = Daemon::try_start_by(second.path(), CONFIG, LISTENERS, &[], &by);
+    let daemon = started.unwrap_or_else(|ended| panic!("{ended}"));
+    assert_eq!(messages(&daemon), texts.into_iter().collect());
+    let query = daemon.call("POST", "/v1/logs/query", Some(&secret), Some(&json!({})));
+    assert_eq!(query.0, 200);
+    ingest(&daemon, &["it goes on".to_owned()]);
+    // The chain of the audit goes on as well, and so do the backups.
+    let key = json!({"name": "y", "scopes": ["read:logs"]});
+    daemon.create_key(&key);
+    let server = format!("http://{}", daemon.address("api"));
+    let made = done(&["backup", text(&copied), "--server", &server, "--json"]);
+    assert!(made["copied_files"].as_u64() < made["files"].as_u64(), "{made}");
+    assert!(daemon.stop().success());
+    let verified = logtrace(&["verify", "--data", text(&data)]);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
 }

@@ -97,7 +97,7 @@ fn st_22_a_clock_that_jumps_deletes_nothing_and_ids_stay_in_order() {
 }
 
 #[test]
-fn a_clock_that_jumps_and_a_restart_forget_no_block() {
+fn st_22_a_clock_that_jumps_and_a_restart_forget_no_block() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::new(folder.path());
     let daemon = clock.start(folder.path(), 0);
@@ -166,7 +166,7 @@ fn st_23_events_of_other_times_are_kept_within_bounds() {
 }
 
 #[test]
-fn rl_03_a_clock_that_jumps_does_not_forgive_the_hour() {
+fn rl_03_st_22_a_clock_that_jumps_does_not_forgive_the_hour() {
     well_before_the_next_hour();
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::new(folder.path());

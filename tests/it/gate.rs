@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::net::UdpSocket;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::time::Instant;
@@ -346,6 +347,48 @@ fn a_listener_and_a_network_have_keys_of_their_own() {
         let event = daemon.find(&format!("message:\"by {listener}\""));
         assert_eq!((&event["auth.method"], &event["key"]), (&json!(method), &json!(key)));
     }
+}
+
+/// Anyone can write the source of a datagram: one that has a key of its own earns nothing for those
+/// that follow, and what a network is given is given to it alone.
+#[test]
+fn ud_03_a_source_earns_no_trust_beyond_the_rule_of_its_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), "");
+    let key = |name: &str| daemon.create_key(&json!({"name": name, "scopes": ["write:logs"]}));
+    let ((of_network, _), (own, secret)) = (key("network"), key("own"));
+    assert!(daemon.stop().success());
+    let networks =
+        format!("[gate]\nnetworks = [{{ source = \"127.0.0.2/32\", key = \"{of_network}\" }}]\n");
+    let listener = |name: &str| {
+        format!(
+            "[[listener]]\nname = \"{name}\"\nprotocol = \"syslog\"\ntransport = \"{name}\"\n\
+             listen = \"127.0.0.1:0\"\nrequire_key = true\n"
+        )
+    };
+    let listeners = [listener("udp"), listener("tcp")].concat();
+    let daemon = Daemon::with_listeners(folder.path(), &networks, &listeners);
+    let [other, inside] = ["127.0.0.1:0", "127.0.0.2:0"].map(|at| UdpSocket::bind(at).unwrap());
+    let send = |socket: &UdpSocket, line: &str| {
+        socket.send_to(line.as_bytes(), daemon.address("udp")).unwrap();
+    };
+    send(&other, &format!("<13>1 - h a - - [lt@1 key=\"{secret}\"] with a key"));
+    let event = daemon.find("message:\"with a key\"");
+    assert_eq!((&event["auth.method"], &event["key"]), (&json!("structured_data"), &json!(own)));
+    // From the same socket, and from the same address by another way.
+    send(&other, "<13>1 - h a - - - without any");
+    daemon.settle("udp", 2);
+    daemon.send("tcp", b"<13>1 - h a - - - without any\n");
+    daemon.settle("tcp", 1);
+    for listener in ["udp", "tcp"] {
+        assert_eq!(daemon.metrics().ledger(listener).blocked, 1, "{listener}");
+    }
+    // From the network: its key, and no call of the API with it.
+    send(&inside, "<13>1 - h a - - - of the network");
+    let event = daemon.find("message:\"of the network\"");
+    assert_eq!((&event["auth.method"], &event["key"]), (&json!("network"), &json!(of_network)));
+    assert_eq!(daemon.query("message:without").len(), 0);
+    daemon.metrics().ledger("udp").assert_adds_up();
 }
 
 #[test]

@@ -156,6 +156,36 @@ fn st_26_a_damaged_or_missing_file_is_named_and_nothing_is_restored() {
 }
 
 #[test]
+fn st_26_every_file_is_missed_by_its_name() {
+    let scene = Scene::new();
+    scene.stage("sealed");
+    scene.store.seal().unwrap();
+    scene.stage("staged");
+    scene.backup(0, Options::default());
+    let manifest = list(&scene.backups()).unwrap().pop().unwrap();
+    assert!(manifest.files.len() > 4, "{:?}", manifest.files);
+    for file in &manifest.files {
+        let path = scene.backups().join("files").join(&file.blake3);
+        // Two that are equal are kept once: one of them is named.
+        let names: Vec<_> =
+            manifest.files.iter().filter(|other| other.blake3 == file.blake3).collect();
+        let whole = fs::read(&path).unwrap();
+        let damaged = [&whole[..], b"x"].concat();
+        for bytes in [None, Some(damaged)] {
+            match &bytes {
+                Some(bytes) => fs::write(&path, bytes).unwrap(),
+                None => fs::remove_file(&path).unwrap(),
+            }
+            let error = scene.restored(None).unwrap_err().to_string();
+            assert!(names.iter().any(|file| error.contains(&file.name)), "{}: {error}", file.name);
+            assert!(!scene.folder.path().join("restored").exists(), "not even half");
+        }
+        fs::write(&path, whole).unwrap();
+    }
+    assert_eq!(scene.restored(None).unwrap(), ["sealed", "staged"]);
+}
+
+#[test]
 fn a_damaged_manifest_is_no_backup() {
     let scene = Scene::new();
     scene.stage("one");

@@ -18,7 +18,7 @@ const STAGED: &str = "[store]\nseal_after = \"1h\"\n";
 const SEALED: &str = "[store]\nseal_after = \"100ms\"\n";
 
 /// Logs change often, and nothing is sealed that would make old ones needless.
-const MANY_LOGS: &str = "[store]\nseal_after = \"1h\"\nseal_bytes = \"1 GiB\"\n[store.engine]\nwrite_buffer = \"1 MiB\"\n";
+const MANY_LOGS: &str = "[store]\nseal_after = \"1h\"\n[store.engine]\nwrite_buffer = \"1 MiB\"\n";
 
 /// A store in `folder` that was killed with batches in its log, and what was acknowledged.
 fn killed(folder: &Path) -> BTreeSet<String> {

@@ -2,7 +2,10 @@
  *
  *   write|sync|open  ERRNO|-MILLISECONDS  PATH  [once]
  *
- * where PATH is a part of the path of the file that the call is for. */
+ * where PATH is a part of the path of the file that the call is for. A write waits as long as its
+ * bytes take, where it says
+ *
+ *   pace  BYTES_A_SECOND  PATH */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -56,18 +59,29 @@ static int fault_of(const char *call, int fd) {
     return readlink(link, path, sizeof path - 1) > 0 ? fault(call, path) : 0;
 }
 
+/* Waits as long as so many bytes take on a slow disk. */
+static void pace(int fd, size_t len) {
+    int rate = fault_of("pace", fd);
+    if (rate <= 0) return;
+    unsigned long long nanoseconds = len * 1000000000ULL / rate;
+    struct timespec wait = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+    nanosleep(&wait, NULL);
+}
+
 #define FAIL_IF(expression) \
     do { int failed = (expression); if (failed) { errno = failed; return -1; } } while (0)
 
 ssize_t write(int fd, const void *bytes, size_t len) {
     REAL(write);
     FAIL_IF(fault_of("write", fd));
+    pace(fd, len);
     return real(fd, bytes, len);
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t len, off64_t at) {
     REAL(pwrite64);
     FAIL_IF(fault_of("write", fd));
+    pace(fd, len);
     return real(fd, bytes, len, at);
 }
 

@@ -58,6 +58,11 @@ impl Faults {
         self.write(&format!("{call} {error} {path} once\n"));
     }
 
+    /// From now on, the disk takes so many bytes a second of files whose path contains `path`.
+    pub(super) fn pace(&self, rate: i32, path: &str) {
+        self.write(&format!("pace {rate} {path}\n"));
+    }
+
     /// Whether the fault of [`once`](Self::once) has come.
     pub(super) fn is_over(&self) -> bool {
         !self.control.exists()

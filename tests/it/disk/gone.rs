@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
@@ -12,7 +13,7 @@ use super::faults::Faults;
 use super::full::{push, wait_until_free, wait_until_held};
 use super::health;
 use super::sender::{Sender, WIRE, assert_stored_once};
-use crate::support::{Daemon, wait_for};
+use crate::support::{Beats, Daemon, wait_for};
 
 /// Takes the data folder away, puts `instead` in its place, and later puts it back.
 #[track_caller]
@@ -83,7 +84,7 @@ fn st_09_descriptors_that_ran_out_are_waited_for() {
     daemon.settle("tcp", LINES);
     let before = limit(used);
     // Enough for several logs. Connections that are there are all that can be used.
-    let more = std::thread::spawn(move || {
+    let more = thread::spawn(move || {
         (0..8).for_each(|seed| stream.write_all(&noise(seed)).unwrap());
     });
     sender.more_refused();
@@ -126,6 +127,45 @@ fn st_20_slow_syncs_of_ten_seconds_slow_senders_and_lose_nothing() {
     slow_disk(Duration::from_secs(10));
 }
 
+/// A disk that takes a megabyte a second: readers are slowed down to that, and what is held in
+/// memory stays the same however much is on its way.
+#[test]
+fn st_20_a_disk_of_a_megabyte_a_second_slows_senders_and_loses_nothing() {
+    const CHUNKS: u64 = 8;
+    let folder = tempfile::tempdir().unwrap();
+    let faults = Faults::new(folder.path());
+    let config = "[store]\nseal_after = \"100ms\"\n";
+    let daemon = faults.start(folder.path(), config);
+    let sender = Sender::start(&daemon, "a");
+    sender.more();
+    faults.pace(1_000_000, "/data/");
+    let mut stream = daemon.connect("tcp");
+    thread::scope(|scope| {
+        scope.spawn(|| (0..CHUNKS).for_each(|seed| stream.write_all(&noise(seed)).unwrap()));
+        // What is sent, and what was acknowledged of others meanwhile.
+        for chunk in 1..=2 {
+            wait_for("some of it", || {
+                let metrics = daemon.metrics();
+                let resident = metrics.get("logtrace_resident_memory_bytes");
+                assert!(resident < 300 << 20, "{resident} bytes of memory");
+                metrics.ledger("tcp").assert_adds_up();
+                (metrics.ledger("tcp").stored >= chunk * LINES).then_some(())
+            });
+            sender.more();
+        }
+        assert_eq!(sender.refused(), 0, "slow is not full");
+        assert_eq!(health(&daemon).1["disk"]["held"], serde_json::Value::Null);
+        faults.clear();
+    });
+    daemon.settle("tcp", CHUNKS * LINES);
+    let ledger = daemon.metrics().ledger("tcp");
+    assert_eq!((ledger.stored, ledger.failed), (CHUNKS * LINES, 0));
+    sender.more();
+    let acknowledged = sender.end();
+    daemon.kill();
+    assert_stored_once(&Daemon::start(folder.path(), config), &acknowledged);
+}
+
 /// Every sync takes so long.
 #[track_caller]
 fn slow_disk(slow: Duration) {
@@ -140,6 +180,13 @@ fn slow_disk(slow: Duration) {
     sender.more();
     assert!(began.elapsed() >= slow, "acknowledged before it was synced");
     assert_eq!(sender.refused(), 0, "slow is not full");
+    // Who waits for an acknowledgement for long is told every five seconds that it goes on.
+    let mut beats = Beats::connect(daemon.address("beats")).unwrap();
+    let event = json!({"message": format!("{WIRE} of beats")}).to_string();
+    beats.window(1, &[event]).unwrap();
+    let (number, kept_alive) = beats.acknowledged().unwrap();
+    assert_eq!(number, 1);
+    assert!(kept_alive >= usize::from(slow >= Duration::from_secs(10)), "{kept_alive}");
     let mut stream = daemon.connect("tcp");
     let line = format!("<13>1 - h a - - - {WIRE}\n").into_bytes();
     let sent = push(&mut stream, &line, 256 << 20);

@@ -1,6 +1,6 @@
 //! A sender that speaks RELP, byte by byte as it is told.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -103,6 +103,27 @@ impl Session {
         self.stream.read_until(b' ', &mut word).ok()?;
         (word.pop()? == b' ').then(|| String::from_utf8(word).unwrap())
     }
+}
+
+/// The number and the status of the next answer, read byte by byte.
+pub(crate) fn status(stream: &mut TcpStream) -> io::Result<(u32, String)> {
+    let mut word = || {
+        let (mut word, mut byte) = (String::new(), [0]);
+        loop {
+            stream.read_exact(&mut byte)?;
+            match byte[0] {
+                b' ' | b'\n' => return io::Result::Ok(word),
+                letter => word.push(char::from(letter)),
+            }
+        }
+    };
+    let (number, _, len) = (word()?, word()?, word()?);
+    let mut data = vec![0; len.parse().expect("a length")];
+    stream.read_exact(&mut data)?;
+    stream.read_exact(&mut [0])?;
+    let data = String::from_utf8(data).expect("text");
+    let status = data.lines().next().unwrap_or_default().to_owned();
+    Ok((number.parse().expect("a number"), status))
 }
 
 /// A frame, as librelp writes it.
