@@ -40,11 +40,6 @@ pub(super) fn serve_all(
     let logs = http::router(Arc::clone(&parts.ingest), Arc::clone(&parts.http), door)
         .layer(from_fn_with_state(keeping.tasks.clone(), go_on));
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let (waiting, kept) = (readiness.clone(), Arc::clone(&parts.store));
-    let memory = Arc::clone(parts.ingest.memory());
-    let short = move || memory.is_short().then(|| "senders wait for memory".to_owned());
-    let problems =
-        move || [waiting.reasons(), kept.missing(), short().into_iter().collect()].concat();
     let (reloads, asked) = Reloads::channel();
     let below = api::Parts {
         ingest: Arc::clone(&parts.ingest),
@@ -58,7 +53,7 @@ pub(super) fn serve_all(
         below,
         config.api.clone(),
         parts.cursor_key,
-        Health::new(started, workers, problems),
+        Health::new(started, workers, problems(parts, readiness)),
         stop.clone(),
     );
     let limits = Limits {
@@ -82,6 +77,16 @@ pub(super) fn serve_all(
     let router = admin::router(Arc::new(admin));
     keeping.spawn("admin", serve(admin_socket, router, admin_limits(), None, stop.clone()));
     asked
+}
+
+/// What health says that is wrong.
+fn problems(parts: &Parts, readiness: &Readiness) -> impl Fn() -> Vec<String> + use<> {
+    let (waiting, kept) = (readiness.clone(), Arc::clone(&parts.store));
+    let memory = Arc::clone(parts.ingest.memory());
+    move || {
+        let short = memory.is_short().then(|| "senders wait for memory".to_owned());
+        [waiting.reasons(), kept.missing(), short.into_iter().collect()].concat()
+    }
 }
 
 /// Lets a call go on whose client has closed its side: some that ship logs do not wait for an answer.
