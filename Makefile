@@ -10,7 +10,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/logtrace
 help:
 	@echo 'make run     build logtrace and run it on its defaults: loopback only, data in ./data'
 	@echo 'make test    run every test, those with real clients included'
-	@echo 'make slow-tests  those that take minutes and gigabytes: 200,000,000 messages, syncs of 10 s'
+	@echo 'make slow-tests  those that take an hour and gigabytes: 200,000,000 messages, 1,000 kills'
 	@echo 'make bench   measure it on this machine: flood, memory, disk, queries; ARGS="--messages 1000000"'
 	@echo 'make fuzz    run each fuzz target for SECONDS (60)'
 
