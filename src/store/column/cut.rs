@@ -142,7 +142,7 @@ fn classify<S: Simd>(simd: S, octets: &[u8; 64]) -> Classes {
 }
 
 /// An octet that no text in UTF-8 has.
-pub(super) const MARK: u8 = 0xff;
+pub const MARK: u8 = 0xff;
 
 #[cfg(test)]
 mod tests {
