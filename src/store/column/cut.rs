@@ -15,7 +15,7 @@ pub struct Cutter {
     level: Level,
     /// Where the tokens are that vary: start and end, in order.
     pub variables: Vec<(usize, usize)>,
-    /// Whether the text has the octet [`MARK`] in it.
+    /// Whether the text has the octet 0xff in it, which none in UTF-8 has.
     pub is_marked: bool,
 }
 
@@ -142,7 +142,7 @@ fn classify<S: Simd>(simd: S, octets: &[u8; 64]) -> Classes {
 }
 
 /// An octet that no text in UTF-8 has.
-pub const MARK: u8 = 0xff;
+pub(super) const MARK: u8 = 0xff;
 
 #[cfg(test)]
 mod tests {
