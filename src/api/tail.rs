@@ -129,11 +129,15 @@ impl Following {
     /// Looks for what is new.
     async fn ask(&mut self) {
         self.held = None; // it was read
+        // Its turn first: who waits for that reserves nothing.
+        let Some(turn) = self.api.slots.turn().await else {
+            return self.end("something went wrong here");
+        };
         let Ok(mut held) = Held::begin(self.api.ingest.memory(), &self.api.memory) else {
             self.has_more = false; // it is behind for a moment
             return;
         };
-        let (Some(mut tail), Some(turn)) = (self.tail.take(), self.api.slots.turn().await) else {
+        let Some(mut tail) = self.tail.take() else {
             return self.end("something went wrong here");
         };
         let store = Arc::clone(&self.api.store);

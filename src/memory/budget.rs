@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
@@ -36,6 +36,8 @@ struct State {
     waiting: VecDeque<Waiting>,
     /// The number of the next holder, and of the next who waits.
     next: u64,
+    /// When it was last asked who has to go.
+    relieved: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -113,7 +115,12 @@ impl Budget {
 
     /// Reserves `bytes` that are in use already.
     pub(super) fn take(&self, by: By, bytes: usize) {
-        self.book(&mut self.state.lock(), by, bytes);
+        let mut state = self.state.lock();
+        self.book(&mut state, by, bytes);
+        let beyond = state.used.iter().sum::<usize>().saturating_sub(self.size);
+        if beyond > 0 {
+            self.relieve(state, beyond);
+        }
     }
 
     /// Reserves `bytes` when there is room; while there is none, others may have to go.
@@ -126,11 +133,12 @@ impl Budget {
                 granted = &mut turn.granted => {
                     if granted.is_ok() {
                         turn.bytes = 0; // it has it now
+                        self.go_on(holder);
                     }
                     return;
                 }
                 () = sleep(patience) => {
-                    self.relieve();
+                    self.relieve_waiting();
                     patience = AGAIN;
                 }
             }
@@ -186,13 +194,32 @@ impl Budget {
         }
     }
 
+    /// Says that one which waited gets on: it has not kept others waiting meanwhile.
+    fn go_on(&self, holder: Option<u64>) {
+        let mut state = self.state.lock();
+        if let Some(holder) = holder.and_then(|holder| state.holders.get_mut(&holder)) {
+            holder.since = Instant::now();
+        }
+    }
+
     /// Tells those to go who keep others waiting for long.
-    fn relieve(&self) {
+    fn relieve_waiting(&self) {
         let now = Instant::now();
         let state = self.state.lock();
         let patient =
             state.waiting.iter().filter(|one| now.saturating_duration_since(one.since) >= PATIENCE);
         let all = patient.map(|one| one.bytes).sum();
+        self.relieve(state, all);
+    }
+
+    /// Tells some to go, so that as much is there as `all` want. Asked again too soon it does nothing:
+    /// whoever goes takes a moment.
+    fn relieve(&self, mut state: MutexGuard<'_, State>, all: usize) {
+        let now = Instant::now();
+        if state.relieved.is_some_and(|last| now.saturating_duration_since(last) < AGAIN) {
+            return;
+        }
+        state.relieved = Some(now);
         let first = state.waiting.front().map_or(0, |one| one.bytes);
         let gone = relieve(&state.holders, all, first, now);
         drop(state);
