@@ -87,7 +87,8 @@
 //!
 //! # Not here yet
 //!
-//! A console for people, and their identity providers; alerts.
+//! A console for people, and their identity providers; alerts. The ceiling of memory does not hold
+//! against everything ([`memory`] says what is not of it).
 
 pub mod admin;
 pub mod advice;

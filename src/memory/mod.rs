@@ -11,6 +11,10 @@
 //!                    └─ queries    503 at once, and never the last of it
 //! ```
 //!
+//! Not of it, or only once it is there: what is inflated from frames of Beats and Fluentd and from
+//! uploads of journals; answers to senders that wait to be written; deletions by query; the small part
+//! that each connection has of its own.
+//!
 //! # Invariants
 //!
 //! * *Nothing is asked per event*: a connection asks when its buffer grows beyond the part that is
