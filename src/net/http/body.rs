@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::Door;
 use super::attempt::Attempt;
 use super::problem::Problem;
-use crate::frame::{Encoding, InflateError, inflate};
+use crate::frame::{Encoding, InflateError, Inflating, inflate};
 use crate::memory::{By, Hold};
 
 /// A body, and the memory that is reserved for it.
@@ -104,15 +104,8 @@ impl Content {
         Ok(())
     }
 
-    /// Reserves what is lacking of `bytes`; others may have to go for it.
     async fn reserve(&mut self, bytes: usize) -> Result<(), Problem> {
-        let more = bytes.saturating_sub(self.hold.bytes());
-        let told = self.hold.told();
-        tokio::select! {
-            biased;
-            grown = timeout(PATIENCE, self.hold.grow(more)) => grown.map_err(|_| busy()),
-            () = told => Err(busy()),
-        }
+        reserve(&mut self.hold, bytes).await
     }
 
     /// The content of a compressed body, at most `max` bytes.
@@ -122,7 +115,11 @@ impl Content {
         let usual =
             compressed.len().saturating_mul(USUAL).clamp(MIN_INFLATED, max.max(MIN_INFLATED));
         for most in [usual.min(max), max] {
-            self.reserve(compressed.len() + most).await?;
+            let beside = match encoding {
+                Encoding::Zstd => Inflating::memory_of(&compressed, most),
+                _ => STATE,
+            };
+            self.reserve(compressed.len() + most + beside).await?;
             let inflating = INFLATING.acquire().await.map_err(|_| busy())?;
             let from = Arc::clone(&compressed);
             let undo = move || inflate(encoding, &from, most);
@@ -145,6 +142,24 @@ impl Content {
             }
         }
         Err(too_large(max))
+    }
+}
+
+/// Reserves what is lacking of `bytes`, before they are taken; others may have to go for it.
+///
+/// # Errors
+///
+/// There is no room, not even in a while, or it has to go itself.
+pub(super) async fn reserve(hold: &mut Hold, bytes: usize) -> Result<(), Problem> {
+    let more = bytes.saturating_sub(hold.bytes());
+    if more == 0 {
+        return Ok(());
+    }
+    let told = hold.told();
+    tokio::select! {
+        biased;
+        grown = timeout(PATIENCE, hold.grow(more)) => grown.map_err(|_| busy()),
+        () = told => Err(busy()),
     }
 }
 
@@ -175,6 +190,9 @@ const OWN: usize = 16 << 10;
 
 /// A body is given as much room as it takes already, but no more than so many bytes at once.
 const MAX_GROWTH: usize = 1 << 20;
+
+/// What undoing gzip, deflate or snappy takes beside the content, in bytes.
+const STATE: usize = 64 << 10;
 
 /// How many bytes there usually are for each of a compressed body, at most, and the least that room
 /// is made for.

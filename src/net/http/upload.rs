@@ -4,6 +4,9 @@
 //! as they come, and the answer says that all of them are durable. The sender remembers how far it
 //! came only when it is told so: whatever else is answered, it begins again behind the last call
 //! that was done. What comes again so is known by its cursor, and stored once.
+//!
+//! Memory for a window and for a long entry is asked for before it is taken; a sender for whom there is
+//! none, not even in a while, is told to come again.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -15,7 +18,7 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -81,13 +84,13 @@ async fn admitted(
         if content_type(head) != "application/vnd.fdo.journal" {
             return Err(Problem::another_type("application/vnd.fdo.journal"));
         }
-        let inflating = match body::encoding(&head.headers)? {
-            Encoding::Identity => None,
-            Encoding::Zstd => Some(Inflating::new().map_err(|error| corrupt(&error))?),
+        let is_compressed = match body::encoding(&head.headers)? {
+            Encoding::Identity => false,
+            Encoding::Zstd => true,
             _ => return Err(another_encoding()),
         };
-        let mut upload = Upload::new(door, attempt, &mut session, inflating);
-        let taken = upload.run(content).await;
+        let mut upload = Upload::new(door, attempt, &mut session);
+        let taken = upload.run(content, is_compressed).await;
         door.ingest.note_end(&mut session);
         taken
     }
@@ -106,7 +109,8 @@ struct Upload<'a> {
     decoder: Decoder,
     /// Where the body is compressed.
     inflating: Option<Inflating>,
-    buffer: BytesMut,
+    /// What the longest entry may have taken so far, in bytes, where that is more than its own part.
+    widest: usize,
     /// Of entries that are on their way to the disk, oldest first.
     tickets: VecDeque<Ticket>,
     /// What it has of the memory that all share.
@@ -116,21 +120,16 @@ struct Upload<'a> {
 }
 
 impl<'a> Upload<'a> {
-    fn new(
-        door: &'a Door,
-        attempt: &'a mut Attempt,
-        session: &'a mut Session,
-        inflating: Option<Inflating>,
-    ) -> Self {
+    fn new(door: &'a Door, attempt: &'a mut Attempt, session: &'a mut Session) -> Self {
         let mut changes = door.ingest.gate().changes();
         changes.mark_unchanged();
         Self {
             door,
             attempt,
             session,
-            decoder: Decoder::Dialogue(Box::new(JournalExport::new(door.config.max_message))),
-            inflating,
-            buffer: BytesMut::new(),
+            decoder: decoder(door),
+            inflating: None,
+            widest: 0,
             tickets: VecDeque::new(),
             hold: Hold::new(Arc::clone(door.ingest.memory()), By::Bodies),
             changes,
@@ -138,16 +137,20 @@ impl<'a> Upload<'a> {
     }
 
     /// Takes a body to its end.
-    async fn run(&mut self, mut body: Body) -> Result<(), Problem> {
+    async fn run(&mut self, mut body: Body, is_compressed: bool) -> Result<(), Problem> {
         while let Some(data) = self.read(&mut body).await? {
             self.attempt.request_bytes += data.len() as u64;
-            self.inflate(&data).await?;
+            match is_compressed {
+                true => self.inflate(&data).await?,
+                false => self.take_all(&data).await?,
+            }
+            self.settle_memory();
             self.door.ingest.note_minute(self.session);
         }
         if self.inflating.as_ref().is_some_and(|inflating| !inflating.is_whole()) {
             return Err(corrupt(&InflateError::Truncated));
         }
-        self.take(true).await?;
+        self.take(&[], true).await?;
         // Who may not write by now may not be told that all was written.
         self.may_go_on()?;
         self.settle(0).await
@@ -188,28 +191,63 @@ impl<'a> Upload<'a> {
 
     /// Takes a part of the body, and undoes its compression.
     async fn inflate(&mut self, mut data: &[u8]) -> Result<(), Problem> {
-        loop {
-            let Some(inflating) = &mut self.inflating else {
-                self.buffer.extend_from_slice(data);
-                return self.take(false).await;
-            };
+        if self.inflating.is_none() {
+            body::reserve(&mut self.hold, Inflating::OWN + self.widest).await?;
+            self.inflating = Some(Inflating::new().map_err(|error| corrupt(&error))?);
+        }
+        while let Some(inflating) = &mut self.inflating {
+            let wanted = inflating.memory_for(data) + Inflating::MAX_PART + self.widest;
+            body::reserve(&mut self.hold, wanted).await?;
             let (used, part) = inflating.next(data).map_err(|error| corrupt(&error))?;
             data = data.get(used..).unwrap_or_default();
             if used == 0 && part.is_empty() {
-                return Ok(());
+                break;
             }
-            self.buffer.extend_from_slice(&part);
-            self.take(false).await?;
+            self.take_all(&part).await?;
         }
+        Ok(())
     }
 
-    /// Takes what is in the buffer.
-    async fn take(&mut self, eof: bool) -> Result<(), Problem> {
+    /// Takes content, a little at a time: what is kept of an entry grows by no more than there is
+    /// memory for.
+    async fn take_all(&mut self, content: &[u8]) -> Result<(), Problem> {
+        for part in content.chunks(PART) {
+            let entry = self.decoder.memory() + part.len();
+            if entry > OWN {
+                // A buffer that grows has room for twice as much.
+                self.widest = self.widest.max(2 * entry);
+                let wanted = self.of_inflating() + self.widest;
+                body::reserve(&mut self.hold, wanted).await?;
+            }
+            self.take(part, false).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives back what it has no use for until more comes.
+    fn settle_memory(&mut self) {
+        if self.widest > 0 && self.decoder.memory() == 0 {
+            // Between two entries a new one is as good, and has no room for a long one.
+            (self.decoder, self.widest) = (decoder(self.door), 0);
+        }
+        let kept = self.of_inflating() + self.widest;
+        self.hold.set(kept.min(self.hold.bytes()));
+    }
+
+    /// What undoing the compression takes, in bytes.
+    fn of_inflating(&self) -> usize {
+        self.inflating.as_ref().map_or(0, |one| one.memory() + Inflating::MAX_PART)
+    }
+
+    /// Takes content that came.
+    async fn take(&mut self, mut content: &[u8], eof: bool) -> Result<(), Problem> {
         loop {
             let ingest = &self.door.ingest;
-            let taken = ingest.stream(self.session, &mut self.decoder, &self.buffer, eof).await;
-            self.buffer.advance(taken.consumed.min(self.buffer.len()));
-            let is_some = taken.ticket.is_some();
+            let taken = ingest.stream(self.session, &mut self.decoder, content, eof).await;
+            content = content.get(taken.consumed..).unwrap_or_default();
+            if taken.ticket.is_some() {
+                self.hold.progress();
+            }
             // What came before is answered for as well.
             self.tickets.extend(taken.earlier);
             self.tickets.extend(taken.ticket);
@@ -219,18 +257,21 @@ impl<'a> Upload<'a> {
                 return Err(problem.blamed(Blame::Noted));
             }
             self.settle(MAX_TICKETS).await?;
-            if !taken.wait.is_zero() {
-                // A sender over its limit is read more slowly; it loses nothing.
-                sleep(taken.wait.min(MAX_WAIT)).await;
-            }
+            self.wait(taken.wait).await?;
             if taken.drained {
-                let left = if self.buffer.len() > OWN { self.buffer.capacity() } else { 0 };
-                self.hold.set(left + self.decoder.memory());
-                if is_some {
-                    self.hold.progress();
-                }
                 return Ok(());
             }
+        }
+    }
+
+    /// Waits: a sender over its limit is read more slowly; it loses nothing.
+    async fn wait(&mut self, long: Duration) -> Result<(), Problem> {
+        if long.is_zero() {
+            return Ok(());
+        }
+        tokio::select! {
+            () = sleep(long.min(MAX_WAIT)) => Ok(()),
+            () = self.hold.told() => Err(body::busy()),
         }
     }
 
@@ -256,6 +297,10 @@ impl<'a> Upload<'a> {
     }
 }
 
+fn decoder(door: &Door) -> Decoder {
+    Decoder::Dialogue(Box::new(JournalExport::new(door.config.max_message)))
+}
+
 fn another_encoding() -> Problem {
     let detail = "expected a Content-Encoding of zstd or identity, but found another";
     let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
@@ -268,6 +313,9 @@ fn corrupt(error: &InflateError) -> Problem {
 
 /// Bytes of an entry that are its own, and part of what a connection takes.
 const OWN: usize = 16 << 10;
+
+/// Bytes of content that are taken at once.
+const PART: usize = 8 << 10;
 
 /// Batches of a sender that may be on their way to the disk.
 const MAX_TICKETS: usize = 64;
