@@ -49,6 +49,14 @@ impl Memory {
         Self { left: AtomicUsize::new(0), from: From::Of(all) }
     }
 
+    /// What one query has [taken](Self::of_one), in bytes, once none of its threads takes more.
+    pub fn taken(&self) -> usize {
+        match self.from {
+            From::Of(_) => self.left.load(Ordering::Acquire),
+            From::Nowhere | From::Within(_) => 0,
+        }
+    }
+
     fn take(&self, bytes: usize) -> bool {
         let less = |left: usize| left.checked_sub(bytes);
         let is_left = self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).is_ok();
@@ -56,7 +64,7 @@ impl Memory {
             From::Nowhere => is_left,
             From::Of(all) => is_left || all.take(bytes),
             From::Within(shared) => {
-                let is_there = is_left && shared.try_take(By::Queries, bytes).is_ok();
+                let is_there = is_left && shared.try_take(By::Queries, with_text(bytes)).is_ok();
                 if is_left && !is_there {
                     self.left.fetch_add(bytes, Ordering::AcqRel);
                 }
@@ -68,9 +76,14 @@ impl Memory {
     fn give(&self, bytes: usize) {
         self.left.fetch_add(bytes, Ordering::AcqRel);
         if let From::Within(shared) = &self.from {
-            shared.give(By::Queries, bytes);
+            shared.give(By::Queries, with_text(bytes));
         }
     }
+}
+
+/// What is shared for so many bytes of an answer: they are made into text, which is there beside them.
+const fn with_text(bytes: usize) -> usize {
+    bytes.saturating_mul(2)
 }
 
 impl Drop for Memory {

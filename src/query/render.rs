@@ -125,6 +125,8 @@ impl Renderer<'_> {
         room: &mut Room<'_>,
     ) -> Result<Vec<Shown>, Stop> {
         let view = self.store.view(source).map_err(Stop::Unreadable)?;
+        let own = Place::own().filter(|(name, _)| self.projection.shows(name)).count();
+        room.take_beside(picks.len() * own * OWN_BYTES)?;
         let mut rows: Vec<Map<String, Value>> = picks.iter().map(|_| Map::new()).collect();
         for name in view.names() {
             let is_kept = matches!(Place::of(name), Place::Column(_) | Place::Computed(_));
@@ -194,7 +196,12 @@ impl Room<'_> {
         let Some(all) = self.all else { return Ok(()) };
         let less = |left: usize| left.checked_sub(bytes);
         let has_room = all.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok();
-        if has_room && self.own.take(bytes) { Ok(()) } else { Err(Stop::TooMuch) }
+        if has_room { self.take_beside(bytes + NODE_BYTES) } else { Err(Stop::TooMuch) }
+    }
+
+    /// Takes what is of the memory of all answers, and no part of the length of this one.
+    fn take_beside(&mut self, bytes: usize) -> Result<(), Stop> {
+        if self.all.is_none() || self.own.take(bytes) { Ok(()) } else { Err(Stop::TooMuch) }
     }
 }
 
@@ -244,3 +251,7 @@ const TAGS: &str = Known::Tags.as_str();
 
 /// The memory that a field takes beside its name and its value, in bytes, roughly.
 const FIELD_BYTES: usize = 64;
+
+/// What there is besides of places in maps that no field takes, and of a field that no column holds.
+const NODE_BYTES: usize = 48;
+const OWN_BYTES: usize = 160;

@@ -12,10 +12,11 @@ use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
 use super::lookup::Lookup;
+use super::memory::Memory;
 use super::plan::Plan;
 use super::projection::Projection;
 use super::render::Renderer;
-use super::request::{QueryError, Request};
+use super::request::{Budget, QueryError, Request};
 use super::search::{ById, Search, Tally};
 use super::top::{Pick, Top};
 use crate::kql::Prepared;
@@ -81,6 +82,21 @@ impl Tail {
     ///
     /// None but those that [`new`](Self::new) would have found.
     pub fn poll(&mut self, store: &Store, now: Timestamp) -> Result<Fresh, QueryError> {
+        self.poll_within(store, now, Arc::clone(&self.request.budget.memory))
+    }
+
+    /// The same, gathered in `memory`: where there is none for all, the rest comes with the next.
+    ///
+    /// # Errors
+    ///
+    /// As [`poll`](Self::poll).
+    pub fn poll_within(
+        &mut self,
+        store: &Store,
+        now: Timestamp,
+        memory: Arc<Memory>,
+    ) -> Result<Fresh, QueryError> {
+        let budget = Budget { memory, ..self.request.budget.clone() };
         let prepared = Prepared::new(&self.request.filter, now)?;
         let plan = Plan::new(&prepared);
         let lookup = Lookup::new(&prepared);
@@ -91,7 +107,7 @@ impl Tail {
             lookup: &lookup,
             project: &self.request.project,
             times: (self.request.from.as_micros(), self.request.to.as_micros()),
-            budget: &self.request.budget,
+            budget: &budget,
         };
         let mut tally = Tally::default();
         let mut top = Top::new(self.request.limit);
@@ -118,14 +134,7 @@ impl Tail {
             }
         }
         let (picks, is_full) = top.finish();
-        let renderer = Renderer {
-            store,
-            sources: &sources,
-            projection: Projection::new(self.request.fields.as_deref()),
-            budget: &self.request.budget,
-            max_bytes: MAX_BYTES,
-        };
-        let (shown, covered) = renderer.show(&picks, &mut tally);
+        let (shown, covered) = self.renderer(store, &sources, &budget).show(&picks, &mut tally);
         let has_more = is_full || covered < picks.len();
         let id = |number: usize| picks.get(number).map_or(self.after, |pick| pick.key.0);
         let logs = shown.into_iter().map(|(number, row)| (id(number), row)).collect();
@@ -136,6 +145,16 @@ impl Tail {
             self.remember(&sources);
         }
         Ok(Fresh { logs, has_more, partial_reasons: tally.into_reasons() })
+    }
+
+    fn renderer<'r>(
+        &self,
+        store: &'r Store,
+        sources: &'r [Source],
+        budget: &'r Budget,
+    ) -> Renderer<'r> {
+        let projection = Projection::new(self.request.fields.as_deref());
+        Renderer { store, sources, projection, budget, max_bytes: MAX_BYTES }
     }
 
     fn sources(&self, store: &Store) -> Vec<Source> {

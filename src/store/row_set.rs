@@ -34,6 +34,11 @@ impl RowSet {
         self.0.is_empty()
     }
 
+    /// About how much memory it takes, in bytes.
+    pub fn memory(&self) -> usize {
+        size_of::<Self>() + self.0.serialized_size()
+    }
+
     /// The rows, in order.
     pub fn iter(&self) -> impl Iterator<Item = u32> {
         self.0.iter()
@@ -58,7 +63,9 @@ impl RowSet {
 
 impl FromIterator<u32> for RowSet {
     fn from_iter<I: IntoIterator<Item = u32>>(rows: I) -> Self {
-        Self(rows.into_iter().collect())
+        let mut rows: RoaringBitmap = rows.into_iter().collect();
+        rows.optimize(); // rows that follow one another, often all of them, take next to nothing
+        Self(rows)
     }
 }
 

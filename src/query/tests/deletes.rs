@@ -1,12 +1,14 @@
 //! Deleted events are gone from every answer, and stay so.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::fixtures::{NOW, TestStore, answer, request, texts};
 use crate::query::{
-    Aggregate, Deletion, Facets, Stats, Tail, Which, count_deletion, delete, facets, run, stats,
+    Aggregate, DeleteError, Deletion, Facets, Memory, Stats, Tail, Which, count_deletion, delete,
+    facets, run, stats,
 };
 use crate::time::{DAY, Timestamp};
 
@@ -48,6 +50,26 @@ fn st_24_deleted_events_are_gone_at_once_and_after_a_restart() {
     }
     assert_eq!(deleted(&store, "*"), 2);
     assert_eq!(messages(&store), [""; 0]);
+}
+
+#[test]
+fn st_21_a_deletion_without_memory_deletes_nothing() {
+    let store = TestStore::new();
+    for n in 0..100 {
+        store.stage_messages("p", &[(n * 10, "a"), (n * 10 + 1, "b")]);
+        store.seal().unwrap();
+    }
+    let mut few = request("a");
+    few.budget.memory = Arc::new(Memory::new(10_000));
+    assert!(matches!(count_deletion(&store, &few), Err(DeleteError::NoMemory)));
+    assert!(matches!(delete(&store, &few), Err(DeleteError::NoMemory)));
+    assert_eq!(count_deletion(&store, &request("*")).unwrap().events, 200);
+    let enough = Arc::new(Memory::new(200_000));
+    few.budget.memory = Arc::clone(&enough);
+    assert_eq!(delete(&store, &few).unwrap().events, 100);
+    assert_eq!(messages(&store), ["b"; 100]);
+    few.budget.memory = enough;
+    assert_eq!(delete(&store, &few).unwrap().events, 0, "it was given back");
 }
 
 #[test]
