@@ -13,6 +13,7 @@ use tracing::error;
 use super::Api;
 use super::allowed::Allowed;
 use super::caller::Caller;
+use super::held::Held;
 use super::input::Params;
 use super::journals::names;
 use super::pipe::Pipe;
@@ -79,7 +80,9 @@ pub(super) async fn list(
     }
     let before = search.cursor.as_deref().map(cursor).transpose()?;
     let filter = search.filter()?;
+    let held = Held::begin(&api).await?;
     let page = read(&api, move |api| api.audit.page(&filter, before, limit)).await?;
+    held.leave();
     let next = page.next.map(|next| next.to_string());
     let count = page.entries.len();
     let page = json!({"entries": page.entries, "meta": {"count": count, "next_cursor": next}});
@@ -95,10 +98,12 @@ async fn export(api: &Arc<Api>, allowed: &Allowed, search: &Search) -> Result<Re
     let (filter, asked) = (search.filter()?, search.to_json());
     let act =
         Act::new("audit.exported", "audit").new_value(json!({"format": "csv", "asked": asked}));
+    let held = Held::without_turn(api)?;
     api.record(allowed, act).await?;
     let (pipe, body) = Pipe::new();
     let api = Arc::clone(api);
     tokio::task::spawn_blocking(move || {
+        let _until_it_is_read = held;
         let Ok(mut rows) = Rows::new(pipe) else { return };
         let mut before = None;
         let read = loop {
@@ -142,13 +147,17 @@ pub(super) async fn bundle(
         return Err(Problem::invalid("invalid_parameter", what).at("anchor"));
     }
     let asked = json!({"format": "bundle", "from": part.from, "to": part.to});
+    let held = Held::without_turn(&api)?;
     api.record(&allowed, Act::new("audit.exported", "audit").new_value(asked)).await?;
     let (mut pipe, body) = Pipe::new();
-    tokio::task::spawn_blocking(move || match api.audit.bundle(&extent, &mut pipe, now()) {
-        Ok(()) | Err(BundleError::Io(_)) => {}
-        Err(error) => {
-            error!(%error, "a bundle of the audit log ended early");
-            pipe.fail(&"the log cannot be read");
+    tokio::task::spawn_blocking(move || {
+        let _until_it_is_read = held;
+        match api.audit.bundle(&extent, &mut pipe, now()) {
+            Ok(()) | Err(BundleError::Io(_)) => {}
+            Err(error) => {
+                error!(%error, "a bundle of the audit log ended early");
+                pipe.fail(&"the log cannot be read");
+            }
         }
     });
     let name = "attachment; filename=\"audit.tar\"";

@@ -31,7 +31,8 @@ pub struct Config {
     pub max_body: ByteSize,
     /// The most logs in a call. Default: 5000. Range: 1 to 100000.
     pub max_events: usize,
-    /// Open connections; others wait. Default: 4096. Range: 1 to 65536.
+    /// Open connections; others wait. Fewer are accepted where `[memory] limit` has no room for them.
+    /// Default: 4096. Range: 1 to 65536.
     pub max_connections: usize,
     /// How long the head of a request may take to arrive, and a connection may be idle.
     /// Default: 10s. Range: 100ms to 10min.
@@ -44,7 +45,8 @@ pub struct Config {
     /// Range: 100ms to 10min.
     #[serde(with = "humantime_serde")]
     pub query_timeout: Duration,
-    /// Queries at the same time; four times as many wait. Default: 4. Range: 1 to 256.
+    /// Queries at the same time; four times as many wait. Fewer run at once where `[memory] limit`
+    /// leaves no more than a little for each. Default: 4. Range: 1 to 256.
     pub max_concurrent_queries: usize,
     /// Threads that a query may run on at once: its own, and helpers, which all queries share.
     /// 0 is one for each core. Default: 0. Range: 0 to 256.

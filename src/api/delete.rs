@@ -12,6 +12,7 @@ use tracing::info;
 use super::Api;
 use super::allowed::Allowed;
 use super::caller::Caller;
+use super::held::Held;
 use super::input::Input;
 use super::problem::Problem;
 use super::query::CancelOnDrop;
@@ -78,14 +79,15 @@ pub(super) async fn delete(
     })))
 }
 
-/// Runs a deletion when its turn comes. Nobody who goes away leaves half of it: it is done whole,
+/// Runs a deletion when its turn comes, within the memory of questions. Nobody who goes away leaves half of it: it is done whole,
 /// or was not begun.
 pub(super) async fn run(
     api: &Arc<Api>,
     mut request: Request,
     recorded: Option<(Who, Act)>,
 ) -> Result<Deletion, Problem> {
-    let place = api.slots.query().await?;
+    let held = Held::begin(api).await?;
+    request.budget.memory = held.memory();
     request.budget.until = Some(Instant::now() + LONGEST);
     let gone = CancelOnDrop(Arc::clone(&request.budget.cancelled));
     let api = Arc::clone(api);
@@ -96,7 +98,7 @@ pub(super) async fn run(
                 api.audit.change(who.clone(), act.clone(), delete)
             }),
         };
-        drop(place);
+        drop(held);
         done
     });
     let done = done.await.map_err(|error| Problem::internal(&error))?;
@@ -104,6 +106,7 @@ pub(super) async fn run(
     done.map_err(|error| match error {
         DeleteError::Query(error) => error.into(),
         error @ DeleteError::Spent => Problem::conflict("too_much", error),
+        DeleteError::NoMemory => Problem::no_memory(),
         // Refused, as a change of the gate is that finds no room.
         DeleteError::Store(store::Error::Db(error)) => GateError::Db(error).into(),
         error => Problem::internal(&error),

@@ -155,7 +155,8 @@ impl Api {
     ) -> Self {
         let Parts { ingest, store, audit, people, webhooks, reloads } = parts;
         let gate = Arc::clone(ingest.gate());
-        let slots = Slots::new(&config, people.max_checks(), &ingest.gauges().queries);
+        let (checks, shared) = (people.max_checks(), ingest.memory().size());
+        let slots = Slots::new(&config, checks, shared, &ingest.gauges().queries);
         let workers = Arc::new(Workers::new(config.query_helpers()));
         let shared = Arc::clone(ingest.memory());
         let memory = Arc::new(Memory::within(config.query_memory_bytes(), shared));

@@ -62,8 +62,7 @@ pub(super) async fn held_run<T: Send + 'static>(
     api: &Arc<Api>,
     work: impl FnOnce(&Store, Budget) -> Result<T, QueryError> + Send + 'static,
 ) -> Result<(Held, T), Problem> {
-    let place = api.slots.query().await?;
-    let held = Held::begin(api.ingest.memory(), &api.memory)?;
+    let held = Held::begin(api).await?;
     let budget = Budget {
         until: Some(Instant::now() + api.config.query_timeout),
         cancelled: Arc::default(),
@@ -73,13 +72,13 @@ pub(super) async fn held_run<T: Send + 'static>(
     let _gone = CancelOnDrop(Arc::clone(&budget.cancelled));
     let api = Arc::clone(api);
     let threads = api.threads.clone();
-    let answer = threads.run(move || {
+    // Whoever works holds it, also when nobody waits any longer.
+    let done = threads.run(move || {
         let answer = work(&api.store, budget);
-        drop(place);
-        answer
+        (held, answer)
     });
-    let answer = answer.await.map_err(|error| Problem::internal(&error))??;
-    Ok((held, answer))
+    let (held, answer) = done.await.map_err(|error| Problem::internal(&error))?;
+    Ok((held, answer?))
 }
 
 /// Ends a query for which nobody waits any longer.

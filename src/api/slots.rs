@@ -7,6 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::config::Config;
+use super::held::Turns;
 use super::problem::Problem;
 use crate::metrics::Queries;
 
@@ -19,6 +20,8 @@ pub(super) struct Slots {
     checks: Arc<Semaphore>,
     waiting_checks: Arc<Semaphore>,
     patience: Duration,
+    /// Bytes that a query takes at once.
+    at_once: usize,
     metrics: Queries,
 }
 
@@ -32,10 +35,18 @@ pub(super) struct Running {
 }
 
 impl Slots {
-    pub(super) fn new(config: &Config, max_checks: usize, metrics: &Queries) -> Self {
+    /// Places for queries that share so many bytes with senders.
+    pub(super) fn new(
+        config: &Config,
+        max_checks: usize,
+        shared: usize,
+        metrics: &Queries,
+    ) -> Self {
+        let Turns { count, at_once } = Turns::of(config.max_concurrent_queries, shared);
         Self {
             metrics: metrics.clone(),
-            running: Arc::new(Semaphore::new(config.max_concurrent_queries)),
+            at_once,
+            running: Arc::new(Semaphore::new(count)),
             waiting: Arc::new(Semaphore::new(WAITING * config.max_concurrent_queries)),
             tails: Arc::new(Semaphore::new(config.max_tails)),
             checks: Arc::new(Semaphore::new(max_checks)),
@@ -51,6 +62,11 @@ impl Slots {
         let place = timeout(self.patience, Arc::clone(&self.running).acquire_owned()).await;
         let place = place.map_err(|_| busy())?.map_err(|_| busy())?;
         Ok(Running::begin(place, &self.metrics))
+    }
+
+    /// What a query takes at once, in bytes.
+    pub(super) const fn at_once(&self) -> usize {
+        self.at_once
     }
 
     /// Waits for a place to check or hash a password, if there is one among those that wait.

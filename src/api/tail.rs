@@ -133,7 +133,7 @@ impl Following {
         let Some(turn) = self.api.slots.turn().await else {
             return self.end("something went wrong here");
         };
-        let Ok(mut held) = Held::begin(self.api.ingest.memory(), &self.api.memory) else {
+        let Ok(held) = Held::of_turn(&self.api, turn) else {
             self.has_more = false; // it is behind for a moment
             return;
         };
@@ -142,21 +142,18 @@ impl Following {
         };
         let store = Arc::clone(&self.api.store);
         let asked = self.api.threads.run(move || {
-            let fresh = tail.poll(&store, now());
-            drop(turn);
-            (tail, fresh)
+            let fresh = tail.poll_within(&store, now(), held.memory());
+            (held, tail, fresh)
         });
         let asked = asked.await.map_err(|error| error.to_string());
-        let asked = asked.and_then(|(tail, fresh)| match fresh {
-            Ok(fresh) => Ok((tail, fresh)),
+        let asked = asked.and_then(|(held, tail, fresh)| match fresh {
+            Ok(fresh) => Ok((held, tail, fresh)),
             Err(error) => Err(error.to_string()),
         });
         match asked {
-            Ok((tail, fresh)) => {
+            Ok((mut held, tail, fresh)) => {
                 self.tail = Some(tail);
-                let bytes = self.take(fresh);
-                // What was reserved for the looking is enough for as much as there is room for.
-                let _is_enough = held.text(bytes).is_err();
+                held.part(self.take(fresh));
                 self.held = Some(held);
             }
             Err(error) => {
