@@ -26,7 +26,7 @@ use super::listening::Listening;
 use super::logging::Level;
 use super::run::Keeping;
 use crate::audit::{Act, Audit, Who};
-use crate::config::{Changes, Config, Reader};
+use crate::config::{Changes, Config, Connections, Reader};
 use crate::ingest::{Ingest, now};
 use crate::net::{self, Door, Inherited, ListenerConfig, Next, Serving, Where};
 
@@ -175,7 +175,8 @@ impl Reloader {
 
     /// What each listener is to be; opens the sockets of those that are new.
     async fn plan(&self, new: &Config) -> Result<Vec<Step>, Vec<String>> {
-        let mut reasons = Vec::new();
+        // The budget is as it was at the start, and who asks for more than all of it would wait for ever.
+        let mut reasons = new.larger_than(self.ingest.memory().size() as u64);
         let (ingest, gate) = (Arc::clone(&self.ingest), new.gate.clone());
         let tried = spawn_blocking(move || ingest.gate().try_config(&gate)).await;
         if let Err(error) = tried.map_err(one)? {
@@ -275,7 +276,9 @@ impl Reloader {
         if let Err(error) = self.level.set(&new.log.level) {
             error!(%error, "the level of the log stays");
         }
+        let before = self.config.connections_within_memory();
         self.config.take_live(new);
+        tell_of_fewer(before, self.config.connections_within_memory());
         self.watch_certificates();
         if let Some(listening) = &self.listening
             && let Err(error) = listening.again(&self.watched.addresses)
@@ -297,6 +300,14 @@ fn tell(changes: &Changes) {
     );
     if !needs_restart.is_empty() {
         warn!(?needs_restart, "what these settings say counts after a restart");
+    }
+}
+
+/// Says where there is memory for fewer connections than were let in at the start.
+fn tell_of_fewer(before: Option<Connections>, then: Option<Connections>) {
+    let fewer = |then: &Connections| before.is_none_or(|before| then.senders < before.senders);
+    if let Some(Connections { senders, .. }) = then.filter(fewer) {
+        warn!(senders, "there is memory for so many connections, and no more after a restart");
     }
 }
 

@@ -14,7 +14,7 @@ use rustix::process::{
 };
 use tracing::{debug, warn};
 
-use crate::config::Config;
+use crate::config::{Config, Connections};
 use crate::net::Transport;
 
 /// What the machine gives.
@@ -63,6 +63,7 @@ impl Given {
         if let Some(given) = self.memory {
             fitted.fit_memory(given);
         }
+        fitted.fit_connections();
         fitted
     }
 }
@@ -107,12 +108,12 @@ impl Fitted {
         let (fixed, seal) = (self.config.needed_memory(), self.config.store.seal_bytes.as_u64());
         let caches = self.config.store.column_cache.as_u64();
         let queries = self.config.api.query_memory.as_u64();
-        if given < fixed + caches + queries {
+        if given < fixed.saturating_add(caches).saturating_add(queries) {
             let left = given.saturating_sub(fixed);
             // Each keeps its share, but queries are to find something at all.
             let share = |part: u64| {
-                let share =
-                    u128::from(left) * u128::from(part) / u128::from((caches + queries).max(1));
+                let share = u128::from(left) * u128::from(part)
+                    / u128::from(caches.saturating_add(queries).max(1));
                 u64::try_from(share).unwrap_or(u64::MAX)
             };
             self.config.store.column_cache = ByteSize(share(caches));
@@ -121,6 +122,10 @@ impl Fitted {
             let least = (given / 16).max(LEAST_SEAL);
             self.config.store.seal_bytes = ByteSize(least.min(seal));
         }
+        // What senders cause comes before what makes queries faster.
+        let lacking = self.config.least_memory().saturating_sub(given);
+        let caches = self.config.store.column_cache.as_u64().saturating_sub(lacking);
+        self.config.store.column_cache = ByteSize(caches);
         self.lowered.push(format!(
             "{} of memory: {} for columns in memory, {} for answers of queries, and {} for all that \
              senders and readers cause",
@@ -129,6 +134,36 @@ impl Fitted {
             self.config.api.query_memory,
             ByteSize(self.config.shared_memory()),
         ));
+        let least = self.config.least_memory();
+        if least > given {
+            self.lowered.push(format!(
+                "{} of memory: expected at least {} MiB, for what the rest of the configuration \
+                 takes; the system may end the daemon for want of memory: give it more, or lower \
+                 max_body, max_message and [store.engine]",
+                ByteSize(given),
+                least.div_ceil(1 << 20),
+            ));
+        }
+    }
+
+    /// Those connections for which there is memory: more of them wait to be accepted.
+    fn fit_connections(&mut self) {
+        let Some(Connections { senders, calls }) = self.config.connections_within_memory() else {
+            return;
+        };
+        let wanted = self.connections;
+        let senders = usize::try_from(senders).unwrap_or(usize::MAX);
+        let calls = usize::try_from(calls).unwrap_or(usize::MAX);
+        self.connections = wanted.min(senders);
+        self.config.api.max_connections = self.config.api.max_connections.min(calls);
+        // As with descriptors, many are enough not to speak of it.
+        if self.connections < wanted && (senders as u64) < MANY {
+            self.lowered.push(format!(
+                "{} of memory: {senders} connections of senders and {} of callers at the same time; \
+                 raise [memory] limit for more",
+                self.config.memory.limit, self.config.api.max_connections,
+            ));
+        }
     }
 }
 
@@ -235,11 +270,44 @@ mod tests {
         assert_eq!(lower.config.memory.limit, ByteSize::mib(256));
         let less = fit(512);
         assert_eq!((&less.config.store, less.lowered.len()), (&config.store, 1));
-        assert_eq!(less.config.api, config.api);
+        assert_eq!(less.config.api.query_memory, config.api.query_memory);
+        let small = fit(256).config;
+        assert!(small.least_memory() <= 256 << 20, "a body fits");
         let least = fit(1);
         assert_eq!(least.config.store.column_cache, ByteSize(0));
         assert_eq!(least.config.api.query_memory, ByteSize::mib(4));
         assert_eq!(least.config.store.seal_bytes, ByteSize::mib(4));
+    }
+
+    #[test]
+    fn cf_07_a_control_group_that_is_too_small_is_said_to_be() {
+        let mut config = Config::default();
+        config.api.max_body = ByteSize::mib(64);
+        for (mib, is_said) in [(1024, false), (400, false), (300, true), (64, true)] {
+            let fitted = Given { descriptors: None, memory: Some(mib << 20) }.fit(&config);
+            let said = fitted.lowered.iter().filter(|what| what.contains("expected at least"));
+            assert_eq!(said.count(), usize::from(is_said), "{mib} {:?}", fitted.lowered);
+            // Whatever there is, no call waits for what it can never have.
+            let shared = fitted.config.shared_memory();
+            assert!(shared >= 2 * (64 << 20), "{mib} {shared}");
+        }
+    }
+
+    #[test]
+    fn cf_07_connections_are_as_many_as_there_is_memory_for() {
+        let fit = |mib: u64| {
+            let mut config = Config::default();
+            config.memory.limit = ByteSize::mib(mib);
+            Given::default().fit(&config)
+        };
+        let enough = fit(1024);
+        assert!((40_000..81_920).contains(&enough.connections), "{}", enough.connections);
+        assert_eq!(enough.config, Config::default());
+        assert_eq!(fit(4096).connections, usize::MAX >> 3);
+        let fewer = fit(400);
+        assert!((4096..81_920).contains(&fewer.connections), "{}", fewer.connections);
+        assert!(fewer.config.api.max_connections < 4096);
+        assert_eq!(fewer.lowered, [""; 0], "enough not to speak of it");
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! all of the latter are reported at once, each as `path:line: key: expected …, but found …`.
 
 mod changes;
+mod connections;
 mod error;
 mod memory;
 mod overrides;
@@ -16,6 +17,7 @@ mod problems;
 mod read;
 
 pub use self::changes::{Changes, ListenerChanges};
+pub use self::connections::Connections;
 pub use self::error::{ConfigErrors, Problem};
 pub use self::read::{Reader, load};
 

@@ -87,9 +87,10 @@ impl Problems {
         if !range.contains(&limit) {
             return self.size(key, limit, "128 MiB to 1 TiB", range);
         }
-        let least = config.least_memory().div_ceil(1 << 20);
-        let words = format!("at least {least} MiB, for what the rest of the configuration takes");
-        self.range(key, limit >= ByteSize::mib(least), &words, limit);
+        let least = config.least_memory();
+        let mib = least.div_ceil(1 << 20);
+        let words = format!("at least {mib} MiB, for what the rest of the configuration takes");
+        self.range(key, limit.as_u64() >= least, &words, limit);
     }
 
     fn of_listeners(&mut self, listeners: &[ListenerConfig]) {

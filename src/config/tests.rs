@@ -80,7 +80,7 @@ fn cf_01_a_ceiling_of_memory_below_what_is_fixed_is_none() {
     let fixed = "[memory]\nlimit = \"300 MiB\"\n[store]\ncolumn_cache = \"1 GiB\"";
     assert_eq!(
         errors(fixed),
-        "logtrace.toml:2: memory.limit: expected at least 1283 MiB, for what the rest of the \
+        "logtrace.toml:2: memory.limit: expected at least 1295 MiB, for what the rest of the \
          configuration takes, but found 300.0 MiB"
     );
     let few = errors("memory.limit = \"127 MiB\"");

@@ -5,15 +5,16 @@
 //! with messages that have not ended, bodies of calls, queries and their answers.
 //!
 //! ```text
-//!  limit ─┬─ fixed: store, caches, batches, the program itself
+//!  limit ─┬─ fixed: store, caches, batches, connections that rest, the program itself
 //!         └─ Budget ─┬─ messages   wait for room: they are not read, so TCP slows the sender
 //!                    ├─ bodies     wait for a moment, then 503
 //!                    └─ queries    503 at once, and never the last of it
 //! ```
 //!
-//! Not of it, or only once it is there: what is inflated from frames of Beats and Fluentd and from
-//! uploads of journals; answers to senders that wait to be written; deletions by query; the small part
-//! that each connection has of its own.
+//! Not of it, or only once it is there: what is inflated from frames of Beats and Fluentd; answers to
+//! senders that wait to be written; the small part of a message or a head that each connection may have
+//! of its own. What connections take over which nothing comes is fixed: there are no more of them than
+//! there is memory for.
 //!
 //! # Invariants
 //!

@@ -66,7 +66,8 @@ pub struct ListenerConfig {
     /// A longer message is cut once and marked. Default: 256 KiB. Range: 1 KiB to 16 MiB.
     #[serde(default = "default_max_message")]
     pub max_message: ByteSize,
-    /// Connections open at the same time; others wait to be accepted. Default: 16384.
+    /// Connections open at the same time; others wait to be accepted. Of all listeners there are no
+    /// more than `[memory] limit` has room for. Default: 16384.
     #[serde(default = "default_max_connections")]
     pub max_connections: u32,
     /// A connection that says nothing for so long is closed; over HTTP also one whose next head
