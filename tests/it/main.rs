@@ -39,6 +39,7 @@
 //! | senders that go quiet, and what is odd of them  | [`senders`]  |
 //! | clocks that are wrong                            | [`clock`]    |
 //! | one ceiling of memory for all of it              | [`memory`]   |
+//! | the same, of who asks for it one by one          | [`ceiling`]  |
 //! | much that is there                               | [`scale`]    |
 //! | floods of what is refused                        | [`flood`]    |
 //! | starting, stopping, and wrong configurations     | [`life`]     |
@@ -61,6 +62,7 @@ mod auto;
 mod backup;
 mod beats;
 mod blocked;
+mod ceiling;
 mod certificates;
 mod chains;
 mod clock;

@@ -13,14 +13,14 @@ use crate::acknowledged::Acknowledged;
 use crate::support::{Beats, Daemon, wait_for};
 
 /// The ceiling, and little of it for what is fixed; segments come often, and so do merges.
-const CONFIG: &str = r#"
+pub(crate) const CONFIG: &str = r#"
 memory.limit = "320 MiB"
 store = { seal_bytes = "4 MiB", seal_after = "200ms", column_cache = "8 MiB" }
 api.query_memory = "64 MiB"
 "#;
 
 /// The same, in bytes.
-const LIMIT: u64 = 320 << 20;
+pub(crate) const LIMIT: u64 = 320 << 20;
 
 /// Connections, and bytes of a message that each begins and does not end: nearly as long as one may
 /// be. Together three times as much as there is for them.
@@ -43,12 +43,18 @@ fn peak(daemon: &Daemon) -> u64 {
 
 #[track_caller]
 fn assert_below_the_ceiling(daemon: &Daemon) {
-    let mib = peak(daemon) >> 20;
-    println!("{mib} of {} MiB", LIMIT >> 20);
-    assert!(peak(daemon) <= LIMIT, "{mib} MiB");
+    assert_peak(daemon, LIMIT);
 }
 
-fn many_descriptors() {
+/// It has never had more memory than this.
+#[track_caller]
+pub(crate) fn assert_peak(daemon: &Daemon, limit: u64) {
+    let mib = peak(daemon) >> 20;
+    println!("{mib} of {} MiB", limit >> 20);
+    assert!(peak(daemon) <= limit, "{mib} MiB");
+}
+
+pub(crate) fn many_descriptors() {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
 }
@@ -63,7 +69,7 @@ impl Drop for Ended<'_> {
 }
 
 /// How often something of messages, bodies or queries happened.
-fn of(daemon: &Daemon, what: &str, by: &str) -> u64 {
+pub(crate) fn of(daemon: &Daemon, what: &str, by: &str) -> u64 {
     daemon.metrics().get(&format!("logtrace_memory_{what}_total{{by=\"{by}\"}}"))
 }
 
@@ -113,7 +119,7 @@ fn answered_again(daemon: &Daemon) {
 
 /// Waits until nothing is reserved by messages, bodies or queries.
 #[track_caller]
-fn given_back(daemon: &Daemon, by: &str) {
+pub(crate) fn given_back(daemon: &Daemon, by: &str) {
     let reserved = format!("logtrace_memory_reserved_bytes{{by=\"{by}\"}}");
     wait_for("room", || (daemon.metrics().get(&reserved) == 0).then_some(()));
 }
