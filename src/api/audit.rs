@@ -82,11 +82,12 @@ pub(super) async fn list(
     let filter = search.filter()?;
     let held = Held::begin(&api).await?;
     let page = read(&api, move |api| api.audit.page(&filter, before, limit)).await?;
-    held.leave();
     let next = page.next.map(|next| next.to_string());
     let count = page.entries.len();
     let page = json!({"entries": page.entries, "meta": {"count": count, "next_cursor": next}});
-    Ok(Json(page).into_response())
+    let answer = Json(page).into_response();
+    held.leave();
+    Ok(answer)
 }
 
 /// All entries that are looked for, the newest first, as they are found.

@@ -114,11 +114,8 @@ impl Held {
     /// Leaves it with the call that asks, until that is answered.
     pub(super) fn leave(mut self) {
         self.turn = None;
-        // No block is read any longer, and no text is longer than what it is made of.
-        let text = self.gathered.as_ref().map_or(0, |gathered| gathered.taken());
-        if text < self.hold.bytes() {
-            self.hold.set(text);
-        }
+        // No block is read any longer, and what it gathered has room for its text.
+        self.hold.set(0);
         // Where there is none, such as in the midst of a long answer, it is given back here.
         let _is_of_call = OF_CALL.try_with(|held| held.borrow_mut().push(self)).is_ok();
     }

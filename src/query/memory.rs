@@ -49,14 +49,6 @@ impl Memory {
         Self { left: AtomicUsize::new(0), from: From::Of(all) }
     }
 
-    /// What one query has [taken](Self::of_one), in bytes, once none of its threads takes more.
-    pub fn taken(&self) -> usize {
-        match self.from {
-            From::Of(_) => self.left.load(Ordering::Acquire),
-            From::Nowhere | From::Within(_) => 0,
-        }
-    }
-
     fn take(&self, bytes: usize) -> bool {
         let less = |left: usize| left.checked_sub(bytes);
         let is_left = self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).is_ok();
