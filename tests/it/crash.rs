@@ -15,7 +15,7 @@ use crate::acknowledged::Acknowledged;
 use crate::failpoints::PLACES;
 use crate::fluent;
 use crate::relp::session::{frame, status};
-use crate::support::{Beats, Daemon, LISTENERS, PATIENCE, wait_for};
+use crate::support::{Beats, Daemon, FLUENT, LISTENERS, PATIENCE, RELP, wait_for};
 
 /// Times that the daemon is killed. `LOGTRACE_KILLS` makes it more.
 const KILLS: u64 = 10;
@@ -33,21 +33,6 @@ const LOGS: u64 = 200;
 /// its retention, so that each start meets something to drop.
 const CONFIG: &str = "[store]\nseal_bytes = \"1 MiB\"\nseal_after = \"100ms\"\n\
                       retention.default = \"1d\"\n";
-
-/// Listeners of all protocols that acknowledge.
-const ACKNOWLEDGING: &str = r#"
-[[listener]]
-name = "relp"
-protocol = "relp"
-transport = "tcp"
-listen = "127.0.0.1:0"
-
-[[listener]]
-name = "fluent"
-protocol = "fluent"
-transport = "tcp"
-listen = "127.0.0.1:0"
-"#;
 
 #[test]
 fn st_01_acknowledged_is_stored_once_however_often_it_is_killed() {
@@ -169,7 +154,7 @@ fn connected(daemon: &Daemon, listener: &str) -> io::Result<TcpStream> {
 fn killed_again_and_again(kills: u64) {
     let kills = std::env::var("LOGTRACE_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(kills);
     let folder = tempfile::tempdir().unwrap();
-    let listeners = format!("{LISTENERS}{ACKNOWLEDGING}");
+    let listeners = format!("{LISTENERS}{RELP}{FLUENT}");
     let new = |name| Acknowledged::new(name, 0);
     let old = Acknowledged::new("old", 5);
     let (http, relp, beats, fluent) = (new("http"), new("relp"), new("beats"), new("fluent"));

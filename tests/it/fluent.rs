@@ -10,16 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
-use crate::support::{Daemon, LISTENERS, PATIENCE, wait_for, yesterday, yesterday_begins};
-
-/// A listener for it, beside those of all tests.
-const FLUENT: &str = r#"
-[[listener]]
-name = "fluent"
-protocol = "fluent"
-transport = "tcp"
-listen = "127.0.0.1:0"
-"#;
+use crate::support::{Daemon, FLUENT, LISTENERS, PATIENCE, wait_for, yesterday, yesterday_begins};
 
 #[track_caller]
 fn start(folder: &Path, config: &str) -> Daemon {

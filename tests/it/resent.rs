@@ -6,16 +6,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::relp::session::Session;
-use crate::support::{Beats, Daemon, LISTENERS, wait_for, yesterday};
-
-/// A listener for RELP, beside those of all tests.
-const RELP: &str = r#"
-[[listener]]
-name = "relp"
-protocol = "relp"
-transport = "tcp"
-listen = "127.0.0.1:0"
-"#;
+use crate::support::{Beats, Daemon, LISTENERS, RELP, wait_for, yesterday};
 
 #[track_caller]
 fn start(folder: &Path, failpoint: Option<&str>) -> Daemon {

@@ -13,15 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::acknowledged::Acknowledged;
-use crate::support::{Beats, Daemon, LISTENERS, wait_for};
-
-const RELP: &str = r#"
-[[listener]]
-name = "relp"
-protocol = "relp"
-transport = "tcp"
-listen = "127.0.0.1:0"
-"#;
+use crate::support::{Beats, Daemon, LISTENERS, RELP, wait_for};
 
 /// Sends frames until nobody takes them, so many ahead of their answers as librelp, and reads answers
 /// until there are no more: the texts of those that were acknowledged.

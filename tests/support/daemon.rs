@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::certificates;
+use super::listeners::LISTENERS;
 use super::metrics::Metrics;
 use super::wait::wait_for;
 
@@ -337,65 +338,4 @@ const HEAD: &str = r#"
 data_dir = "FOLDER/data"
 api.listen = "127.0.0.1:0"
 admin.listen = "127.0.0.1:0"
-"#;
-
-/// One listener for each way in.
-pub(crate) const LISTENERS: &str = r#"
-[[listener]]
-name = "tcp"
-protocol = "syslog"
-transport = "tcp"
-listen = "127.0.0.1:0"
-
-[[listener]]
-name = "counted"
-protocol = "syslog"
-transport = "tcp"
-listen = "127.0.0.1:0"
-framing = "octet"
-
-[[listener]]
-name = "udp"
-protocol = "syslog"
-transport = "udp"
-listen = "127.0.0.1:0"
-
-[[listener]]
-name = "tls"
-protocol = "syslog"
-transport = "tcp"
-listen = "127.0.0.1:0"
-tls = { cert = "FOLDER/server.pem", key = "FOLDER/server.key" }
-
-[[listener]]
-name = "keyed"
-protocol = "syslog"
-transport = "tcp"
-listen = "127.0.0.1:0"
-require_key = true
-
-[[listener]]
-name = "json"
-protocol = "logstash"
-transport = "tcp"
-listen = "127.0.0.1:0"
-
-[[listener]]
-name = "json-udp"
-protocol = "logstash"
-transport = "udp"
-listen = "127.0.0.1:0"
-
-[[listener]]
-name = "beats"
-protocol = "beats"
-transport = "tcp"
-listen = "127.0.0.1:0"
-
-[[listener]]
-name = "beats-tls"
-protocol = "beats"
-transport = "tcp"
-listen = "127.0.0.1:0"
-tls = { cert = "FOLDER/server.pem", key = "FOLDER/server.key" }
 "#;

@@ -10,6 +10,7 @@ mod countries;
 mod daemon;
 mod day;
 mod image;
+mod listeners;
 mod metrics;
 mod mount;
 mod port;
@@ -24,9 +25,10 @@ pub(crate) use self::certificates::{
     write as write_certificates, write_until as write_certificates_until,
 };
 pub(crate) use self::countries::countries;
-pub(crate) use self::daemon::{Daemon, LISTENERS};
+pub(crate) use self::daemon::Daemon;
 pub(crate) use self::day::{yesterday, yesterday_begins};
 pub(crate) use self::image::Image;
+pub(crate) use self::listeners::{FLUENT, LISTENERS, RELP};
 pub(crate) use self::metrics::Metrics;
 pub(crate) use self::mount::{Filler, SmallDisk};
 pub(crate) use self::port::free_address;

@@ -8,21 +8,7 @@ use serde_json::json;
 use super::faults::Faults;
 use crate::fluent;
 use crate::relp::session::frame;
-use crate::support::{LISTENERS, event, wait_for, window, yesterday};
-
-const ANSWERED: &str = r#"
-[[listener]]
-name = "relp"
-protocol = "relp"
-transport = "tcp"
-listen = "127.0.0.1:0"
-
-[[listener]]
-name = "fluent"
-protocol = "fluent"
-transport = "tcp"
-listen = "127.0.0.1:0"
-"#;
+use crate::support::{FLUENT, LISTENERS, RELP, event, wait_for, window, yesterday};
 
 /// Reads whose answers may be held back: then a connection is not read any longer.
 const HELD: u32 = 64;
@@ -35,7 +21,7 @@ const MESSAGES: u32 = HELD + 6;
 fn resend(listener: &str, greeting: &[u8], message: impl Fn(u32) -> Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let faults = Faults::new(folder.path());
-    let daemon = faults.start_with(folder.path(), &format!("{LISTENERS}{ANSWERED}"));
+    let daemon = faults.start_with(folder.path(), &format!("{LISTENERS}{RELP}{FLUENT}"));
     faults.set("sync", -600_000, ".log");
     let mut first = daemon.connect(listener);
     first.write_all(greeting).unwrap();

@@ -13,16 +13,7 @@ use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
 use self::session::{Session, frame};
-use crate::support::{Daemon, LISTENERS, SmallDisk, wait_for};
-
-/// A listener for RELP, beside those of all tests.
-const RELP: &str = r#"
-[[listener]]
-name = "relp"
-protocol = "relp"
-transport = "tcp"
-listen = "127.0.0.1:0"
-"#;
+use crate::support::{Daemon, LISTENERS, RELP, SmallDisk, wait_for};
 
 #[track_caller]
 fn start(folder: &Path, config: &str) -> Daemon {
