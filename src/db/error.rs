@@ -20,9 +20,12 @@ pub enum Error {
     /// The processor cannot do what RocksDB was compiled for.
     #[error("expected a processor with {0}, but found one without")]
     Processor(&'static str),
-    /// The folder holds files and none of them is our marker.
-    #[error("{0}: expected an empty folder or a store, but found other files")]
-    NotAStore(PathBuf),
+    /// The folder has a part of a store, and not its marker.
+    #[error(
+        "{0}: expected the marker of a store beside it, `LOGTRACE`, but found none; if the store is lost, \
+         restore it from a backup with `logtrace restore` into another folder"
+    )]
+    NoMarker(PathBuf),
     /// The marker is there and the store is not.
     #[error(
         "{0}: expected the store that the marker beside it names, but found no such file; \

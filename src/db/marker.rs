@@ -10,7 +10,8 @@ use super::Error;
 /// The on-disk format that this version writes.
 pub(super) const FORMAT: u32 = 1;
 
-/// Whether a store is to be made in `path`: only where the folder is empty, or is not there.
+/// Whether a store is to be made in `path`: only where nothing of one is there. What else lies there, such
+/// as the log of whoever starts it, stays as it is.
 pub(super) fn examine(path: &Path) -> Result<bool, Error> {
     // Logs are for nobody else on the machine. A folder that is there keeps its mode.
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
@@ -32,11 +33,8 @@ pub(super) fn examine(path: &Path) -> Result<bool, Error> {
             let db = path.join("db");
             // A first start that was cut short leaves `db` and no marker: nothing was accepted yet.
             let begun = db.join("CURRENT").exists();
-            let others = fs::read_dir(path)
-                .map_err(|error| Error::File { path: path.to_owned(), error })?
-                .flatten()
-                .any(|entry| entry.path() != db && entry.file_name() != "lost+found");
-            if others && !begun { Err(Error::NotAStore(path.to_owned())) } else { Ok(true) }
+            let left = OF_A_STORE.iter().map(|name| path.join(name)).find(|left| left.exists());
+            left.filter(|_| !begun).map_or(Ok(true), |left| Err(Error::NoMarker(left)))
         }
         Err(error) => Err(Error::File { path: marker, error }),
     }
@@ -85,6 +83,9 @@ pub(super) fn explain(path: &Path, error: rocksdb::Error) -> Error {
     let pid = if pid.trim().is_empty() { "unknown".to_owned() } else { pid.trim().to_owned() };
     Error::Held { path: PathBuf::from(path), pid }
 }
+
+/// What lies in the folder of a store beside its marker, from its first start on.
+const OF_A_STORE: [&str; 6] = [PID, "SYNCED", "ANSWERED", "BALLAST", "audit.key", "lists"];
 
 const MARKER: &str = "LOGTRACE";
 const DRAFT: &str = "LOGTRACE.new";

@@ -38,11 +38,25 @@ fn segments_are_ingested_and_dropped_whole() {
 }
 
 #[test]
-fn a_folder_of_something_else_is_refused() {
+fn what_else_is_in_the_folder_stays_there() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("letter.txt"), "dear").unwrap();
-    assert!(matches!(open(folder.path()), Err(Error::NotAStore(_))));
-    assert!(folder.path().join("letter.txt").exists());
+    drop(open(folder.path()).unwrap());
+    drop(open(folder.path()).unwrap());
+    assert_eq!(std::fs::read_to_string(folder.path().join("letter.txt")).unwrap(), "dear");
+}
+
+#[test]
+fn a_store_that_lost_its_marker_is_not_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()).unwrap());
+    std::fs::remove_dir_all(folder.path().join("db")).unwrap();
+    std::fs::remove_file(folder.path().join("LOGTRACE")).unwrap();
+    let refused = open(folder.path()).unwrap_err();
+    assert!(
+        matches!(&refused, Error::NoMarker(left) if left.ends_with("logtrace.pid")),
+        "{refused}"
+    );
 }
 
 #[test]

@@ -27,7 +27,7 @@ impl Error {
             Self::Engine(error) => of_text(error.as_ref()),
             Self::File { error, .. } => of_text(&error.to_string()),
             Self::Closed | Self::ReadOnly | Self::Busy | Self::Reopened => Trouble::Full,
-            Self::Missing(_) | Self::NotAStore(_) => Trouble::Gone,
+            Self::Missing(_) | Self::NoMarker(_) => Trouble::Gone,
             _ => Trouble::Fatal,
         }
     }
