@@ -23,7 +23,7 @@ pub enum Error {
     /// The folder has a part of a store, and not its marker.
     #[error(
         "{0}: expected the marker of a store beside it, `LOGTRACE`, but found none; if the store is lost, \
-         restore it from a backup with `logtrace restore` into another folder"
+         restore it from a backup with `logtrace restore`"
     )]
     NoMarker(PathBuf),
     /// The marker is there and the store is not.

@@ -84,8 +84,10 @@ pub(super) fn explain(path: &Path, error: rocksdb::Error) -> Error {
     Error::Held { path: PathBuf::from(path), pid }
 }
 
-/// What lies in the folder of a store beside its marker, from its first start on.
-const OF_A_STORE: [&str; 6] = [PID, "SYNCED", "ANSWERED", "BALLAST", "audit.key", "lists"];
+/// What lies in the folder of a store beside its marker, from its first start on; in one that is being
+/// restored; and in one of backups.
+const OF_A_STORE: [&str; 8] =
+    [PID, "SYNCED", "ANSWERED", "BALLAST", "audit.key", "lists", "restoring", "LOGTRACE-BACKUP"];
 
 const MARKER: &str = "LOGTRACE";
 const DRAFT: &str = "LOGTRACE.new";

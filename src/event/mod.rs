@@ -188,7 +188,9 @@ impl<'a> Event<'a> {
         tags.clear();
         // Collecting an emptied vector into one of the same layout keeps its allocation. Labels are
         // rare, and most often there is none to keep.
-        memory.fields = fields.into_iter().map(|_| unreachable!("cleared")).collect();
+        if fields.capacity() <= MAX_KEPT {
+            memory.fields = fields.into_iter().map(|_| unreachable!("cleared")).collect();
+        }
         memory.tags = tags;
         if labels.capacity() > 0 {
             labels.clear();
@@ -196,6 +198,9 @@ impl<'a> Event<'a> {
         }
     }
 }
+
+/// Fields of an event whose memory is kept for the next one.
+const MAX_KEPT: usize = 256;
 
 impl Memory {
     /// An empty event in this memory.

@@ -63,6 +63,16 @@ pub trait Dialogue: Debug + Send {
     fn memory(&self) -> usize {
         self.held()
     }
+
+    /// How many bytes of memory it needs beyond [`memory`](Self::memory) to inflate what comes next; 0
+    /// where nothing is to be inflated. It goes on when that is [granted](Self::grant): until then it
+    /// hands out no message, and asks for more.
+    fn wants(&self) -> usize {
+        0
+    }
+
+    /// There is room for what it [wants](Self::wants).
+    fn grant(&mut self) {}
 }
 
 /// A stream broke the rules of its protocol, and nothing says where it would go on.

@@ -40,6 +40,21 @@ impl Decoder {
         }
     }
 
+    /// How much more it needs to inflate what comes next, in bytes; 0 where it needs none.
+    pub fn wants(&self) -> usize {
+        match self {
+            Self::Dialogue(dialogue) => dialogue.wants(),
+            _ => 0,
+        }
+    }
+
+    /// There is room for what it [wants](Self::wants).
+    pub fn grant(&mut self) {
+        if let Self::Dialogue(dialogue) = self {
+            dialogue.grant();
+        }
+    }
+
     /// Places where the stream was not framed as it should be, by reason, since the beginning.
     pub fn errors(&self) -> FrameErrors {
         match self {

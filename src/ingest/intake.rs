@@ -291,6 +291,8 @@ impl<'a> Intake<'a> {
         if let Some(len) = source.original_len {
             event.tag(Tag::Truncated);
             event.set(Known::OriginalLength, Value::Number(len.to_string().into()));
+        } else if session.is_beginning {
+            event.tag(Tag::Truncated);
         }
         skew::show(event, self.at);
         scrub(event, source.suspects > taken(event));

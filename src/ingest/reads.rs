@@ -84,7 +84,6 @@ impl Ingest {
         buffer: &[u8],
         eof: bool,
     ) -> Taken {
-        let max = self.batcher.max_bytes();
         self.begin_receipts(session).await;
         let fill = |rows: &mut Rows, ticket: &Ticket| {
             let at = now();
@@ -98,7 +97,7 @@ impl Ingest {
             let mut suspects = if is_dialogue { None } else { Some(Suspects::of(buffer)) };
             let mut was_begun = decoder.is_holding();
             let (mut consumed, mut drained) = (0, false);
-            while !drained && intake.has_room(max) {
+            while !drained && intake.has_room(self.batcher.max_bytes()) {
                 let rest = buffer.get(consumed..).unwrap_or_default();
                 match decoder.next(rest, eof) {
                     Step::More { consumed: more } => {
@@ -113,6 +112,7 @@ impl Ingest {
                         if !is_dialogue && std::mem::take(&mut was_begun) {
                             suspects += ids::suspects(bytes); // some of it came before
                         }
+                        session.begins_with(buffer, consumed, eof);
                         intake.inspector.look_ahead(buffer, bytes);
                         intake.message(session, bytes, original_len, suspects);
                     }

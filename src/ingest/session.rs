@@ -62,6 +62,10 @@ pub struct Session {
     pub(super) held: Option<Box<Heard>>,
     /// Whether a first line may still name the key of all that follows.
     pub(super) may_greet: bool,
+    /// Whether we end it, though its last message may have more to come.
+    is_cut_short: bool,
+    /// Whether the message at hand is the beginning of one, and the rest will not come.
+    pub(super) is_beginning: bool,
     /// The memory of the last event.
     pub(super) spare: Memory,
 }
@@ -98,6 +102,8 @@ impl Session {
             framed: Framed::default(),
             held: None,
             may_greet,
+            is_cut_short: false,
+            is_beginning: false,
             spare: Memory::default(),
         }
     }
@@ -158,6 +164,19 @@ impl Session {
     /// Takes no first line for a greeting: its protocol has other words.
     pub fn skip_greeting(&mut self) {
         self.may_greet = false;
+    }
+
+    /// We end it, though its last message may have more to come.
+    pub fn cut_short(&mut self) {
+        self.is_cut_short = true;
+    }
+
+    /// Looks whether the message at hand, up to the byte `consumed` of what came, is the beginning of one
+    /// whose rest is not waited for.
+    #[inline]
+    pub(super) fn begins_with(&mut self, came: &[u8], consumed: usize, eof: bool) {
+        let is_last = eof && self.is_cut_short && consumed == came.len();
+        self.is_beginning = is_last && !matches!(came.last(), Some(b'\n' | b'\0'));
     }
 
     /// The key of its client certificate.

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use super::By;
-use super::relief::{Holder, Told, relieve};
+use super::relief::{Awaits, Holder, Told, relieve};
 use crate::metrics::MemoryMetrics;
 
 /// Memory that is shared by all who may grow.
@@ -71,7 +71,8 @@ impl Budget {
         Self::of(usize::MAX / 2)
     }
 
-    pub(super) fn of(size: usize) -> Self {
+    /// So many bytes, of which no metrics tell.
+    pub fn of(size: usize) -> Self {
         let (is_pressed, state) = (AtomicBool::new(false), Mutex::default());
         Self { size, is_pressed, state, metrics: None }
     }
@@ -156,7 +157,7 @@ impl Budget {
         state.next += 1;
         let number = state.next;
         state.waiting.push_back(Waiting { number, by, bytes, since: Instant::now(), granted });
-        state.mark(holder, true);
+        state.mark(holder, Awaits::Room);
         self.press(&state);
         drop(state);
         self.count(|metrics| metrics.waits.with_label_values(&[by.as_str()]).inc());
@@ -174,8 +175,9 @@ impl Budget {
         let mut state = self.state.lock();
         state.next += 1;
         let (number, told) = (state.next, Arc::<Told>::default());
-        let holder =
-            Holder { by, bytes, since: Instant::now(), waits: false, told: Arc::clone(&told) };
+        let since = Instant::now();
+        let awaits = Awaits::Sender;
+        let holder = Holder { by, bytes, since, awaits, told: Arc::clone(&told), told_at: None };
         state.holders.insert(number, holder);
         (number, told)
     }
@@ -194,9 +196,16 @@ impl Budget {
         }
     }
 
-    /// Says that one which waited gets on: it has not kept others waiting meanwhile.
-    fn go_on(&self, holder: Option<u64>) {
+    /// Says that one keeps what it holds for us, and not for its sender.
+    pub(super) fn keep_for_us(&self, holder: u64) {
+        self.state.lock().mark(Some(holder), Awaits::Us);
+    }
+
+    /// Says that one which waited, for room or for us, gets on: it has not kept others waiting
+    /// meanwhile.
+    pub(super) fn go_on(&self, holder: Option<u64>) {
         let mut state = self.state.lock();
+        state.mark(holder, Awaits::Sender);
         if let Some(holder) = holder.and_then(|holder| state.holders.get_mut(&holder)) {
             holder.since = Instant::now();
         }
@@ -221,7 +230,7 @@ impl Budget {
         }
         state.relieved = Some(now);
         let first = state.waiting.front().map_or(0, |one| one.bytes);
-        let gone = relieve(&state.holders, all, first, now);
+        let gone = relieve(&mut state.holders, all, first, now);
         drop(state);
         for by in gone {
             self.count(|metrics| metrics.closed.with_label_values(&[by.as_str()]).inc());
@@ -286,9 +295,9 @@ impl Budget {
 }
 
 impl State {
-    fn mark(&mut self, holder: Option<u64>, waits: bool) {
+    fn mark(&mut self, holder: Option<u64>, awaits: Awaits) {
         if let Some(holder) = holder.and_then(|holder| self.holders.get_mut(&holder)) {
-            holder.waits = waits;
+            holder.awaits = awaits;
         }
     }
 }
@@ -296,7 +305,7 @@ impl State {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut state = self.budget.state.lock();
-        state.mark(self.holder, false);
+        state.mark(self.holder, Awaits::Sender);
         let number = self.number;
         state.waiting.retain(|one| one.number != number);
         let was_granted = self.granted.try_recv().is_ok();

@@ -73,6 +73,20 @@ impl Hold {
         }
     }
 
+    /// Says that it is kept for us until it [goes on](Self::go_on): nobody gains by its going.
+    pub fn keep_for_us(&self) {
+        if let Some((number, _)) = &self.holder {
+            self.budget.keep_for_us(*number);
+        }
+    }
+
+    /// Says that its sender is waited for again.
+    pub fn go_on(&self) {
+        if let Some((number, _)) = &self.holder {
+            self.budget.go_on(Some(*number));
+        }
+    }
+
     /// Ready once it has to go, because others wait for what it holds.
     pub fn poll_told(&self, cx: &Context<'_>) -> Poll<()> {
         match &self.holder {

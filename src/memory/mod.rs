@@ -11,10 +11,9 @@
 //!                    └─ queries    503 at once, and never the last of it
 //! ```
 //!
-//! Not of it, or only once it is there: what is inflated from frames of Beats and Fluentd; answers to
-//! senders that wait to be written; the small part of a message or a head that each connection may have
-//! of its own. What connections take over which nothing comes is fixed: there are no more of them than
-//! there is memory for.
+//! Not of it: the small part of a message, or the head of a call, that each connection may have of its
+//! own. What connections take over which nothing comes is fixed: there are no more of them than there
+//! is memory for.
 //!
 //! # Invariants
 //!
@@ -23,7 +22,8 @@
 //! * *Queries are refused first*: they have a share of the budget, and none of what is left when most
 //!   of it is in use.
 //! * *Nobody waits for ever*: while someone waits for room, those that hold most and have not come to
-//!   the end of a message for long are told to go, one after the other.
+//!   the end of a message for long are told to go, one after the other. Who waits for us, such as for a
+//!   disk that is slow, is not.
 
 mod budget;
 mod config;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use crate::batch::{NotStored, Ticket};
 
@@ -15,6 +15,8 @@ pub(super) struct Answering<W> {
     to: Option<W>,
     /// What is held back, in order.
     held: VecDeque<Held>,
+    /// How many bytes that is.
+    held_bytes: usize,
     /// What can be said, and is not written yet.
     out: BytesMut,
     /// How many messages are answered by what was said, and by what is about to be.
@@ -26,6 +28,8 @@ pub(super) struct Answering<W> {
     keep_alive: Option<&'static [u8]>,
     /// When something was written last, or began to be waited for.
     last: Instant,
+    /// Since when the sender takes nothing of what can be said.
+    stuck: Option<Instant>,
 }
 
 /// An answer, and what it waits for beside all before it.
@@ -45,7 +49,18 @@ impl<W: AsyncWrite + Unpin> Answering<W> {
     pub(super) fn new(to: Option<W>) -> Self {
         let (held, out) = (VecDeque::new(), BytesMut::new());
         let last = Instant::now();
-        Self { to, held, out, said: 0, saying: 0, is_unflushed: false, keep_alive: None, last }
+        Self {
+            to,
+            held,
+            held_bytes: 0,
+            out,
+            said: 0,
+            saying: 0,
+            is_unflushed: false,
+            keep_alive: None,
+            last,
+            stuck: None,
+        }
     }
 
     /// Holds `bytes` back until `ticket`, and all before it, are durable. With them, so many messages
@@ -57,6 +72,7 @@ impl<W: AsyncWrite + Unpin> Answering<W> {
         if self.held.is_empty() && self.out.is_empty() {
             self.last = Instant::now();
         }
+        self.held_bytes += bytes.capacity();
         self.held.push_back(Held { ticket, bytes, answered });
     }
 
@@ -80,6 +96,11 @@ impl<W: AsyncWrite + Unpin> Answering<W> {
         self.held.len() >= MAX_HELD || self.out.len() >= MAX_OUT
     }
 
+    /// The memory that it takes, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.held_bytes + self.out.capacity() + self.held.len() * size_of::<Held>()
+    }
+
     /// Keeps no memory where there is nothing to say.
     pub(super) fn rest(&mut self) {
         if self.is_done() {
@@ -95,7 +116,9 @@ impl<W: AsyncWrite + Unpin> Answering<W> {
     ///
     /// The sender reads no answers, or is gone, or what it sent was not stored.
     pub(super) async fn speak(&mut self, is_waiting: bool) -> Result<(), Mute> {
-        let Some(to) = &mut self.to else { return std::future::pending().await };
+        if self.to.is_none() {
+            return std::future::pending().await;
+        }
         if self.out.is_empty() && !self.is_unflushed {
             let due = async {
                 match self.held.front() {
@@ -115,23 +138,26 @@ impl<W: AsyncWrite + Unpin> Answering<W> {
                     self.out.extend_from_slice(self.keep_alive.unwrap_or_default());
                 }
             }
-            let due = take_due(&mut self.held, &mut self.out);
-            self.saying = self.saying.max(due);
+            self.take_due();
         }
+        let Some(to) = &mut self.to else { return Ok(()) };
         if !self.out.is_empty() {
-            let written = timeout(WRITE_PATIENCE, to.write_buf(&mut self.out)).await;
+            // It counts from the first try on, however often that was dropped.
+            let until = *self.stuck.get_or_insert_with(Instant::now) + WRITE_PATIENCE;
+            let written = timeout_at(until, to.write_buf(&mut self.out)).await;
             if !matches!(written, Ok(Ok(1..))) {
                 return Err(Mute);
             }
             self.is_unflushed = true;
-            self.last = Instant::now();
+            (self.last, self.stuck) = (Instant::now(), None);
         }
         if self.out.is_empty() && self.is_unflushed {
-            let flushed = timeout(WRITE_PATIENCE, to.flush()).await;
+            let until = *self.stuck.get_or_insert_with(Instant::now) + WRITE_PATIENCE;
+            let flushed = timeout_at(until, to.flush()).await;
             if !matches!(flushed, Ok(Ok(()))) {
                 return Err(Mute);
             }
-            self.is_unflushed = false;
+            (self.is_unflushed, self.stuck) = (false, None);
         }
         if self.out.is_empty() {
             self.said = self.saying;
@@ -162,19 +188,18 @@ impl<W: AsyncWrite + Unpin> Answering<W> {
         }
         is_there && self.is_done()
     }
-}
 
-/// Moves to `out` the answers at the front that nothing holds back; says how many messages are
-/// answered with the last of them.
-fn take_due(held: &mut VecDeque<Held>, out: &mut BytesMut) -> u64 {
-    let mut answered = 0;
-    let is_due = |held: &Held| held.ticket.as_ref().is_none_or(Ticket::is_durable);
-    while out.len() < MAX_OUT && held.front().is_some_and(is_due) {
-        let answer = held.pop_front().expect("it was just looked at");
-        out.extend_from_slice(&answer.bytes);
-        answered = answered.max(answer.answered);
+    /// Moves to what can be said the answers at the front that nothing holds back.
+    fn take_due(&mut self) {
+        let is_due = |held: &mut Held| held.ticket.as_ref().is_none_or(Ticket::is_durable);
+        while self.out.len() < MAX_OUT
+            && let Some(answer) = self.held.pop_front_if(is_due)
+        {
+            self.out.extend_from_slice(&answer.bytes);
+            self.held_bytes -= answer.bytes.capacity();
+            self.saying = self.saying.max(answer.answered);
+        }
     }
-    answered
 }
 
 /// How long a sender waits without a word. Senders give up after 30 s, some after 10.
@@ -257,6 +282,19 @@ mod tests {
         assert_eq!(answering.speak(false).await, Ok(()), "what fits is written");
         assert_eq!(answering.speak(false).await, Err(Mute), "then nobody reads");
         drop(from);
+    }
+
+    #[tokio::test]
+    async fn a_sender_that_reads_no_answers_is_given_up_however_often_it_is_asked() {
+        let (mut answering, _from) = pair();
+        answering.hold(None, vec![b'a'; 4096], 0);
+        let given_up = async {
+            let mut spoken = Ok(Ok(()));
+            while spoken != Ok(Err(Mute)) {
+                spoken = timeout(WRITE_PATIENCE / 10, answering.speak(false)).await;
+            }
+        };
+        timeout(WRITE_PATIENCE * 1000, given_up).await.expect("it is given up");
     }
 
     #[tokio::test]

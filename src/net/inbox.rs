@@ -2,8 +2,9 @@
 //!
 //! One over which nothing comes has no memory for it: there is room only while a read is tried. Each
 //! thread has a few buffers for that, which go from one connection to the next. What a connection
-//! keeps beyond a small part of its own is of the memory that all share ([`Hold`]): it asks before
-//! its buffer grows, and while there is little it reads no more than its own part at once.
+//! keeps beyond a small part of its own is of the memory that all share ([`Hold`]), be it here or
+//! beside it: it asks before its buffer grows, and before it reads on where more is kept beside it.
+//! While there is little it reads no more than a small part at once.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -55,12 +56,52 @@ impl Inbox {
         (unused, Lent { hold: &mut self.hold, kept })
     }
 
-    /// Says how many bytes are kept of the connection elsewhere, and whether messages came to their
-    /// end.
-    pub(super) fn note(&mut self, beside: usize, has_progress: bool) {
-        self.beside = beside;
-        if has_progress && self.hold.bytes() > 0 {
+    /// Says how many bytes are kept of the connection elsewhere.
+    pub(super) fn beside(&mut self, bytes: usize) {
+        self.beside = bytes;
+    }
+
+    /// What it has of the memory that all share, in bytes.
+    pub(super) fn held(&self) -> usize {
+        self.hold.bytes()
+    }
+
+    /// Says that messages came to their end.
+    pub(super) fn progress(&self) {
+        if self.hold.bytes() > 0 {
             self.hold.progress();
+        }
+    }
+
+    /// Keeps nothing any longer but so many bytes elsewhere: the connection ends.
+    pub(super) fn close(&mut self, beside: usize) {
+        let _unused = std::mem::take(&mut self.bytes);
+        (self.used, self.beside) = (0, beside);
+        self.charge();
+    }
+
+    /// Returns once the connection has to end, because others wait for the memory that it holds.
+    pub(super) fn told(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.hold.told()
+    }
+
+    /// Reserves `more` than what it keeps, when there is room for it. Nothing is reserved where it is
+    /// dropped before.
+    ///
+    /// # Errors
+    ///
+    /// As [`fill`](Self::fill): others wait.
+    pub(super) async fn reserve(&mut self, more: usize) -> io::Result<()> {
+        let wanted = self.kept().saturating_add(more);
+        let lacking = wanted.saturating_sub(self.hold.bytes());
+        if lacking == 0 {
+            return Ok(());
+        }
+        let told = self.hold.told();
+        tokio::select! {
+            biased;
+            () = self.hold.grow(lacking) => Ok(()),
+            () = told => Err(crowded()),
         }
     }
 
@@ -100,13 +141,17 @@ impl Inbox {
     /// Says what it keeps, beyond the part that is its own: for as long as it waits for something.
     pub(super) fn charge(&mut self) {
         let kept = self.kept();
-        Lent { hold: &mut self.hold, kept }.charge();
+        if kept != self.hold.bytes() {
+            self.hold.set(kept);
+        }
     }
 
-    /// Bytes that are kept of the connection, beyond the part that is its own.
+    /// Bytes that are kept of the connection; none where that is no more than is its own.
     fn kept(&self) -> usize {
-        let buffer = if self.bytes.capacity() > OWN { self.bytes.capacity() } else { 0 };
-        buffer + self.beside
+        match self.bytes.capacity() + self.beside {
+            ..=OWN => 0,
+            kept => kept,
+        }
     }
 
     fn is_wide(&self) -> bool {
@@ -114,7 +159,7 @@ impl Inbox {
     }
 
     fn settle(&mut self) {
-        if self.is_wide() {
+        if self.bytes.capacity() > self.unused().len() + OWN / 2 {
             let left = self.unused().to_vec();
             give(std::mem::replace(&mut self.bytes, left));
             self.used = 0;
@@ -125,7 +170,9 @@ impl Inbox {
     where
         R: AsyncRead + Unpin,
     {
-        let room = match self.widen() {
+        // What came to be kept beside it since the last read is reserved before the next.
+        let is_owed = self.beside > self.hold.bytes().max(OWN);
+        let room = match if is_owed { Err(0) } else { self.widen() } {
             Ok(room) => room,
             Err(more) => return Poll::Ready(Ok(Filled::Wants(more))),
         };
@@ -148,13 +195,7 @@ impl Inbox {
     /// how much more is wanted for it.
     fn widen(&mut self) -> Result<usize, usize> {
         let left = self.unused().len();
-        if !self.is_wide() && left <= SHORT {
-            if self.hold.is_pressed() {
-                self.bytes.drain(..self.used);
-                self.used = 0;
-                self.bytes.reserve_exact(OWN - left);
-                return Ok(OWN - left);
-            }
+        if !self.is_wide() && left <= SHORT && !self.hold.is_pressed() {
             let mut wide = take();
             wide.extend_from_slice(self.unused());
             (self.bytes, self.used) = (wide, 0);
@@ -162,6 +203,11 @@ impl Inbox {
         }
         self.bytes.drain(..self.used);
         self.used = 0;
+        if !self.is_wide() && left <= SHORT {
+            self.bytes.reserve_exact(NARROW - left);
+            return Ok(NARROW - left);
+        }
+        // In one step, also while there is little: memory that grows by little leaves gaps.
         match self.bytes.capacity() - left {
             room if room >= WIDE / 2 => Ok(usize::MAX),
             _ => Err(WIDE.max(left / 2)),
@@ -170,13 +216,7 @@ impl Inbox {
 
     /// Makes so much more room, when there is memory for it.
     async fn grow(&mut self, more: usize) -> io::Result<()> {
-        self.charge();
-        let told = self.hold.told();
-        tokio::select! {
-            biased;
-            () = self.hold.grow(more) => {}
-            () = told => return Err(crowded()),
-        }
+        self.reserve(more).await?;
         self.bytes.reserve_exact(more);
         Ok(())
     }
@@ -189,11 +229,17 @@ pub(super) struct Lent<'i> {
 }
 
 impl Lent<'_> {
-    /// Says so: it is kept for as long as that takes.
-    pub(super) fn charge(self) {
+    /// Says so: it is kept for as long as that takes, which is not for its sender to say.
+    pub(super) fn keep_for_us(&mut self) {
         if self.kept != self.hold.bytes() {
             self.hold.set(self.kept);
         }
+        self.hold.keep_for_us();
+    }
+
+    /// Says that it took no longer.
+    pub(super) fn go_on(&self) {
+        self.hold.go_on();
     }
 }
 
@@ -230,12 +276,12 @@ fn take() -> Vec<u8> {
     spare.unwrap_or_else(|| Vec::with_capacity(WIDE))
 }
 
-/// Takes it back. One that grew for a long message is not kept.
+/// Takes it back. One that grew for a long message is not kept, and neither is a small one.
 fn give(mut bytes: Vec<u8>) {
     bytes.clear();
     let _ended = SPARE.try_with(|spare| {
         let mut spare = spare.borrow_mut();
-        if spare.len() < MAX_SPARE && bytes.capacity() <= 2 * WIDE {
+        if spare.len() < MAX_SPARE && (WIDE..=2 * WIDE).contains(&bytes.capacity()) {
             spare.push(bytes);
         }
     });
@@ -247,8 +293,11 @@ const WIDE: usize = 256 << 10;
 /// What is left of a read and no longer than this is copied rather than kept where it is, in bytes.
 const SHORT: usize = 4 << 10;
 
+/// Room for a read while there is little memory, in bytes.
+const NARROW: usize = 8 << 10;
+
 /// The part of its memory that is a connection's own, in bytes: it asks nobody for it.
-const OWN: usize = 8 << 10;
+const OWN: usize = 1 << 10;
 
 /// Buffers that a thread keeps.
 const MAX_SPARE: usize = 2;
@@ -308,6 +357,31 @@ mod tests {
         assert!(inbox.unused().ends_with(b"ab"));
         drop(inbox);
         assert!(spare() <= MAX_SPARE);
+    }
+
+    #[tokio::test]
+    async fn st_21_while_there_is_little_memory_a_connection_reads_little_and_keeps_what_it_must() {
+        let memory = Arc::new(Budget::of(4 << 20));
+        let mut others = Hold::new(Arc::clone(&memory), By::Messages);
+        others.try_set((4 << 20) - (64 << 10)).unwrap();
+        let (mut near, mut far) = duplex(1 << 20);
+        let mut inbox = Inbox::new(Arc::clone(&memory));
+        near.write_all(&vec![b'a'; 100 << 10]).await.unwrap();
+        assert_eq!(inbox.fill(&mut far).await.unwrap(), NARROW);
+        assert!(inbox.fill(&mut far).now_or_never().is_none(), "there is no room for more");
+        assert!(inbox.unused().len() == NARROW && memory.reserved() <= 4 << 20);
+        inbox.advance(NARROW);
+        assert!(inbox.fill(&mut far).now_or_never().is_some(), "for as little there is");
+        // What it keeps beside that is waited for before more is read.
+        inbox.advance(NARROW);
+        inbox.beside(200 << 10);
+        assert!(inbox.fill(&mut far).now_or_never().is_none());
+        assert!(memory.reserved() <= 4 << 20);
+        others.set(0);
+        assert!(inbox.fill(&mut far).now_or_never().is_some());
+        assert!(inbox.held() >= 200 << 10);
+        inbox.close(0);
+        assert_eq!((inbox.held(), memory.reserved()), (0, 0));
     }
 
     proptest! {

@@ -26,6 +26,7 @@ mod auto;
 mod bind;
 mod clients;
 mod config;
+mod decoding;
 mod der;
 mod drops;
 mod flushed;
@@ -49,6 +50,7 @@ mod tls;
 mod udp;
 mod unix;
 mod validity;
+mod waiting;
 
 pub use self::bind::{BindError, Door, bind, bind_calls};
 pub use self::config::{ListenerConfig, Protocol, TlsConfig, Transport};

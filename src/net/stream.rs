@@ -1,29 +1,26 @@
 //! Reads a connection to its end.
 
-use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, Sink, split};
 use tokio::sync::watch;
-use tokio::task::coop::has_budget_remaining;
 use tokio::task::yield_now;
 use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout};
 
 use super::answering::{Answering, Mute};
-use super::config::{Codec, ListenerConfig, OnRefused, Protocol};
+use super::config::OnRefused;
+use super::decoding::decoder;
 use super::flushed::Flushed;
 use super::inbox::Inbox;
 use super::phase::Phase;
 use super::tcp::Acceptor;
+use super::waiting::{at_once, beside, look};
 use crate::event::AuthMethod;
-use crate::frame::{
-    Fluent, Foreign, FrameErrors, Frames, Framing, JsonValues, Lumberjack, Relp, foreign,
-};
+use crate::frame::{Foreign, FrameErrors, foreign};
 use crate::ingest::{Decoder, Life, Session};
 use crate::parse::http_head;
 
@@ -56,6 +53,9 @@ enum End {
     /// By us: its sender may still hear what there is to say.
     Ours,
 }
+
+/// A connection has to end, because others wait for the memory that it holds.
+struct Crowded;
 
 /// What a read brought.
 enum Read {
@@ -148,10 +148,13 @@ impl<'a> Stream<'a> {
             };
             match read {
                 Read::Stop => self.drain(socket, answering).await,
-                Read::Crowded => self.note_crowded(),
+                Read::Crowded if self.crowded() => return End::Ours,
                 _ => {}
             }
-            let wait = self.take(end.is_some(), answering).await;
+            let Ok(wait) = self.take(end.is_some(), answering).await else {
+                self.crowded();
+                return End::Ours;
+            };
             self.publish_errors();
             if let Some(error) = self.decoder.broken() {
                 self.acceptor.ingest.malformed(&self.session, &error);
@@ -184,15 +187,18 @@ impl<'a> Stream<'a> {
         let ingest = &self.acceptor.ingest;
         let all = answering.is_done();
         let last = self.decoder.last_word().filter(|_| end == End::Theirs);
+        // What is left of a message is of no use to anyone, and hearing may take long.
+        self.decoder = decoder(&self.acceptor.config);
+        self.inbox.close(answering.memory());
         match end {
             End::Ours => {
-                answering.finish(None).await;
+                finish(&self.inbox, None, answering).await;
                 self.heard(answering);
                 ingest.ended(&mut self.session, answering.is_done());
             }
             // It may have gone while the answer was on its way.
             End::Theirs if all && ingest.may_be_unheard(&self.session) => {
-                let is_clean = answering.finish(Some(last.unwrap_or_default())).await;
+                let is_clean = finish(&self.inbox, Some(last.unwrap_or_default()), answering).await;
                 if !is_clean {
                     ingest.unheard(&mut self.session);
                 }
@@ -202,7 +208,7 @@ impl<'a> Stream<'a> {
             End::Theirs | End::Broken => {
                 ingest.ended(&mut self.session, end == End::Theirs && all);
                 let last = last.filter(|_| !all);
-                if answering.finish(last).await && last.is_some() {
+                if finish(&self.inbox, last, answering).await && last.is_some() {
                     self.heard(answering);
                 }
             }
@@ -214,16 +220,22 @@ impl<'a> Stream<'a> {
         self.acceptor.ingest.answered(&mut self.session, answering.said());
     }
 
-    /// Waits; says whether the sender was blocked meanwhile, or reads no answers.
+    /// Waits; says whether the sender was blocked meanwhile, or reads no answers, or others wait for
+    /// the memory that it holds.
     async fn pause<W>(&mut self, wait: Duration, answering: &mut Answering<W>) -> bool
     where
         W: AsyncWrite + Unpin,
     {
         self.inbox.narrow();
         let mut over = std::pin::pin!(sleep(wait));
+        let mut told = std::pin::pin!(self.inbox.told());
         loop {
             tokio::select! {
                 () = &mut over => return false,
+                () = &mut told => {
+                    self.crowded();
+                    return true;
+                }
                 () = self.acceptor.stop.cancelled() => return false,
                 spoken = answering.speak(true) => if spoken == Err(Mute) {
                     return true;
@@ -254,11 +266,13 @@ impl<'a> Stream<'a> {
             let is_full = answering.is_full();
             let is_answered = self.acceptor.ingest.is_answered(&self.session);
             let look = look(self.life.as_deref(), is_full, is_answered);
+            self.inbox.beside(self.decoder.memory() + answering.memory());
             let arrived = async {
                 if is_full {
                     self.inbox.narrow();
                     self.acceptor.ingest.rest(&mut self.session);
-                    std::future::pending::<()>().await; // until something was answered
+                    self.inbox.told().await; // or until something was answered
+                    return Err(io::ErrorKind::QuotaExceeded.into());
                 }
                 let mut arriving = std::pin::pin!(self.inbox.fill(socket));
                 if let Poll::Ready(read) = at_once(arriving.as_mut()).await {
@@ -322,13 +336,20 @@ impl<'a> Stream<'a> {
             if !matches!(read, Ok(Ok(1..))) {
                 return;
             }
-            self.take(false, answering).await;
+            if self.take(false, answering).await.is_err() {
+                self.crowded();
+                return;
+            }
             yield_now().await;
         }
     }
 
     /// Takes what has come; says how long to wait.
-    async fn take<W>(&mut self, eof: bool, answering: &mut Answering<W>) -> Duration
+    async fn take<W>(
+        &mut self,
+        eof: bool,
+        answering: &mut Answering<W>,
+    ) -> Result<Duration, Crowded>
     where
         W: AsyncWrite + Unpin,
     {
@@ -338,30 +359,24 @@ impl<'a> Stream<'a> {
             answering.keep_alive(self.decoder.keep_alive());
             let taken = {
                 let (session, decoder) = (&mut self.session, &mut self.decoder);
-                let (unused, lent) = self.inbox.lend();
+                let (unused, mut lent) = self.inbox.lend();
                 let taking = self.acceptor.ingest.stream(session, decoder, unused, eof);
                 let mut taking = std::pin::pin!(taking);
                 match at_once(taking.as_mut()).await {
                     Poll::Ready(taken) => taken,
                     // Room may take its time: a sender who waits is told so meanwhile.
                     Poll::Pending => {
-                        lent.charge();
-                        loop {
-                            tokio::select! {
-                                biased;
-                                taken = &mut taking => break taken,
-                                spoken = answering.speak(true), if !is_mute => {
-                                    is_mute = spoken == Err(Mute);
-                                }
-                            }
-                        }
+                        lent.keep_for_us();
+                        let taken = beside(taking, answering, &mut is_mute).await;
+                        lent.go_on();
+                        taken
                     }
                 }
             };
             if taken.refused && self.acceptor.config.on_refused == OnRefused::Close {
                 // What it is not told is stored it keeps, and tries again later.
                 self.is_refused = true;
-                return wait;
+                return Ok(wait);
             }
             let has_messages = taken.ticket.is_some();
             for ticket in taken.earlier {
@@ -370,10 +385,20 @@ impl<'a> Stream<'a> {
             answering.hold(taken.ticket, taken.answers, taken.answered);
             answering.keep_alive(self.decoder.keep_alive());
             self.inbox.advance(taken.consumed);
-            self.inbox.note(self.decoder.memory(), has_messages);
+            self.inbox.beside(self.decoder.memory() + answering.memory());
+            if has_messages {
+                self.inbox.progress();
+            }
             wait = wait.max(taken.wait);
-            if taken.drained {
-                return wait;
+            match self.decoder.wants() {
+                0 if taken.drained => return Ok(wait),
+                0 => {}
+                more => {
+                    let reserving = std::pin::pin!(self.inbox.reserve(more));
+                    let reserved = beside(reserving, answering, &mut is_mute).await;
+                    reserved.map_err(|_| Crowded)?;
+                    self.decoder.grant();
+                }
             }
         }
     }
@@ -403,14 +428,17 @@ impl<'a> Stream<'a> {
         foreign
     }
 
-    /// Notes that it ends for others.
-    fn note_crowded(&self) {
-        let held = self.inbox.unused().len();
+    /// Notes that it ends for others; says whether what came of a message is of no use, because it comes
+    /// again.
+    fn crowded(&mut self) -> bool {
+        let held = self.inbox.held();
         let what = format!(
-            "expected the end of a message while others wait for its memory, but found {held} bytes \
-             without one"
+            "expected the end of a message, and answers to be read, while others wait for memory, but \
+             found {held} bytes that are kept"
         );
         self.acceptor.note(self.session.peer(), "MEMORY_EXHAUSTED", what);
+        self.session.cut_short();
+        self.decoder.is_dialogue()
     }
 
     fn publish_errors(&mut self) {
@@ -427,54 +455,15 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// What a future says without waiting.
-async fn at_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
-    poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
-}
-
-fn decoder(config: &ListenerConfig) -> Decoder {
-    let max_len = config.max_len();
-    match (config.protocol, config.codec) {
-        // What is of any protocol was told before, and is served as one of its own.
-        (Protocol::Syslog | Protocol::Auto, _) => {
-            Decoder::Frames(Box::new(Frames::new(config.framing, max_len)))
-        }
-        (Protocol::Beats, _) => Decoder::Dialogue(Box::new(Lumberjack::new(max_len))),
-        (Protocol::Logstash, Codec::Json) | (Protocol::Gelf, _) => {
-            Decoder::Json(Box::new(JsonValues::new(max_len)))
-        }
-        // Calls over HTTP have no decoder, and are not served here.
-        (Protocol::Logstash, Codec::JsonLines | Codec::Line) | (Protocol::Http, _) => {
-            Decoder::Frames(Box::new(Frames::new(Framing::Lf, max_len)))
-        }
-        (Protocol::Relp, _) => Decoder::Dialogue(Box::new(Relp::new(max_len))),
-        (Protocol::Fluent, _) => Decoder::Dialogue(Box::new(match &config.shared_key {
-            Some(key) => Fluent::secret(max_len, key.clone(), nonce()),
-            None => Fluent::new(max_len),
-        })),
-    }
-}
-
-/// What nobody can know before.
-fn nonce() -> [u8; 16] {
-    let mut nonce = [0; 16];
-    getrandom::fill(&mut nonce).expect("the system has random bytes from its start on");
-    nonce
-}
-
-/// Says that a socket was looked at, and nothing has come; returns when it is asked again.
-async fn look(life: Option<&Life>, is_full: bool, is_answered: bool) {
-    let Some(life) = life else { return std::future::pending().await };
-    let looked = poll_fn(|_| {
-        if !is_full && has_budget_remaining() {
-            life.is_there(is_answered);
-        }
-        Poll::<()>::Pending
-    });
+/// Says all that is held back and a last word, unless others wait for the memory that this takes.
+async fn finish<W>(inbox: &Inbox, last: Option<&[u8]>, answering: &mut Answering<W>) -> bool
+where
+    W: AsyncWrite + Unpin,
+{
     tokio::select! {
         biased;
-        () = life.is_asked() => {}
-        () = looked => {}
+        is_clean = answering.finish(last) => is_clean,
+        () = inbox.told() => false,
     }
 }
 

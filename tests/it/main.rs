@@ -40,6 +40,7 @@
 //! | clocks that are wrong                            | [`clock`]    |
 //! | one ceiling of memory for all of it              | [`memory`]   |
 //! | the same, of who asks for it one by one          | [`ceiling`]  |
+//! | … also over what is beside what came              | [`crowded`]  |
 //! | much that is there                               | [`scale`]    |
 //! | floods of what is refused                        | [`flood`]    |
 //! | starting, stopping, and wrong configurations     | [`life`]     |
@@ -69,6 +70,7 @@ mod clock;
 mod connections;
 mod copies;
 mod crash;
+mod crowded;
 mod damage;
 mod disk;
 mod failpoints;

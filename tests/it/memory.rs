@@ -31,7 +31,7 @@ const BEGUN: usize = 250 * 1024;
 const QUERIES: usize = 16;
 
 /// Calls and windows that are acknowledged while there is no room.
-const SERVED: usize = 20;
+pub(crate) const SERVED: usize = 20;
 
 /// The most memory that the daemon has had so far, in bytes (proc(5), `VmHWM`).
 fn peak(daemon: &Daemon) -> u64 {
@@ -42,7 +42,7 @@ fn peak(daemon: &Daemon) -> u64 {
 }
 
 #[track_caller]
-fn assert_below_the_ceiling(daemon: &Daemon) {
+pub(crate) fn assert_below_the_ceiling(daemon: &Daemon) {
     assert_peak(daemon, LIMIT);
 }
 
@@ -183,6 +183,14 @@ fn st_21_memory_stays_below_its_ceiling_and_nothing_acknowledged_is_lost() {
     answered_again(&daemon);
     // Who had to go is in the journal.
     daemon.find_in("failed", "error.code:MEMORY_EXHAUSTED");
+    // What it had sent is stored, and says that it is not all.
+    wait_for("what was begun", || {
+        daemon
+            .query_with(
+                &json!({"filter": "message:begun AND tags:truncated", "from": "-1d", "limit": 1}),
+            )
+            .pop()
+    });
     daemon.metrics().ledger("tcp").assert_adds_up();
     assert_below_the_ceiling(&daemon);
     daemon.kill();

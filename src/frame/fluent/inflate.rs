@@ -5,7 +5,8 @@ use flate2::{Decompress, FlushDecompress, Status};
 /// Unpacks gzip: one member or several after each other, as Fluentd's buffers hold them.
 #[derive(Debug)]
 pub(super) struct Inflate {
-    state: Decompress,
+    /// That of a member, once its first byte came.
+    state: Option<Decompress>,
     /// Whether the member is over, so that what comes next begins another.
     is_between: bool,
     members: usize,
@@ -24,7 +25,7 @@ pub(super) struct Inflated {
 
 impl Inflate {
     pub(super) fn new() -> Self {
-        Self { state: Decompress::new_gzip(WINDOW_BITS), is_between: false, members: 1, made: 0 }
+        Self { state: None, is_between: false, members: 0, made: 0 }
     }
 
     /// Unpacks some of `input` to the end of `out`, [`PIECE`] bytes at the most.
@@ -37,7 +38,7 @@ impl Inflate {
         input: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<Inflated, &'static str> {
-        if self.is_between {
+        if self.is_between || self.state.is_none() {
             if input.is_empty() {
                 return Ok(Inflated { taken: 0, made: 0 });
             }
@@ -45,23 +46,27 @@ impl Inflate {
             if self.members > MAX_MEMBERS {
                 return Err("more members of gzip than allowed");
             }
-            self.state = Decompress::new_gzip(WINDOW_BITS);
+            self.state = None; // one at a time
             self.is_between = false;
         }
-        let (before, len) = (self.state.total_in(), out.len());
+        let state = self.state.get_or_insert_with(|| Decompress::new_gzip(WINDOW_BITS));
+        let (before, len) = (state.total_in(), out.len());
         out.reserve_exact(PIECE);
-        let status = self
-            .state
-            .decompress_vec(input, out, FlushDecompress::None)
-            .map_err(|_| "no whole gzip")?;
+        let status =
+            state.decompress_vec(input, out, FlushDecompress::None).map_err(|_| "no whole gzip")?;
         self.is_between = status == Status::StreamEnd;
-        let taken = usize::try_from(self.state.total_in() - before).unwrap_or(input.len());
+        let taken = usize::try_from(state.total_in() - before).unwrap_or(input.len());
         let made = out.len() - len;
         self.made += made as u64;
         if self.made > MAX_INFLATED {
             return Err("more than 256 MiB in one message");
         }
         Ok(Inflated { taken, made })
+    }
+
+    /// The memory that it takes, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.state.as_ref().map_or(0, |_| STATE)
     }
 
     /// Whether all that began has ended.

@@ -36,6 +36,18 @@ impl Writer {
         &self.text
     }
 
+    /// The memory that it takes, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.text.capacity()
+    }
+
+    /// Gives its memory back where that is much.
+    pub(super) fn rest(&mut self) {
+        if self.text.capacity() > KEPT {
+            self.text = Vec::new();
+        }
+    }
+
     /// Its length, where it is longer than the limit.
     pub(super) fn original_len(&self) -> Option<u64> {
         (self.len > self.max_len as u64).then_some(self.len)
@@ -292,6 +304,9 @@ const EMPTY_MAP: u8 = 0x80;
 
 /// Arrays and maps within each other that are written: more than any parser of JSON goes down.
 const MAX_DEPTH: usize = 256;
+
+/// Bytes of text for which memory is kept from one entry to the next.
+const KEPT: usize = 16 << 10;
 
 #[cfg(test)]
 mod tests {

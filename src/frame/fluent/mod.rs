@@ -24,6 +24,7 @@
 //! secret that both sides know. Of keys we know only a hash: those are shown in records, or by a
 //! certificate.
 
+mod compressed;
 mod handshake;
 mod inflate;
 mod json;
@@ -60,6 +61,9 @@ pub struct Fluent {
     /// What was unpacked, and how much of it was used.
     plain: Vec<u8>,
     plain_used: usize,
+    /// The memory that unpacking may take, and how much more it needs to go on, in bytes.
+    granted: usize,
+    wants: usize,
     /// Entries of the message that is being read.
     entries: u64,
     answers: Vec<u8>,
@@ -126,6 +130,8 @@ impl Fluent {
             inflate: None,
             plain: Vec::new(),
             plain_used: 0,
+            granted: 0,
+            wants: 0,
             entries: 0,
             answers: Vec::new(),
             errors: FrameErrors::default(),
@@ -314,49 +320,6 @@ impl Fluent {
         more(at, taken)
     }
 
-    fn compressed(&mut self, rest: &[u8], at: &mut usize, left: usize, has_option: bool) -> Found {
-        let plain = std::mem::take(&mut self.plain);
-        let entry = self.entry(plain.get(self.plain_used..).unwrap_or_default(), true);
-        self.plain = plain;
-        match entry {
-            Entry::Whole(len) => {
-                self.plain_used += len;
-                self.scan = Scan::new(1);
-                return Found::Entry;
-            }
-            Entry::Part(len) => self.plain_used += len,
-            Entry::Bad => return self.end("fluent.entry", NO_ENTRY),
-        }
-        self.plain.drain(..self.plain_used.min(self.plain.len()));
-        self.plain_used = 0;
-        let Some(inflate) = &mut self.inflate else {
-            return self.end("fluent.gzip", "gzip, but found none");
-        };
-        let input = rest.get(..left).unwrap_or(rest);
-        let inflated = match inflate.run(input, &mut self.plain) {
-            Ok(inflated) => inflated,
-            Err(found) => return self.end("fluent.gzip", &format!("gzip, but found {found}")),
-        };
-        *at += inflated.taken;
-        let left = left - inflated.taken;
-        self.state = State::Compressed { left, has_option };
-        if inflated.made > 0 || (inflated.taken > 0 && left > 0) {
-            return Found::Next;
-        }
-        if left > 0 {
-            return Found::More;
-        }
-        if !inflate.is_whole() {
-            return self.end("fluent.gzip", "whole gzip, but found its beginning");
-        }
-        if !self.plain.is_empty() || self.oversize.is_active() {
-            return self.end("fluent.entry", CUT);
-        }
-        self.inflate = None;
-        self.plain = Vec::new();
-        self.enter(State::Option { has_option })
-    }
-
     fn option(&mut self, rest: &[u8], at: &mut usize, has_option: bool) -> Found {
         if !has_option {
             self.entries = 0;
@@ -390,8 +353,7 @@ impl Fluent {
     fn drop_rest(&mut self) {
         self.state = State::Over;
         self.oversize.clear();
-        self.inflate = None;
-        self.plain = Vec::new();
+        self.drop_packed();
     }
 }
 
@@ -410,7 +372,10 @@ impl Dialogue for Fluent {
                     self.errors.too_long += u64::from(original_len.is_some());
                     return Step::Message { bytes: self.json.text(), consumed, original_len };
                 }
-                Found::More if !eof => return Step::More { consumed },
+                Found::More if !eof || self.wants > 0 => {
+                    self.json.rest();
+                    return Step::More { consumed };
+                }
                 Found::More => {
                     let is_between = self.state == State::Start && consumed == buffer.len();
                     if !is_between && self.state != State::Over {
@@ -448,8 +413,16 @@ impl Dialogue for Fluent {
     }
 
     fn memory(&self) -> usize {
-        let inflating = self.inflate.as_ref().map_or(0, |_| inflate::STATE);
-        self.oversize.held() + self.plain.capacity() + inflating
+        let inflating = self.inflate.as_ref().map_or(0, |inflate| inflate.memory());
+        self.oversize.held() + self.plain.capacity() + inflating + self.json.memory()
+    }
+
+    fn wants(&self) -> usize {
+        self.wants
+    }
+
+    fn grant(&mut self) {
+        self.granted += std::mem::take(&mut self.wants);
     }
 }
 

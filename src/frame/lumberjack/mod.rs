@@ -134,7 +134,7 @@ impl Lumberjack {
                 packed.pass(consumed);
                 match packed.inflate(rest)? {
                     Piece::Some(taken) => Ok((None, taken)),
-                    Piece::More => Ok((Some(Found::More), 0)),
+                    Piece::More | Piece::Room => Ok((Some(Found::More), 0)),
                     Piece::End if packed.held() > 0 || !self.frames.is_between() => {
                         Err(Fault::Unfinished)
                     }
@@ -174,7 +174,7 @@ impl Dialogue for Lumberjack {
                 (packed.map(|packed| packed.slice(start, end)).unwrap_or_default(), None)
             }
             Found::Kept => self.frames.kept(),
-            Found::More if eof => {
+            Found::More if eof && self.wants() == 0 => {
                 self.windows.end();
                 return Step::More { consumed: buffer.len() };
             }
@@ -205,5 +205,15 @@ impl Dialogue for Lumberjack {
 
     fn memory(&self) -> usize {
         self.frames.held() + self.packed.as_ref().map_or(0, |packed| packed.memory())
+    }
+
+    fn wants(&self) -> usize {
+        self.packed.as_ref().map_or(0, |packed| packed.wants())
+    }
+
+    fn grant(&mut self) {
+        if let Some(packed) = &mut self.packed {
+            packed.grant();
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::fault::Fault;
 
 /// A compressed frame on its way (RFC 1950), and what of it was inflated and not yet cut.
 pub(super) struct Packed {
-    state: Decompress,
+    state: Option<Decompress>,
     /// Its length.
     len: u32,
     /// Compressed bytes to come.
@@ -18,6 +18,9 @@ pub(super) struct Packed {
     plain: Vec<u8>,
     /// Where in `plain` the next frame begins.
     at: usize,
+    /// The memory that it may take, and how much more it needs to go on, in bytes.
+    granted: usize,
+    wants: usize,
 }
 
 impl Packed {
@@ -26,9 +29,17 @@ impl Packed {
         if !(1..=MAX_PACKED).contains(&len) {
             return Err(Fault::PackedLen(len));
         }
-        let state = Decompress::new(true);
-        let left = len as usize;
-        Ok(Self { state, len, left, ended: false, fault: None, plain: Vec::new(), at: 0 })
+        Ok(Self {
+            state: None,
+            len,
+            left: len as usize,
+            ended: false,
+            fault: None,
+            plain: Vec::new(),
+            at: 0,
+            granted: 0,
+            wants: 0,
+        })
     }
 
     /// What was inflated and not yet used.
@@ -55,7 +66,17 @@ impl Packed {
 
     /// The memory that it takes, in bytes.
     pub(super) fn memory(&self) -> usize {
-        self.plain.capacity() + STATE
+        self.plain.capacity() + self.state.as_ref().map_or(0, |_| STATE)
+    }
+
+    /// How much more it needs to go on, in bytes.
+    pub(super) fn wants(&self) -> usize {
+        self.wants
+    }
+
+    /// There is room for that.
+    pub(super) fn grant(&mut self) {
+        self.granted += std::mem::take(&mut self.wants);
     }
 
     /// Inflates a piece more from `input`. What is wrong with the frame is told once all in front of
@@ -69,17 +90,18 @@ impl Packed {
         }
         self.plain.drain(..self.at.min(self.plain.len()));
         self.at = 0;
-        if self.plain.capacity() - self.plain.len() < MIN_PIECE {
-            self.plain.reserve_exact(self.plain.len().clamp(PIECE, MAX_PIECE));
+        if !self.make_room() {
+            return Ok(Piece::Room);
         }
+        let state = self.state.get_or_insert_with(|| Decompress::new(true));
         let input = input.get(..self.left).unwrap_or(input);
-        let (taken, made) = (self.state.total_in(), self.state.total_out());
-        let status = self.state.decompress_vec(input, &mut self.plain, FlushDecompress::None);
-        let taken = usize::try_from(self.state.total_in() - taken).unwrap_or(usize::MAX);
+        let (taken, made) = (state.total_in(), state.total_out());
+        let status = state.decompress_vec(input, &mut self.plain, FlushDecompress::None);
+        let (taken, out) = (state.total_in() - taken, state.total_out());
+        let taken = usize::try_from(taken).unwrap_or(usize::MAX);
         self.left = self.left.saturating_sub(taken);
         self.ended = matches!(status, Ok(Status::StreamEnd));
         self.fault = status.err().map(|_| Fault::Corrupt);
-        let out = self.state.total_out();
         self.limit(out);
         let stands = taken == 0 && out == made && !self.ended && self.fault.is_none();
         match self.left {
@@ -87,6 +109,20 @@ impl Packed {
             _ if stands => Ok(Piece::More),
             _ => Ok(Piece::Some(taken)),
         }
+    }
+
+    /// Makes room for a piece, where there is a grant for it; says whether there is.
+    fn make_room(&mut self) -> bool {
+        if self.plain.capacity() - self.plain.len() >= MIN_PIECE {
+            return true;
+        }
+        let piece = self.plain.len().clamp(PIECE, MAX_PIECE);
+        self.wants = (STATE + self.plain.len() + piece).saturating_sub(self.granted);
+        if self.wants > 0 {
+            return false;
+        }
+        self.plain.reserve_exact(piece);
+        true
     }
 
     /// Takes back what is over a limit, where so many bytes were inflated in all.
@@ -108,6 +144,8 @@ pub(super) enum Piece {
     Some(usize),
     /// It needs more bytes.
     More,
+    /// It needs more memory than was granted.
+    Room,
     /// There is nothing more in the frame.
     End,
 }

@@ -40,7 +40,13 @@ fn drain(decoder: &mut impl Dialogue, buffer: &mut Vec<u8>, eof: bool, heard: &m
                 heard.messages.push((bytes.to_vec(), original_len));
                 at += consumed;
             }
-            Step::More { consumed } => break at + consumed,
+            Step::More { consumed } => {
+                at += consumed;
+                if decoder.wants() == 0 {
+                    break at;
+                }
+                decoder.grant();
+            }
         }
     };
     buffer.drain(..left);

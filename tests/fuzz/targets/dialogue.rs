@@ -56,8 +56,12 @@ fn outcome(
                     at += consumed;
                 }
                 Step::More { consumed } => {
-                    buf.drain(..at + consumed);
-                    break;
+                    at += consumed;
+                    if decoder.wants() == 0 {
+                        buf.drain(..at);
+                        break;
+                    }
+                    decoder.grant();
                 }
             }
         }

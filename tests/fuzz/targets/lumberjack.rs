@@ -37,8 +37,12 @@ fn run(max_len: usize, stream: &[u8], sizes: &[usize]) -> Outcome {
                     at += consumed;
                 }
                 Step::More { consumed } => {
-                    buffer.drain(..at + consumed);
-                    break;
+                    at += consumed;
+                    if decoder.wants() == 0 {
+                        buffer.drain(..at);
+                        break;
+                    }
+                    decoder.grant();
                 }
             }
         }
