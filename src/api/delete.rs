@@ -79,8 +79,8 @@ pub(super) async fn delete(
     })))
 }
 
-/// Runs a deletion when its turn comes, within the memory of questions. Nobody who goes away leaves half of it: it is done whole,
-/// or was not begun.
+/// Runs a deletion when its turn comes, within the memory of questions. Nobody who goes away leaves
+/// half of it: it is done whole, or was not begun.
 pub(super) async fn run(
     api: &Arc<Api>,
     mut request: Request,

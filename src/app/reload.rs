@@ -175,7 +175,7 @@ impl Reloader {
 
     /// What each listener is to be; opens the sockets of those that are new.
     async fn plan(&self, new: &Config) -> Result<Vec<Step>, Vec<String>> {
-        // The budget is as it was at the start, and who asks for more than all of it would wait for ever.
+        // The budget is as it was at the start: who asks for more than all of it would wait for ever.
         let mut reasons = new.larger_than(self.ingest.memory().size() as u64);
         let (ingest, gate) = (Arc::clone(&self.ingest), new.gate.clone());
         let tried = spawn_blocking(move || ingest.gate().try_config(&gate)).await;

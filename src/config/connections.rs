@@ -3,7 +3,7 @@
 //! A connection over which nothing comes asks nobody for the little that it takes, so its number is
 //! what bounds that. Why is it no error of the configuration where all that may be configured would
 //! take more than there is? The number of connections is a bound, which nearly nobody comes near:
-//! sixteen thousand for each of eight listeners, out of the box. So the memory is set aside for as
+//! sixteen thousand for each of five listeners over TCP, out of the box. So the memory is set aside for as
 //! many as leave enough for all else, and no more of them are accepted at the same time.
 
 use super::Config;

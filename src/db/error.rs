@@ -22,8 +22,8 @@ pub enum Error {
     Processor(&'static str),
     /// The folder has a part of a store, and not its marker.
     #[error(
-        "{0}: expected the marker of a store beside it, `LOGTRACE`, but found none; if the store is lost, \
-         restore it from a backup with `logtrace restore`"
+        "{0}: expected the marker of a store beside it, `LOGTRACE`, but found none; if the store is \
+         lost, restore it from a backup with `logtrace restore`"
     )]
     NoMarker(PathBuf),
     /// The marker is there and the store is not.

@@ -10,8 +10,8 @@ use super::Error;
 /// The on-disk format that this version writes.
 pub(super) const FORMAT: u32 = 1;
 
-/// Whether a store is to be made in `path`: only where nothing of one is there. What else lies there, such
-/// as the log of whoever starts it, stays as it is.
+/// Whether a store is to be made in `path`: only where nothing of one is there. What else lies there,
+/// such as the log of whoever starts it, stays as it is.
 pub(super) fn examine(path: &Path) -> Result<bool, Error> {
     // Logs are for nobody else on the machine. A folder that is there keeps its mode.
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);

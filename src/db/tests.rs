@@ -57,6 +57,11 @@ fn a_store_that_lost_its_marker_is_not_made_anew() {
         matches!(&refused, Error::NoMarker(left) if left.ends_with("logtrace.pid")),
         "{refused}"
     );
+    for left in ["SYNCED", "ANSWERED", "BALLAST", "audit.key", "restoring", "LOGTRACE-BACKUP"] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(left), "").unwrap();
+        assert!(matches!(open(folder.path()), Err(Error::NoMarker(_))), "{left}");
+    }
 }
 
 #[test]

@@ -285,6 +285,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn st_21_what_is_held_back_is_counted_until_it_is_said() {
+        let (mut answering, mut from) = pair();
+        assert_eq!(answering.memory(), 0);
+        for count in 1..=10 {
+            answering.hold(None, vec![b'a'; 10], 0);
+            assert!(answering.memory() >= count * (10 + size_of::<Held>()));
+        }
+        assert_eq!(said(&mut answering, &mut from).await.len(), 64);
+        assert!(answering.memory() >= 36, "a part of it was not read");
+        while !answering.is_done() {
+            answering.speak(false).await.unwrap();
+        }
+        answering.rest();
+        assert_eq!(answering.memory(), 0);
+    }
+
+    #[tokio::test]
     async fn a_sender_that_reads_no_answers_is_given_up_however_often_it_is_asked() {
         let (mut answering, _from) = pair();
         answering.hold(None, vec![b'a'; 4096], 0);

@@ -21,9 +21,10 @@ const CONDITIONS: usize = 2_500;
 /// Events that are sent at a time: they are staged in batches of their own.
 const BATCH: usize = 500;
 
-/// Nothing is sealed, so that blocks are as small as what came at a time; and a query ends by itself,
-/// or when nobody waits.
-const PATIENT: &str = "api.query_timeout = \"10min\"\n[store]\nseal_after = \"1h\"\n";
+/// Nothing is sealed, so that blocks are as small as what came at a time, also where that has to be much
+/// before a query takes long; and a query ends by itself, or when nobody waits.
+const PATIENT: &str =
+    "api.query_timeout = \"10min\"\n[store]\nseal_after = \"1h\"\nseal_bytes = \"256 MiB\"\n";
 
 /// Conditions that no event meets, and that no index knows.
 fn heavy() -> String {

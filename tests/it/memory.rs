@@ -73,18 +73,18 @@ pub(crate) fn of(daemon: &Daemon, what: &str, by: &str) -> u64 {
     daemon.metrics().get(&format!("logtrace_memory_{what}_total{{by=\"{by}\"}}"))
 }
 
-/// Begins messages, and ends none of them.
-fn begin(daemon: &Daemon) -> Vec<TcpStream> {
-    let text = format!("<13>1 - h a - - - begun {}", "x".repeat(BEGUN));
+/// Connects so often, and sends each time these bytes as far as they are taken: the beginning of a
+/// message.
+pub(crate) fn begin(daemon: &Daemon, listener: &str, count: usize, bytes: &[u8]) -> Vec<TcpStream> {
     let connect = |_| {
-        let mut stream = daemon.connect("tcp");
+        let mut stream = daemon.connect(listener);
         // Who is told to go in the midst of it is one of them as well.
-        let _all_sent = stream.write_all(text.as_bytes()).is_ok();
+        let _all_sent = stream.write_all(bytes).is_ok();
         stream
     };
     thread::scope(|scope| {
         let parts: Vec<_> = (0..10)
-            .map(|_| scope.spawn(|| (0..CONNECTIONS / 10).map(connect).collect::<Vec<_>>()))
+            .map(|_| scope.spawn(|| (0..count / 10).map(connect).collect::<Vec<_>>()))
             .collect();
         parts.into_iter().flat_map(|part| part.join().unwrap()).collect()
     })
@@ -145,7 +145,8 @@ fn st_21_memory_stays_below_its_ceiling_and_nothing_acknowledged_is_lost() {
                 }
             });
         }
-        let open = begin(daemon);
+        let begun = format!("<13>1 - h a - - - begun {}", "x".repeat(BEGUN));
+        let open = begin(daemon, "tcp", CONNECTIONS, begun.as_bytes());
         wait_for("readers to wait", || (of(daemon, "waits", "messages") > 0).then_some(()));
         let before = logs.len();
         scope.spawn(move || windows(daemon, over, served, heard));
@@ -211,15 +212,7 @@ fn st_21_bodies_that_are_sent_slowly_leave_room_for_others() {
                 content-type: application/json\r\ncontent-length: 8388608\r\n\r\n";
     // Together many times as much as there is.
     let begun = [head.as_bytes(), &vec![b' '; 4 << 20]].concat();
-    let slow: Vec<TcpStream> = thread::scope(|scope| {
-        let begin = || {
-            let mut stream = daemon.connect("api");
-            let _all_sent = stream.write_all(&begun).is_ok();
-            stream
-        };
-        let slow: Vec<_> = (0..200).map(|_| scope.spawn(begin)).collect();
-        slow.into_iter().map(|one| one.join().unwrap()).collect()
-    });
+    let slow = begin(&daemon, "api", 200, &begun);
     let logs = Acknowledged::new("fresh", 0);
     wait_for("calls to be served", || {
         logs.send(&daemon, 1000);

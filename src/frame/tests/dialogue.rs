@@ -32,6 +32,36 @@ pub(in crate::frame) fn hear<'r>(
     (heard, peak)
 }
 
+/// Shows all of `stream` to a decoder that is to hand out so many messages, and grants what it wants:
+/// how much that was. It checks that no more is taken before, but for `beside` bytes, and that nothing
+/// is lost meanwhile.
+#[track_caller]
+pub(in crate::frame) fn granted(
+    decoder: &mut impl Dialogue,
+    stream: &[u8],
+    messages: usize,
+    beside: usize,
+) -> usize {
+    let (mut at, mut granted, mut came) = (0, 0, 0);
+    while came < messages || at < stream.len() {
+        match decoder.next(&stream[at..], false) {
+            Step::Message { consumed, .. } => (at, came) = (at + consumed, came + 1),
+            Step::More { consumed } => at += consumed,
+        }
+        let memory = decoder.memory();
+        assert!(memory <= granted + beside, "{memory} of {granted}");
+        let more = decoder.wants();
+        if more > 0 {
+            assert_eq!(decoder.next(&stream[at..], true), Step::More { consumed: 0 });
+            assert_eq!(decoder.wants(), more, "also at the end it waits");
+            granted += more;
+            decoder.grant();
+        }
+    }
+    assert_eq!(came, messages);
+    granted
+}
+
 fn drain(decoder: &mut impl Dialogue, buffer: &mut Vec<u8>, eof: bool, heard: &mut Heard) {
     let mut at = 0;
     let left = loop {

@@ -9,7 +9,7 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
 use super::Lumberjack;
-use crate::frame::tests::dialogue::{Heard, hear};
+use crate::frame::tests::dialogue::{Heard, granted, hear};
 use crate::frame::{Dialogue, Step};
 
 /// What came of a stream, with messages of up to `max_len` bytes; and the most that was kept.
