@@ -11,7 +11,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName}
 use tokio_rustls::rustls::{self, ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 /// Speaks TLS over `socket` to the server whose certificate is in `folder`; `client` names the
-/// client's own, if it shows one.
+/// client's own and those above it, if it shows any.
 pub(crate) fn tls(
     folder: &Path,
     socket: TcpStream,
@@ -28,10 +28,10 @@ pub(crate) fn tls(
     let config = match client {
         None => config.with_no_client_auth(),
         Some(name) => {
-            let certificate =
-                CertificateDer::from_pem_file(folder.join(format!("{name}.pem"))).unwrap();
+            let chain = CertificateDer::pem_file_iter(folder.join(format!("{name}.pem"))).unwrap();
+            let chain = chain.map(Result::unwrap).collect();
             let key = PrivateKeyDer::from_pem_file(folder.join(format!("{name}.key"))).unwrap();
-            config.with_client_auth_cert(vec![certificate], key).unwrap()
+            config.with_client_auth_cert(chain, key).unwrap()
         }
     };
     let name = ServerName::try_from("localhost").unwrap();
