@@ -86,8 +86,17 @@ pub(super) fn explain(path: &Path, error: rocksdb::Error) -> Error {
 
 /// What lies in the folder of a store beside its marker, from its first start on; in one that is being
 /// restored; and in one of backups.
-const OF_A_STORE: [&str; 8] =
-    [PID, "SYNCED", "ANSWERED", "BALLAST", "audit.key", "lists", "restoring", "LOGTRACE-BACKUP"];
+const OF_A_STORE: [&str; 9] = [
+    PID,
+    "SYNCED",
+    "ANSWERED",
+    "BALLAST",
+    "audit.key",
+    "webhooks.key",
+    "lists",
+    "restoring",
+    "LOGTRACE-BACKUP",
+];
 
 const MARKER: &str = "LOGTRACE";
 const DRAFT: &str = "LOGTRACE.new";

@@ -46,6 +46,7 @@ mod marker;
 mod meta;
 mod notes;
 mod options;
+mod private;
 mod processor;
 mod recorder;
 mod refused;
@@ -61,6 +62,7 @@ pub use self::error::Error;
 pub use self::files::TableFile;
 pub use self::meta::{read_record, write_record};
 pub use self::options::Options;
+pub(crate) use self::private::{read_private, write_private};
 pub use self::recorder::Recorder;
 pub use self::salvage::{Damage, DamagedFile};
 pub use self::space::{Ballast, DiskConfig, Space};
@@ -281,7 +283,10 @@ impl Db {
         match &done {
             Ok(()) => self.done(writes),
             Err(error) => {
-                self.latch(error.trouble());
+                // What was not even tried says nothing new.
+                if !error.is_consequence() || self.latched().is_none() {
+                    self.latch(error.trouble());
+                }
                 self.refuse(&engine, writes, error);
             }
         }

@@ -26,10 +26,15 @@ impl Error {
         match self {
             Self::Engine(error) => of_text(error.as_ref()),
             Self::File { error, .. } => of_text(&error.to_string()),
-            Self::Closed | Self::ReadOnly | Self::Busy | Self::Reopened => Trouble::Full,
+            _ if self.is_consequence() => Trouble::Full,
             Self::Missing(_) | Self::NoMarker(_) => Trouble::Gone,
             _ => Trouble::Fatal,
         }
+    }
+
+    /// Whether it only follows from an earlier one, which has the reason.
+    pub(super) const fn is_consequence(&self) -> bool {
+        matches!(self, Self::Closed | Self::ReadOnly | Self::Busy | Self::Reopened)
     }
 
     /// Whether the disk may do the same again later.

@@ -88,6 +88,8 @@ impl Daemon {
         let said = File::options().create(true).append(true).open(&log).unwrap();
         let listening = folder.join("data/listening.json");
         let _of_a_killed_one = fs::remove_file(&listening).is_ok();
+        // On a disk that cannot be written to it stays, and the log alone says where the next one listens.
+        let is_stale = listening.exists();
         let mut words = by.iter().copied().chain([env!("CARGO_BIN_EXE_logtrace")]);
         let child = Command::new(words.next().unwrap())
             .args(words)
@@ -103,7 +105,11 @@ impl Daemon {
             if let Some(ended) = daemon.child.try_wait().unwrap() {
                 return Some(Err(ended));
             }
-            daemon.addresses = serde_json::from_slice(&fs::read(&listening).ok()?).ok()?;
+            daemon.addresses = if is_stale {
+                addresses_in(&fs::read_to_string(&daemon.log).ok()?)?
+            } else {
+                serde_json::from_slice(&fs::read(&listening).ok()?).ok()?
+            };
             daemon.has_started().then_some(Ok(()))
         })
         .map(|()| daemon)
@@ -332,6 +338,18 @@ impl Drop for Daemon {
             let _reaped = self.child.wait().is_ok();
         }
     }
+}
+
+/// Where a daemon listens that could not say so in its data folder, by its log; `None` before it says all.
+fn addresses_in(log: &str) -> Option<BTreeMap<String, String>> {
+    let (_, said) = log.rsplit_once("cannot say in the data folder where it listens")?;
+    let listening = |line: &str| {
+        let (_, rest) = line.split_once(" listening name=")?;
+        let (name, address) = rest.split_once(" address=")?;
+        Some((name.to_owned(), address.to_owned()))
+    };
+    let addresses: BTreeMap<_, _> = said.lines().filter_map(listening).collect();
+    addresses.contains_key("admin").then_some(addresses)
 }
 
 const HEAD: &str = r#"

@@ -43,14 +43,39 @@ impl Image {
         run(Command::new("sync").arg("--file-system").arg(self.machine.join(DATA)));
     }
 
+    /// From now on nothing can be written to it, as when the file system finds itself damaged.
+    pub(crate) fn becomes_read_only(&self) {
+        let mut loops = Command::new("losetup");
+        let loops = loops.args(["--noheadings", "--output", "NAME", "--associated"]);
+        let device = run(loops.arg(&self.file));
+        let device = Path::new(device.trim()).file_name().expect("it is mounted by one");
+        let trigger = Path::new("/sys/fs/ext4").join(device).join("trigger_fs_error");
+        fs::write(&trigger, "1").unwrap_or_else(|error| panic!("{}: {error}", trigger.display()));
+    }
+
+    /// The same disk, once somebody has looked after it. Nobody may have files open there.
+    pub(crate) fn repaired(self) -> Self {
+        run(Command::new("umount").arg(self.machine.join(DATA)));
+        let mut check = Command::new("e2fsck");
+        let found = check.arg("-fy").arg(&self.file).output().unwrap();
+        assert!(matches!(found.status.code(), Some(0 | 1)), "{found:?}");
+        self.mounted();
+        self
+    }
+
     fn mount(folder: &Path, name: &str, file: PathBuf) -> Self {
         let machine = folder.join(name);
-        let mount = machine.join(DATA);
-        fs::create_dir_all(&mount).unwrap();
+        fs::create_dir_all(machine.join(DATA)).unwrap();
+        let image = Self { file, machine };
+        image.mounted();
+        image
+    }
+
+    fn mounted(&self) {
         // Nothing is written back by itself while a test lasts.
         let mut command = Command::new("mount");
-        run(command.args(["-o", "loop,commit=600"]).arg(&file).arg(&mount));
-        Self { file, machine }
+        command.args(["-o", "loop,commit=600,errors=remount-ro"]);
+        run(command.arg(&self.file).arg(self.machine.join(DATA)));
     }
 }
 
@@ -63,14 +88,16 @@ impl Drop for Image {
     }
 }
 
+/// What the command says.
 #[track_caller]
-fn run(command: &mut Command) {
+fn run(command: &mut Command) -> String {
     let name = command.get_program().display().to_string();
     let output = command.output();
     let output =
         output.unwrap_or_else(|error| panic!("cannot start {name}, {error}: run `make test`"));
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{name}: {errors}: disks are mounted as root alone");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// What daemons of tests call the folder of their data.

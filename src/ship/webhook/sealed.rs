@@ -6,9 +6,7 @@
 //! what went in. Where the file is lost, so are the secrets: their receivers need new ones.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use base64::Engine;
@@ -28,17 +26,13 @@ impl Seal {
     /// The file cannot be read or written, or is none of ours.
     pub(super) fn open(folder: &Path) -> Result<Self, db::Error> {
         let path = folder.join(NAME);
-        let read = match fs::read(&path) {
-            Ok(bytes) => {
-                let wrong = || {
-                    let what = "expected a key of 32 bytes; put it back from where it was kept, \
-                                or remove it and make the webhooks anew";
-                    io::Error::new(ErrorKind::InvalidData, what)
-                };
-                let closed = fs::set_permissions(&path, Permissions::from_mode(OWNER_ONLY));
-                closed.and_then(|()| bytes.try_into().map(Self).map_err(|_| wrong()))
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => draw(folder),
+        let read = match db::read_private(&path) {
+            Ok(Some(bytes)) => bytes.try_into().map(Self).map_err(|_| {
+                let what = "expected a key of 32 bytes; put it back from where it was kept, or \
+                            remove it and make the webhooks anew";
+                io::Error::new(ErrorKind::InvalidData, what)
+            }),
+            Ok(None) => draw(&path),
             Err(error) => Err(error),
         };
         read.map_err(|error| db::Error::File { path, error })
@@ -108,31 +102,16 @@ impl fmt::Debug for Seal {
     }
 }
 
-/// Draws a key, and keeps it, synced and the owner's alone.
-fn draw(folder: &Path) -> io::Result<Seal> {
+/// Draws a key, and keeps it at `path`.
+fn draw(path: &Path) -> io::Result<Seal> {
     let mut key = [0; KEY];
     getrandom::fill(&mut key).map_err(|error| io::Error::other(error.to_string()))?;
-    let draft = folder.join(DRAFT);
-    // One that a crash left may have another mode.
-    if let Err(error) = fs::remove_file(&draft)
-        && error.kind() != ErrorKind::NotFound
-    {
-        return Err(error);
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(&draft)?;
-    file.write_all(&key)?;
-    file.sync_all()?;
-    fs::rename(&draft, folder.join(NAME))?;
-    File::open(folder)?.sync_all()?;
+    db::write_private(path, &key)?;
     Ok(Seal(key))
 }
 
 /// Its name in the data folder.
 const NAME: &str = "webhooks.key";
-
-const DRAFT: &str = "webhooks.key.new";
-
-const OWNER_ONLY: u32 = 0o600;
 
 /// Bytes of the key.
 const KEY: usize = 32;
@@ -169,16 +148,9 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_the_owners_alone_and_a_damaged_one_is_named() {
+    fn a_damaged_key_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let _seal = Seal::open(folder.path()).unwrap();
-        let path = folder.path().join(NAME);
-        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(), 0o600);
-        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
-        let _seal = Seal::open(folder.path()).unwrap();
-        assert_eq!(mode(), 0o600);
-        fs::write(&path, "short").unwrap();
+        std::fs::write(folder.path().join(NAME), "short").unwrap();
         let error = Seal::open(folder.path()).unwrap_err().to_string();
         assert!(error.contains("webhooks.key") && error.contains("32 bytes"), "{error}");
     }

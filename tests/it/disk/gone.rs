@@ -13,7 +13,7 @@ use super::faults::Faults;
 use super::full::{push, wait_until_free, wait_until_held};
 use super::health;
 use super::sender::{Sender, WIRE, assert_stored_once};
-use crate::support::{Beats, Daemon, wait_for};
+use crate::support::{Beats, Daemon, Image, wait_for};
 
 /// Takes the data folder away, puts `instead` in its place, and later puts it back.
 #[track_caller]
@@ -63,6 +63,42 @@ fn st_19_a_removed_data_folder_is_told() {
     let (status, said) = daemon.call("POST", "/v1/logs/ingest", None, Some(&logs));
     assert_eq!((status, &said["code"]), (503, &"no_room".into()), "{said}");
     assert_eq!(health(&daemon).0, 503);
+}
+
+/// What ext4 does with a disk that it finds damaged. Nothing but a repair helps, and for that the daemon
+/// has to be stopped; until then it can be started again, too, and finds what it had acknowledged.
+#[test]
+fn st_19_a_disk_that_its_file_system_gave_up_is_told_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Image::new(folder.path(), "disk", 128);
+    let daemon = Daemon::start(disk.machine(), "");
+    let sender = Sender::start(&daemon, "a");
+    sender.more();
+    let acknowledged = sender.end();
+    disk.becomes_read_only();
+    let refused = |daemon: &Daemon| {
+        let sender = Sender::start(daemon, "b");
+        sender.more_refused();
+        wait_until_held(daemon);
+        sender.more_refused();
+        assert!(sender.end().is_empty(), "acknowledged though nothing can be written");
+        let (status, said) = health(daemon);
+        let why = &said["disk"]["held"];
+        assert_eq!((status, why), (503, &"the disk cannot be written to".into()), "{said}");
+        assert_stored_once(daemon, &acknowledged);
+    };
+    refused(&daemon);
+    daemon.kill();
+    let daemon = Daemon::start(disk.machine(), "");
+    refused(&daemon);
+    daemon.kill();
+    let disk = disk.repaired();
+    let daemon = Daemon::start(disk.machine(), "");
+    assert_stored_once(&daemon, &acknowledged);
+    let sender = Sender::start(&daemon, "c");
+    sender.more();
+    let acknowledged = sender.end().union(&acknowledged).cloned().collect();
+    assert_stored_once(&daemon, &acknowledged);
 }
 
 #[test]
