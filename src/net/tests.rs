@@ -1,10 +1,13 @@
-//! What a connection costs over which nothing comes.
+//! What a connection costs over which nothing comes, and when it goes.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -15,6 +18,7 @@ use super::tcp::{Acceptor, Client};
 use crate::frame::{Frames, Lumberjack, Relp};
 use crate::ingest::Listener;
 use crate::ingest::testing::Yard;
+use crate::memory::{By, Hold};
 
 fn acceptor(yard: &Yard, protocol: Protocol) -> Arc<Acceptor> {
     let here: SocketAddr = "127.0.0.1:0".parse().unwrap();
@@ -86,3 +90,42 @@ async fn fr_15_a_connection_that_says_nothing_is_small() {
     let decoders = [size_of::<Frames>(), size_of::<Lumberjack>(), size_of::<Relp>()];
     assert!(decoders.into_iter().all(|bytes| bytes <= 256), "{decoders:?}");
 }
+
+/// Nothing is stored, so that nothing is answered: one that has sent as much as is held back keeps that
+/// until others want it.
+#[tokio::test]
+async fn st_21_a_connection_whose_answers_are_held_back_goes_when_others_wait() {
+    let yard = Yard::new("{}", false);
+    let acceptor = acceptor(&yard, Protocol::Relp);
+    let peer = "127.0.0.1".parse().unwrap();
+    let connection = acceptor.ingest.admit(peer, || acceptor.listener.call(peer, None)).unwrap();
+    // Little at a time, each with an answer of its own.
+    let (ours, mut theirs) = tokio::io::duplex(128);
+    let memory = Arc::clone(acceptor.ingest.memory());
+    let others = async {
+        let offer = "relp_version=0\nrelp_software=test\ncommands=syslog";
+        let open = format!("1 open {} {offer}\n", offer.len());
+        theirs.write_all(open.as_bytes()).await.unwrap();
+        let hello = theirs.read(&mut [0; 128]).await.unwrap();
+        assert!(hello > 0 && hello < 128, "{hello} bytes");
+        let mut taken = 1;
+        loop {
+            let frame = format!("{} syslog 23 <13>1 - h a - - - hello\n", taken + 1);
+            match timeout(LONG, theirs.write_all(frame.as_bytes())).await {
+                Ok(written) => written.unwrap(),
+                Err(_) => break,
+            }
+            taken += 1;
+        }
+        let held = memory.reserved();
+        assert!(taken >= 64 && held > 0, "{taken} frames, {held} bytes");
+        let mut others = Hold::new(Arc::clone(&memory), By::Queries);
+        others.set(memory.size() - held);
+        Hold::new(Arc::clone(&memory), By::Messages).grow(held / 2).await;
+    };
+    let serving = acceptor.serve(ours, Client::At(peer), connection).run();
+    timeout(60 * LONG, async { tokio::join!(others, serving) }).await.expect("it goes");
+}
+
+/// After that a connection is taken to read no more.
+const LONG: Duration = Duration::from_secs(1);
