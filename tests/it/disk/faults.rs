@@ -83,6 +83,7 @@ impl Faults {
 
 pub(super) const EIO: i32 = 5;
 pub(super) const EACCES: i32 = 13;
+pub(super) const EMFILE: i32 = 24;
 pub(super) const ENOSPC: i32 = 28;
 pub(super) const EROFS: i32 = 30;
 pub(super) const EDQUOT: i32 = 122;

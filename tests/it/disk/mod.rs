@@ -6,6 +6,7 @@ mod faults;
 mod full;
 mod gives_way;
 mod gone;
+mod model;
 mod resent;
 mod sender;
 
