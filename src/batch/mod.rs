@@ -14,8 +14,8 @@
 //! On a disk without room the writer waits, and so does everyone before it; what was refused is put
 //! again under the same numbers once the engine was opened anew ([`Room`]).
 //!
-//! An idle daemon commits at once; a busy one at most every [`Config::max_delay`], unless a batch
-//! is full before.
+//! An idle daemon commits at once; a busy one at most every [`Config::max_delay`], and less often where
+//! no sender waits for that, unless a batch is full before.
 
 mod config;
 mod merger;

@@ -56,7 +56,7 @@ pub fn run_writer(
     let mut waiting = Waiting { told: None, held: &mut held };
     let (mut last_commit, mut marked) = (Instant::now(), Instant::now());
     loop {
-        let wake = batcher.wait(last_commit + batcher.max_delay, IDLE);
+        let wake = batcher.wait(last_commit, IDLE);
         waiting.for_room(writing)?;
         // The sealer must keep up; meanwhile open batches fill, and then readers wait.
         let behind = || store.staged_bytes() > MAX_UNSEALED * store.config().seal_bytes.as_u64();
@@ -107,7 +107,7 @@ impl Writing<'_> {
         if let Err(error) = &result {
             error!(%error, "the store did not take a batch");
         }
-        for Open { rows, answer } in batches {
+        for Open { rows, answer, .. } in batches {
             if result.is_ok() {
                 answer.stored();
             }

@@ -123,7 +123,7 @@ impl Ingest {
             let Intake { copies: Copies { known, earlier, .. }, refused, .. } = intake;
             Ok((accepted, rejected, refused, wait, quota, known, earlier))
         };
-        let (result, ticket) = self.batcher.append_with(fill).await;
+        let (result, ticket) = self.batcher.append_with(true, fill).await;
         let (accepted, rejected, refused, wait, quota, known, earlier) = result?;
         Ok(CallOutcome { accepted, rejected, refused, known, wait, quota, ticket, earlier })
     }

@@ -157,7 +157,7 @@ impl Ingest {
             (which, Arc::new(origin))
         });
         while self.has_notes() {
-            let fill = |rows: &mut Rows| {
+            let fill = |rows: &mut Rows, _: &_| {
                 let at = now().as_micros();
                 let mut notes = self.notes.lock();
                 let count = notes.len().min(AT_ONCE);
@@ -169,7 +169,7 @@ impl Ingest {
                 }
             };
             // Nobody waits for a journal: it is durable when the next commit is.
-            let ((), _ticket) = self.batcher.append(fill).await;
+            let ((), _ticket) = self.batcher.append_with(false, fill).await;
         }
     }
 

@@ -85,6 +85,7 @@ impl Ingest {
         eof: bool,
     ) -> Taken {
         self.begin_receipts(session).await;
+        let is_dialogue = decoder.is_dialogue();
         let fill = |rows: &mut Rows, ticket: &Ticket| {
             let at = now();
             self.refresh(session, at);
@@ -93,7 +94,6 @@ impl Ingest {
                 heard.has_more = buffer.len() >= MUCH;
             }
             // What is compressed shows no secret: that is looked for in each message.
-            let is_dialogue = decoder.is_dialogue();
             let mut suspects = if is_dialogue { None } else { Some(Suspects::of(buffer)) };
             let mut was_begun = decoder.is_holding();
             let (mut consumed, mut drained) = (0, false);
@@ -126,8 +126,8 @@ impl Ingest {
             self.end_receipts(session, rows, accepted > 0);
             (consumed, drained, Came { wait, accepted, refused, earlier })
         };
-        let ((consumed, drained, came), ticket) = self.batcher.append_with(fill).await;
-        let Came { wait, accepted, refused, earlier } = came;
+        let (taken, ticket) = self.batcher.append_with(is_dialogue, fill).await;
+        let (consumed, drained, Came { wait, accepted, refused, earlier }) = taken;
         // A batch without a message of this read may never be written.
         let ticket = (accepted > 0).then_some(ticket);
         let (answers, mut answered) = (decoder.answers(), 0);
@@ -160,7 +160,7 @@ impl Ingest {
         listener: &Arc<Listener>,
         datagrams: impl Iterator<Item = Datagram<'d>>,
         max_len: usize,
-    ) -> Ticket {
+    ) {
         if peers.sessions.len() > MAX_PEERS {
             self.note_all_datagrams(peers);
             peers.sessions.clear(); // forgets no more than who they were
@@ -168,7 +168,7 @@ impl Ingest {
         self.note_datagrams(peers);
         let Peers { sessions, host, chunks, .. } = peers;
         let mut datagrams = datagrams.peekable();
-        let fill = |rows: &mut Rows| {
+        let fill = |rows: &mut Rows, _: &Ticket| {
             let at = now();
             while let Some(Datagram { peer, .. }) = datagrams.peek() {
                 let peer = *peer;
@@ -192,9 +192,9 @@ impl Ingest {
                 intake.finish(session);
             }
         };
-        let ticket = self.batcher.append(fill).await.1;
+        // Nobody waits for datagrams to be durable: there is no one to tell.
+        let ((), _ticket) = self.batcher.append_with(false, fill).await;
         self.book_given_up(peers, listener);
-        ticket
     }
 }
 

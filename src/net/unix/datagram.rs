@@ -90,7 +90,7 @@ impl Receiver {
         }
         let datagrams = Datagrams { buffer, received: received.iter() };
         // Nobody waits for datagrams to be durable: there is no one to tell.
-        let _ticket = self.ingest.datagrams(peers, &self.listener, datagrams, self.max_len).await;
+        self.ingest.datagrams(peers, &self.listener, datagrams, self.max_len).await;
     }
 
     /// Waits out an error of the system; a socket goes on after every one of them.
