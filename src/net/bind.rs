@@ -1,14 +1,14 @@
 //! Opens sockets early, so that ports are known and errors come before anything is served.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
 use quinn_udp::UdpSocketState;
 use socket2::{Domain, Protocol as IpProtocol, SockRef, Socket, Type};
-use tokio::net::{TcpListener, UdpSocket, UnixDatagram, UnixListener};
+use tokio::net::{TcpListener, UnixDatagram, UnixListener};
 use tracing::warn;
 
 use super::config::{ListenerConfig, Transport};
@@ -179,7 +179,6 @@ impl Door {
             }),
             Transport::Udp => inherited.datagram_of_port(listen).map(|socket| {
                 socket.set_nonblocking(true)?;
-                let socket = UdpSocket::from_std(socket)?;
                 let state = UdpSocketState::new((&socket).into())?;
                 Ok(Bound::Udp(socket, state))
             }),
@@ -302,7 +301,7 @@ fn udp(
         })?,
     };
     socket.set_nonblocking(true)?;
-    let socket = UdpSocket::from_std(socket.into())?;
+    let socket = UdpSocket::from(socket);
     let state = UdpSocketState::new((&socket).into())?;
     Ok((socket, state))
 }
@@ -316,7 +315,7 @@ impl Bound {
                 std::mem::forget(file);
                 Ok(socket.into_std()?.into())
             }
-            Self::Udp(socket, _) => Ok(socket.into_std()?.into()),
+            Self::Udp(socket, _) => Ok(socket.into()),
             Self::Unixgram(socket, file) => {
                 std::mem::forget(file);
                 Ok(socket.into_std()?.into())

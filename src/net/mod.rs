@@ -35,6 +35,7 @@ mod identity;
 mod inbox;
 mod inherit;
 mod listen;
+mod paced;
 mod phase;
 mod protocol;
 mod proxies;

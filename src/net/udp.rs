@@ -1,23 +1,21 @@
 //! Receives datagrams, many in one call.
 //!
 //! A sender of datagrams is not slowed down: what the kernel has no room for is lost. So its buffer
-//! is as large as it grants ([`super::bind`]), and a busy socket is emptied once a [`GATHER`]
-//! instead of being waited for: a wake-up that brings a few datagrams costs more than they do.
+//! is as large as it grants ([`super::bind`]), and a busy socket is not waited for ([`Paced`]).
 
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::slice::{Chunks, ChunksExact};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
-use tokio::io::Interest;
-use tokio::net::UdpSocket;
 use tokio::time::{interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::config::ListenerConfig;
+use super::paced::Paced;
 use crate::ingest::{Datagram, Ingest, Listener, Peers};
 
 /// A listener of datagrams.
@@ -26,14 +24,6 @@ pub(super) struct Receiver {
     pub(super) listener: Arc<Listener>,
     pub(super) config: Arc<ListenerConfig>,
     pub(super) stop: CancellationToken,
-}
-
-/// How fast datagrams come.
-#[derive(Debug)]
-struct Pace {
-    count: usize,
-    since: Instant,
-    is_busy: bool,
 }
 
 /// The datagrams of one call. The kernel may join equal ones of one sender in one buffer.
@@ -52,22 +42,21 @@ impl Receiver {
         socket: UdpSocket,
         state: UdpSocketState,
     ) -> (UdpSocket, UdpSocketState) {
-        let mut peers = Peers::default();
-        self.receive(&socket, &state, &mut peers).await;
+        let (mut peers, mut socket) = (Peers::default(), Paced::new(socket));
+        self.receive(&mut socket, &state, &mut peers).await;
         self.ingest.end_chunks(&mut peers, &self.listener);
         self.ingest.note_all_datagrams(&mut peers);
-        (socket, state)
+        (socket.into_inner(), state)
     }
 
-    async fn receive(&self, socket: &UdpSocket, state: &UdpSocketState, peers: &mut Peers) {
+    async fn receive(&self, socket: &mut Paced, state: &UdpSocketState, peers: &mut Peers) {
         let mut look = interval(LOOK_EVERY);
         let mut buffers = vec![0_u8; BATCH_SIZE * DATAGRAM];
         let mut metas = [RecvMeta::default(); BATCH_SIZE];
-        let mut pace = Pace::new();
         loop {
             tokio::select! {
                 biased; // what has arrived comes before the order to stop
-                ready = socket.readable() => match ready {
+                ready = socket.ready() => match ready {
                     Ok(()) => {}
                     Err(error) => self.pause(&error).await,
                 },
@@ -82,20 +71,10 @@ impl Receiver {
                 let mut room = buffers.chunks_exact_mut(DATAGRAM);
                 let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
                     std::array::from_fn(|_| IoSliceMut::new(room.next().unwrap_or_default()));
-                let receive = || state.recv(socket.into(), &mut slices, &mut metas);
-                socket.try_io(Interest::READABLE, receive)
+                socket.receive(|socket| state.recv(socket, &mut slices, &mut metas))
             };
             match received {
-                Ok(count) => {
-                    self.take(peers, &buffers, metas.get(..count)).await;
-                    pace.received(count, Instant::now());
-                    if count < BATCH_SIZE && pace.is_busy {
-                        tokio::select! {
-                            () = sleep(GATHER) => {}
-                            () = self.stop.cancelled() => {}
-                        }
-                    }
-                }
+                Ok(count) => self.take(peers, &buffers, metas.get(..count)).await,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => self.pause(&error).await,
             }
@@ -105,8 +84,7 @@ impl Receiver {
     async fn take(&self, peers: &mut Peers, buffers: &[u8], metas: Option<&[RecvMeta]>) {
         let datagrams = Datagrams::new(metas.unwrap_or_default(), buffers);
         let max_len = self.config.max_len();
-        // Nobody waits for datagrams to be durable: there is no one to tell.
-        let _ticket = self.ingest.datagrams(peers, &self.listener, datagrams, max_len).await;
+        self.ingest.datagrams(peers, &self.listener, datagrams, max_len).await;
     }
 
     /// Waits out an error of the system; a socket goes on after every one of them.
@@ -147,54 +125,12 @@ fn datagram(peer: IpAddr, bytes: &[u8]) -> Datagram<'_> {
     Datagram { peer, process: None, bytes, len: bytes.len() }
 }
 
-impl Pace {
-    fn new() -> Self {
-        Self { count: 0, since: Instant::now(), is_busy: false }
-    }
-
-    /// Notes that `count` datagrams came, by `now`.
-    fn received(&mut self, count: usize, now: Instant) {
-        self.count += count;
-        if self.count >= BUSY {
-            let is_busy = now.duration_since(self.since) <= BUSY_WITHIN;
-            *self = Self { count: 0, since: now, is_busy };
-        }
-    }
-}
-
-/// Room for one datagram: the longest that UDP can carry, or as many as the kernel joins.
-const DATAGRAM: usize = 64 << 10;
-
-/// How long datagrams are left to gather on a busy socket: far less than fill its buffer.
-const GATHER: Duration = Duration::from_millis(1);
+/// Room for one datagram: the longest that UDP can carry, or as many as the kernel joins. A few lines of
+/// the cache more, an odd number of them, so that short ones do not all lie in the same of its sets.
+const DATAGRAM: usize = (64 << 10) + 7 * 64;
 
 /// How often it is looked whether it is time to note what has come, where nothing comes.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
-/// So many datagrams…
-const BUSY: usize = 64;
-
-/// …within this time make a socket busy: about 13,000 a second.
-const BUSY_WITHIN: Duration = Duration::from_millis(5);
-
 /// How long to wait after an error.
 const PAUSE: Duration = Duration::from_millis(10);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_socket_is_busy_by_the_rate_of_its_datagrams() {
-        let mut pace = Pace::new();
-        let begin = pace.since;
-        let mut after = |count, micros| {
-            pace.received(count, begin + Duration::from_micros(micros));
-            pace.is_busy
-        };
-        assert!(!after(BUSY - 1, 10), "too few to say");
-        assert!(after(1, 20));
-        assert!(after(1, 1_000_000), "too few to say that it no longer is");
-        assert!(!after(BUSY, 2_000_000));
-    }
-}
