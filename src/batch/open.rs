@@ -224,10 +224,14 @@ impl Batcher {
                 return Wake::Idle;
             }
         }
+        let mut until = last + self.max_delay;
         while !demand.full && !demand.stop {
-            let not_before = last + self.delay(&demand);
-            if self.wake.wait_until(&mut demand, not_before).timed_out() {
+            let is_late = self.wake.wait_until(&mut demand, until).timed_out();
+            if self.is_due(&demand, last.elapsed()) {
                 break;
+            }
+            if is_late {
+                until = Instant::now() + self.max_delay.max(STEP);
             }
         }
         let stop = demand.stop;
@@ -235,9 +239,11 @@ impl Batcher {
         if stop { Wake::Stop } else { Wake::Take }
     }
 
-    /// How long after the last commit what is there is written at the latest.
-    fn delay(&self, demand: &Demand) -> Duration {
-        if demand.is_awaited { self.max_delay } else { self.max_delay.max(UNAWAITED) }
+    /// Whether what is there is to be written so long after the last commit.
+    fn is_due(&self, demand: &Demand, passed: Duration) -> bool {
+        let bytes = || self.shards.iter().map(|open| open.lock().rows.bytes()).sum::<usize>();
+        passed >= self.max_delay
+            && (demand.is_awaited || passed >= UNAWAITED || bytes() >= self.max_bytes / 2)
     }
 
     /// Takes all open batches that have events and leaves empty ones.
@@ -277,10 +283,12 @@ impl Default for Open {
 /// More than there are threads that fill them, so that a reader seldom waits for another.
 const SHARDS: usize = 3;
 
-/// How long what no sender waits for may stay unwritten. Each commit costs a sync, and each batch what is
-/// done for it however small it is: of 300,000 datagrams a second each takes half a microsecond less than
-/// with 5 ms.
+/// How long what no sender waits for may stay unwritten, unless it is half a batch before. Each commit
+/// costs a sync, and each batch what is done for it however small it is.
 const UNAWAITED: Duration = Duration::from_millis(50);
+
+/// How often it is looked at least whether it is.
+const STEP: Duration = Duration::from_millis(1);
 
 /// Connections that ended since the last batch; of more it is not told.
 const MAX_ENDED: usize = 65_536;
@@ -312,17 +320,23 @@ mod tests {
             let mut context = Context::from_waker(Waker::noop());
             assert!(append.as_mut().poll(&mut context).is_ready());
         };
-        let delay = || batcher.delay(&batcher.demand.lock());
+        let is_due = |passed| batcher.is_due(&batcher.demand.lock(), passed);
+        let soon = batcher.max_delay;
         for _ in 0..2 {
             append(false);
-            assert_eq!(delay(), UNAWAITED);
+            assert_eq!((is_due(soon), is_due(UNAWAITED)), (false, true));
             append(true);
-            assert_eq!(delay(), batcher.max_delay, "as soon as somebody waits for some of it");
+            assert!(is_due(soon), "as soon as somebody waits for some of it");
             append(false);
-            assert_eq!(delay(), batcher.max_delay);
+            assert_eq!((is_due(soon), is_due(soon / 2)), (true, false));
             assert_eq!(batcher.wait(Instant::now(), Duration::ZERO), Wake::Take);
             assert_eq!(batcher.take().len(), 1);
         }
+        while batcher.shards[0].lock().rows.bytes() < batcher.max_bytes / 2 {
+            assert!(!is_due(soon));
+            append(false);
+        }
+        assert!(is_due(soon), "it is much");
     }
 
     #[test]
