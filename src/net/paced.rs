@@ -85,11 +85,23 @@ impl Paced {
         received
     }
 
+    /// The same of one that will not be waited for again.
+    ///
+    /// # Errors
+    ///
+    /// As `receive`.
+    pub(super) fn receive_left(
+        &self,
+        receive: impl FnOnce(UdpSockRef<'_>) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        receive((&self.socket).into())
+    }
+
     /// Waits for the socket from now on, or no longer.
     fn turn(&mut self) {
         if self.pace.is_busy {
             self.waited = None;
-        } else if self.waited.is_none() {
+        } else if self.waited.is_none() && self.is_drained {
             let waited = self.socket.try_clone().and_then(tokio::net::UdpSocket::from_std);
             // Where there is no descriptor left for that, it is looked at as if it were busy.
             self.waited =

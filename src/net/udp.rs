@@ -9,7 +9,7 @@ use std::slice::{Chunks, ChunksExact};
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
+use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSockRef, UdpSocketState};
 use tokio::time::{interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -24,6 +24,12 @@ pub(super) struct Receiver {
     pub(super) listener: Arc<Listener>,
     pub(super) config: Arc<ListenerConfig>,
     pub(super) stop: CancellationToken,
+}
+
+/// What one call of the system receives.
+struct Call {
+    buffers: Vec<u8>,
+    metas: [RecvMeta; BATCH_SIZE],
 }
 
 /// The datagrams of one call. The kernel may join equal ones of one sender in one buffer.
@@ -51,40 +57,46 @@ impl Receiver {
 
     async fn receive(&self, socket: &mut Paced, state: &UdpSocketState, peers: &mut Peers) {
         let mut look = interval(LOOK_EVERY);
-        let mut buffers = vec![0_u8; BATCH_SIZE * DATAGRAM];
-        let mut metas = [RecvMeta::default(); BATCH_SIZE];
+        let mut call = Call::new();
         loop {
             tokio::select! {
-                biased; // what has arrived comes before the order to stop
+                biased;
                 ready = socket.ready() => match ready {
                     Ok(()) => {}
                     Err(error) => self.pause(&error).await,
                 },
-                () = self.stop.cancelled() => return,
+                () = self.stop.cancelled() => break,
                 _ = look.tick() => {
                     self.ingest.note_datagrams(peers);
                     self.ingest.expire_chunks(peers, &self.listener);
                     continue;
                 }
             }
-            let received = {
-                let mut room = buffers.chunks_exact_mut(DATAGRAM);
-                let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
-                    std::array::from_fn(|_| IoSliceMut::new(room.next().unwrap_or_default()));
-                socket.receive(|socket| state.recv(socket, &mut slices, &mut metas))
-            };
-            match received {
-                Ok(count) => self.take(peers, &buffers, metas.get(..count)).await,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => self.pause(&error).await,
+            let received = socket.receive(|socket| call.receive(socket, state));
+            self.take(peers, &call, received).await;
+        }
+        // What has arrived comes before the order to stop; not all that a sender goes on to send.
+        for _ in 0..MAX_LEFT {
+            let received = socket.receive_left(|socket| call.receive(socket, state));
+            let is_all = !matches!(received, Ok(BATCH_SIZE));
+            self.take(peers, &call, received).await;
+            if is_all {
+                return;
             }
         }
     }
 
-    async fn take(&self, peers: &mut Peers, buffers: &[u8], metas: Option<&[RecvMeta]>) {
-        let datagrams = Datagrams::new(metas.unwrap_or_default(), buffers);
-        let max_len = self.config.max_len();
-        self.ingest.datagrams(peers, &self.listener, datagrams, max_len).await;
+    /// Takes what a call has received, if anything.
+    async fn take(&self, peers: &mut Peers, call: &Call, received: io::Result<usize>) {
+        match received {
+            Ok(count) => {
+                let datagrams = Datagrams::new(call.metas.get(..count), &call.buffers);
+                let max_len = self.config.max_len();
+                self.ingest.datagrams(peers, &self.listener, datagrams, max_len).await;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => self.pause(&error).await,
+        }
     }
 
     /// Waits out an error of the system; a socket goes on after every one of them.
@@ -94,10 +106,25 @@ impl Receiver {
     }
 }
 
+impl Call {
+    fn new() -> Self {
+        let metas = [RecvMeta::default(); BATCH_SIZE];
+        Self { buffers: vec![0; BATCH_SIZE * DATAGRAM], metas }
+    }
+
+    /// Receives what fits; says in how many buffers.
+    fn receive(&mut self, socket: UdpSockRef<'_>, state: &UdpSocketState) -> io::Result<usize> {
+        let mut room = self.buffers.chunks_exact_mut(DATAGRAM);
+        let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
+            std::array::from_fn(|_| IoSliceMut::new(room.next().unwrap_or_default()));
+        state.recv(socket, &mut slices, &mut self.metas)
+    }
+}
+
 impl<'d> Datagrams<'d> {
-    fn new(metas: &'d [RecvMeta], buffers: &'d [u8]) -> Self {
+    fn new(metas: Option<&'d [RecvMeta]>, buffers: &'d [u8]) -> Self {
         Self {
-            metas: metas.iter(),
+            metas: metas.unwrap_or_default().iter(),
             buffers: buffers.chunks_exact(DATAGRAM),
             peer: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             joined: [].chunks(1),
@@ -128,6 +155,9 @@ fn datagram(peer: IpAddr, bytes: &[u8]) -> Datagram<'_> {
 /// Room for one datagram: the longest that UDP can carry, or as many as the kernel joins. A few lines of
 /// the cache more, an odd number of them, so that short ones do not all lie in the same of its sets.
 const DATAGRAM: usize = (64 << 10) + 7 * 64;
+
+/// Calls after the order to stop: more than fill a receive buffer of 128 MiB.
+const MAX_LEFT: usize = 8192;
 
 /// How often it is looked whether it is time to note what has come, where nothing comes.
 const LOOK_EVERY: Duration = Duration::from_secs(10);

@@ -107,3 +107,19 @@ fn ud_05_errors_of_the_system_end_nothing() {
     send(&daemon);
     assert!(daemon.stop().success());
 }
+
+/// Also of a socket that is busy, which nobody waits for.
+#[test]
+fn a_stop_stores_the_datagrams_that_have_arrived() {
+    const MANY: usize = 9000;
+    let folder = tempfile::tempdir().unwrap();
+    let listener = UDP.replace("256 KiB", "32 MiB");
+    let daemon = Daemon::with_listeners(folder.path(), "", &listener);
+    let socket = sender(&daemon);
+    for number in 0..MANY {
+        socket.send(format!("<13>1 - h a - - - number {number}").as_bytes()).unwrap();
+    }
+    assert!(daemon.stop().success());
+    let daemon = Daemon::with_listeners(folder.path(), "", &listener);
+    assert_eq!(daemon.query("message:number").len(), MANY);
+}

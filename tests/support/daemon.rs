@@ -112,7 +112,13 @@ impl Daemon {
             };
             daemon.has_started().then_some(Ok(()))
         })
-        .map(|()| daemon)
+        .map(|()| {
+            // It has said all by now.
+            if let Some(all) = is_stale.then(|| addresses_in(&daemon.said())).flatten() {
+                daemon.addresses = all;
+            }
+            daemon
+        })
     }
 
     /// Whether its start is over, which it is a moment after it listens.
@@ -340,7 +346,7 @@ impl Drop for Daemon {
     }
 }
 
-/// Where a daemon listens that could not say so in its data folder, by its log; `None` before it says all.
+/// Where a daemon listens that could not say so in its data folder, by its log; `None` before it says any.
 fn addresses_in(log: &str) -> Option<BTreeMap<String, String>> {
     let (_, said) = log.rsplit_once("cannot say in the data folder where it listens")?;
     let listening = |line: &str| {

@@ -89,7 +89,6 @@ impl Receiver {
             return;
         }
         let datagrams = Datagrams { buffer, received: received.iter() };
-        // Nobody waits for datagrams to be durable: there is no one to tell.
         self.ingest.datagrams(peers, &self.listener, datagrams, self.max_len).await;
     }
 
