@@ -164,3 +164,29 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// How long to wait after an error.
 const PAUSE: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::testing::Yard;
+    use crate::net::config::{Protocol, Transport};
+
+    #[tokio::test]
+    async fn what_has_arrived_comes_before_the_order_to_stop() {
+        let yard = Yard::new("{}", false);
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let (here, state) = (socket.local_addr().unwrap(), UdpSocketState::new((&socket).into()));
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for _ in 0..100 {
+            sender.send_to(b"<13>1 - h a - - - hello", here).unwrap();
+        }
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let config = ListenerConfig::new("udp", Protocol::Syslog, Transport::Udp, here);
+        let (ingest, listener) = (Arc::clone(&yard.ingest), Arc::clone(&yard.listener));
+        let receiver = Receiver { ingest, listener, config: Arc::new(config), stop };
+        receiver.run(socket, state.unwrap()).await;
+        assert_eq!(yard.listener.account.counts().received, 100);
+    }
+}
