@@ -65,7 +65,7 @@ impl Paced {
         }
     }
 
-    /// What `receive` says of the socket, which is how many calls of [`BATCH_SIZE`] were filled.
+    /// What `receive` says of the socket, which is how many of [`BATCH_SIZE`] buffers it filled.
     ///
     /// # Errors
     ///
@@ -162,20 +162,17 @@ mod tests {
         let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
         sender.connect(socket.local_addr().unwrap()).unwrap();
         let mut paced = Paced::new(socket);
-        let one = |socket: UdpSockRef<'_>| {
-            let _its_own = socket;
-            Ok(BATCH_SIZE)
-        };
+        let much = |_: UdpSockRef<'_>| Ok(BATCH_SIZE);
+        let nothing = |_: UdpSockRef<'_>| Err(io::ErrorKind::WouldBlock.into());
         assert!(paced.waited.is_some());
         sender.send(b"hello").unwrap();
         while paced.waited.is_some() {
             // As if much had come, and more were there.
             paced.ready().await.unwrap();
-            paced.receive(one).unwrap();
+            paced.receive(much).unwrap();
         }
         paced.ready().await.unwrap();
         while paced.waited.is_none() {
-            let nothing = |_: UdpSockRef<'_>| Err(io::ErrorKind::WouldBlock.into());
             assert!(paced.receive(nothing).is_err());
             paced.ready().await.unwrap();
         }

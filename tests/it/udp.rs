@@ -108,7 +108,7 @@ fn ud_05_errors_of_the_system_end_nothing() {
     assert!(daemon.stop().success());
 }
 
-/// Also of a socket that is busy, which nobody waits for.
+/// Also what was received just now, which is written a while later where there is no stop.
 #[test]
 fn a_stop_stores_the_datagrams_that_have_arrived() {
     const MANY: usize = 9000;

@@ -1,7 +1,8 @@
 //! A disk that is slow, or that is taken away from under the daemon.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -77,6 +78,9 @@ fn st_19_a_disk_that_its_file_system_gave_up_is_told_and_loses_nothing() {
     let acknowledged = sender.end();
     // No sync is under way by then: one that failed in the midst would end the daemon, rightly.
     daemon.note_no_calls();
+    // Nor can it be closed to others any longer.
+    let key = disk.machine().join("data/webhooks.key");
+    fs::set_permissions(key, Permissions::from_mode(0o644)).unwrap();
     disk.becomes_read_only();
     let refused = |daemon: &Daemon| {
         let sender = Sender::start(daemon, "b");
