@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::db::{Ballast, DiskConfig, Space, Trouble};
 use crate::store::{Error, Store};
@@ -161,6 +161,10 @@ impl Room {
                 state.status.reopened += 1;
                 info!("the store was opened anew");
                 None
+            }
+            Err(error) if store.db().latched() == Some(Trouble::Fatal) => {
+                error!(%error, "the store cannot be opened anew");
+                Some(Why::Trouble(Trouble::Fatal))
             }
             Err(error) => {
                 if !std::mem::replace(&mut state.has_told, true) {

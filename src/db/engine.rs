@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use rocksdb::{ColumnFamily, DB, WriteBatch, WriteOptions};
+use rustix::fs::{Advice, fadvise};
 use tracing::{info, warn};
 
 use super::options::{self, Options};
@@ -97,9 +98,17 @@ fn log_bytes(path: &Path) -> u64 {
 
 /// What is read from the logs counts as synced from then on, and a process that was killed may have
 /// ended before it had synced the end of them.
+///
+/// Where a sync failed before, the system may have in its memory what the disk does not have, and
+/// says of it that it is synced. So it forgets the logs: they are read from the disk.
 fn sync_logs(path: &Path) -> Result<(), Error> {
     for log in salvage::logs(path) {
-        let synced = fs::File::open(&log).and_then(|file| file.sync_data());
+        let synced = fs::File::open(&log).and_then(|file| {
+            file.sync_data()?;
+            // A file system that does not know how keeps it in memory for good, or has none there.
+            let _kept = fadvise(&file, 0, None, Advice::DontNeed).is_err();
+            Ok(())
+        });
         synced.map_err(|error| Error::File { path: log, error })?;
     }
     Ok(())
@@ -107,3 +116,29 @@ fn sync_logs(path: &Path) -> Result<(), Error> {
 
 /// Bytes that opening takes beside what the logs do.
 const ROOM_TO_OPEN: u64 = 16 << 20;
+
+#[cfg(test)]
+mod tests {
+    use std::io::{IoSliceMut, Write as _};
+
+    use rustix::io::{Errno, ReadWriteFlags, preadv2};
+
+    use super::*;
+
+    /// On a real disk: a folder of files in memory has no other place to read them from.
+    #[test]
+    fn st_08_logs_are_read_from_the_disk() {
+        let folder = tempfile::tempdir_in("/var/tmp").unwrap();
+        let path = folder.path().join("000004.log");
+        let mut log = fs::File::create(&path).unwrap();
+        log.write_all(&[7; 3 * 4096 + 1]).unwrap();
+        let log = fs::File::open(path).unwrap();
+        let in_memory = || {
+            let mut bytes = [0; 64];
+            preadv2(&log, &mut [IoSliceMut::new(&mut bytes)], 0, ReadWriteFlags::NOWAIT)
+        };
+        assert_eq!(in_memory(), Ok(64));
+        sync_logs(folder.path()).unwrap();
+        assert_eq!(in_memory(), Err(Errno::AGAIN));
+    }
+}

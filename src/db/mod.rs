@@ -29,7 +29,7 @@
 //! So [`Db::reopen`] closes and opens, with memory for all logs; [`Error::trouble`] tells a disk
 //! that will do again ([`Trouble::Full`] and others) from one that failed ([`Trouble::Fatal`]).
 //! After a failed sync nobody knows what is on disk, and a second sync that succeeds says nothing
-//! (fsyncgate): that is never retried.
+//! (fsyncgate): that is never retried, also where it failed while the engine was opened anew.
 //!
 //! # Invariants
 //!
@@ -226,15 +226,20 @@ impl Db {
     ///
     /// # Errors
     ///
-    /// When there is still no room, or readers held it for too long. It can be called again.
+    /// When there is still no room, or readers held it for too long: it can be called again. Where
+    /// the disk failed, the store is [latched](Self::latched) for good.
     pub fn reopen(&self) -> Result<(), Error> {
         let mut inner = self.inner.try_write_for(READERS_END).ok_or(Error::Busy)?;
+        if self.latched() == Some(Trouble::Fatal) {
+            return Err(Error::Failed);
+        }
         // A folder that lost its store, or that another was mounted over, is not opened.
         if !marker::is_there(&self.path) {
             return Err(Error::Missing(self.path.join("db").join("CURRENT")));
         }
         drop(inner.take());
-        let (engine, why) = Engine::open(&self.path, &self.options, false)?;
+        let opened = Engine::open(&self.path, &self.options, false);
+        let (engine, why) = opened.inspect_err(|error| self.latch(error.trouble()))?;
         let why = why.or_else(|| put_back(&self.path, &engine, &mut self.refused.lock()).err());
         *inner = Some(engine);
         self.opened.fetch_add(1, Ordering::Release);

@@ -114,3 +114,27 @@ fn st_08_a_failed_sync_ends_the_daemon_and_acknowledges_nothing() {
     assert!(said.contains("must be started again"), "{said}");
     assert_stored_once(&Daemon::start(folder.path(), ""), &acknowledged);
 }
+
+/// A disk that is full is waited for; the sync of the logs with which the engine is opened anew says
+/// more than that.
+#[test]
+fn st_08_a_sync_that_fails_while_the_store_is_opened_anew_ends_the_daemon() {
+    let folder = tempfile::tempdir().unwrap();
+    let faults = Faults::new(folder.path());
+    let daemon = faults.start(folder.path(), "");
+    let sender = Sender::start(&daemon, "a");
+    sender.more();
+    faults.set("write", ENOSPC, "/data/");
+    wait_until_held(&daemon);
+    let acknowledged = sender.acknowledged();
+    // Of each attempt to open it: the only sync of a log while nothing is written.
+    faults.once("sync", EIO, ".log");
+    assert_eq!(daemon.ended().code(), Some(1));
+    assert!(faults.is_over());
+    let said = std::fs::read_to_string(folder.path().join("daemon.log")).unwrap();
+    assert!(said.contains("the store cannot be opened anew error="), "{said}");
+    assert!(said.contains("must be started again"), "{said}");
+    let stored = sender.end();
+    assert_eq!(stored.len(), acknowledged, "acknowledged though nothing was written");
+    assert_stored_once(&Daemon::start(folder.path(), ""), &stored);
+}
