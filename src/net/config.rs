@@ -82,8 +82,8 @@ pub struct ListenerConfig {
     /// A TLS handshake must be done in this time, and before it a PROXY header. Default: 10s.
     #[serde(default = "default_handshake_timeout", with = "humantime_serde")]
     pub handshake_timeout: Duration,
-    /// The receive buffer asked of the kernel for datagrams: two fifths of a second of 300,000 short
-    /// ones. Granted as far as `net.core.rmem_max` or `CAP_NET_ADMIN` allows. Default: 64 MiB.
+    /// The receive buffer asked of the kernel for datagrams: four fifths of a second of 300,000 short
+    /// ones. Granted as far as `net.core.rmem_max` or `CAP_NET_ADMIN` allows. Default: 128 MiB.
     /// Range: up to 1 GiB.
     #[serde(default = "default_receive_buffer")]
     pub receive_buffer: ByteSize,
@@ -415,7 +415,7 @@ fn default_handshake_timeout() -> Duration {
 }
 
 fn default_receive_buffer() -> ByteSize {
-    ByteSize::mib(64)
+    ByteSize::mib(128)
 }
 
 fn default_body_timeout() -> Duration {

@@ -12,7 +12,6 @@ use quinn_udp::{BATCH_SIZE, UdpSockRef};
 use tokio::io::Interest;
 use tokio::task::coop::consume_budget;
 use tokio::time::sleep;
-use tracing::debug;
 
 /// A socket, and how fast datagrams come.
 #[derive(Debug)]
@@ -102,10 +101,9 @@ impl Paced {
         if self.pace.is_busy {
             self.waited = None;
         } else if self.waited.is_none() && self.is_drained {
-            let waited = self.socket.try_clone().and_then(tokio::net::UdpSocket::from_std);
             // Where there is no descriptor left for that, it is looked at as if it were busy.
-            self.waited =
-                waited.inspect_err(|error| debug!(%error, "a socket cannot be waited for")).ok();
+            let waited = self.socket.try_clone().and_then(tokio::net::UdpSocket::from_std);
+            self.waited = waited.ok();
         }
     }
 }

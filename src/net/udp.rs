@@ -156,8 +156,8 @@ fn datagram(peer: IpAddr, bytes: &[u8]) -> Datagram<'_> {
 /// the cache more, an odd number of them, so that short ones do not all lie in the same of its sets.
 const DATAGRAM: usize = (64 << 10) + 7 * 64;
 
-/// Calls after the order to stop: more than fill a receive buffer of 128 MiB.
-const MAX_LEFT: usize = 8192;
+/// Calls after the order to stop: more than fill a receive buffer of 256 MiB.
+const MAX_LEFT: usize = 16_384;
 
 /// How often it is looked whether it is time to note what has come, where nothing comes.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
