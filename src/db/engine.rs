@@ -137,8 +137,15 @@ mod tests {
             let mut bytes = [0; 64];
             preadv2(&log, &mut [IoSliceMut::new(&mut bytes)], 0, ReadWriteFlags::NOWAIT)
         };
+        if in_memory() == Err(Errno::OPNOTSUPP) {
+            return println!("not shown: the file system of /var/tmp cannot tell");
+        }
         assert_eq!(in_memory(), Ok(64));
-        sync_logs(folder.path()).unwrap();
-        assert_eq!(in_memory(), Err(Errno::AGAIN));
+        // To ask begins to read it, which may be done at once.
+        let is_forgotten = (0..100).any(|_| {
+            sync_logs(folder.path()).unwrap();
+            in_memory() == Err(Errno::AGAIN)
+        });
+        assert!(is_forgotten);
     }
 }
