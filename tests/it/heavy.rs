@@ -36,11 +36,15 @@ fn heavy() -> String {
     filter + ")"
 }
 
-/// One of them is marked.
+/// One of them is marked. Each has a text of its own, of letters that the conditions ask for: what is
+/// equal, or has none of them, is soon looked through.
 fn batch(first: usize) -> String {
     let line = |n: usize| {
         let mark = if n == first { "marked" } else { "quiet" };
-        format!("<14>1 - h heavy - - - {mark} request {n} {}\n", "quiet text ".repeat(20))
+        let hash = blake3::hash(&n.to_le_bytes());
+        let word = |n: &[u8]| format!("qz{}qx{}qy{}x{}", n[0], n[1], n[2], n[3]);
+        let words: Vec<_> = hash.as_bytes().chunks(4).map(word).collect();
+        format!("<14>1 - h heavy - - - {mark} request {n} {}\n", words.join(" "))
     };
     (first..first + BATCH).map(line).collect()
 }
