@@ -12,7 +12,8 @@ pub struct Config {
     /// A batch is written once it holds this much. Default: 1 MiB. Range: 64 KiB to 16 MiB.
     pub max_bytes: ByteSize,
     /// …or this long after the commit before it; at once where that is past. What is less than half a
-    /// batch, and no sender waits for, is written no sooner than 50ms after it. Default: 5ms. Range: 0s to 1s.
+    /// batch, and no sender waits for, is written no sooner than 50ms after it. Default: 5ms.
+    /// Range: 0s to 1s.
     #[serde(with = "humantime_serde")]
     pub max_delay: Duration,
 }
