@@ -50,6 +50,7 @@ mod tests;
 mod tls;
 mod udp;
 mod unix;
+mod urgent;
 mod validity;
 mod waiting;
 

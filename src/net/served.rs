@@ -21,6 +21,7 @@ use super::http;
 use super::listen::Listen;
 use super::tcp::{self, Acceptor};
 use super::tls::{Look, Tls};
+use super::urgent::urgently;
 use super::{udp, unix};
 use crate::ingest::{Ingest, Listener};
 use crate::time::Timestamp;
@@ -115,7 +116,8 @@ impl Door {
                 let config = Arc::clone(&config);
                 let receiver = udp::Receiver { ingest, listener, config, stop: close.clone() };
                 tasks.spawn(async {
-                    let (socket, state) = receiver.run(socket, state).await;
+                    let name = receiver.listener.name.to_string();
+                    let (socket, state) = urgently(&name, receiver.run(socket, state)).await;
                     Bound::Udp(socket, state)
                 })
             }

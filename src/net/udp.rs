@@ -1,7 +1,8 @@
 //! Receives datagrams, many in one call.
 //!
 //! A sender of datagrams is not slowed down: what the kernel has no room for is lost. So its buffer
-//! is as large as it grants ([`super::bind`]), and a busy socket is not waited for ([`Paced`]).
+//! is as large as it grants ([`super::bind`]), a busy socket is not waited for ([`Paced`]), and other
+//! work waits for it ([`super::urgent`]).
 
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};

@@ -1,8 +1,11 @@
 //! Datagrams: more than there is room for, and errors of the system.
 
+use std::fs;
 use std::net::UdpSocket;
+use std::thread;
 
-use rustix::process::Signal;
+use rustix::process::{Signal, setpriority_process};
+use rustix::thread::gettid;
 
 use crate::support::{Daemon, preload, wait_for};
 
@@ -51,6 +54,31 @@ fn ud_02_what_the_buffer_does_not_hold_is_counted() {
     daemon.settle("udp", received);
     assert_eq!(daemon.metrics().ledger("udp").stored, received);
     assert_eq!(daemon.query("message:x*").len() as u64, received);
+}
+
+/// The nice value of a thread of the daemon (`proc_pid_stat(5)`), once it has one of that name.
+fn nice_of(daemon: &Daemon, name: &str) -> i32 {
+    let threads = format!("/proc/{}/task", daemon.pid().as_raw_pid());
+    let stat = wait_for("the thread", || {
+        let stats = fs::read_dir(&threads).unwrap().flatten().map(|thread| thread.path());
+        let mut stats = stats.filter_map(|thread| fs::read_to_string(thread.join("stat")).ok());
+        stats.find(|stat| stat.contains(&format!(" ({name}) ")))
+    });
+    let (_, after) = stat.rsplit_once(") ").unwrap();
+    after.split(' ').nth(16).unwrap().parse().unwrap()
+}
+
+/// Ahead, where whoever runs the test may have it so.
+#[test]
+fn datagrams_are_received_ahead_of_other_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::with_listeners(folder.path(), "", UDP);
+    let ours = thread::spawn(|| setpriority_process(Some(gettid()), -10).is_ok());
+    let expected = if ours.join().unwrap() { -10 } else { 0 };
+    wait_for("its place", || (nice_of(&daemon, "udp") == expected).then_some(()));
+    assert_eq!(nice_of(&daemon, "tokio-rt-worker"), 0);
+    sender(&daemon).send(b"<13>1 - h a - - - hello").unwrap();
+    daemon.settle("udp", 1);
 }
 
 /// Has every third call that receives datagrams fail, each time for another reason.
