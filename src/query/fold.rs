@@ -18,7 +18,7 @@ use super::select::{Selector, Stop};
 use super::which::Which;
 use super::workers::walk;
 use crate::kql::Prepared;
-use crate::store::{Seconds, Source, Store};
+use crate::store::{Source, Store, Timeline};
 
 /// Something that is computed of events.
 pub(super) trait Fold: Send {
@@ -35,13 +35,13 @@ pub(super) trait Fold: Send {
     /// of them match, or nothing where the block must be read.
     fn whole(&mut self, asked: &Asked<'_>, block: Catalog<'_>) -> Option<u64>;
 
-    /// Whether [`times`](Self::times) is worth trying.
-    fn wants_times(&self) -> bool {
+    /// Whether [`times`](Self::times) is worth trying, with steps of so many microseconds.
+    fn wants_times(&self, _: i64) -> bool {
         false
     }
 
-    /// As [`whole`](Self::whole), where that told nothing, from how many rows are in which second.
-    fn times(&mut self, _: &Asked<'_>, _: Catalog<'_>, _: &Seconds) -> Option<u64> {
+    /// As [`whole`](Self::whole), where that told nothing, from when the rows of the block are.
+    fn times(&mut self, _: &Asked<'_>, _: Catalog<'_>, _: &Timeline) -> Option<u64> {
         None
     }
 
@@ -140,11 +140,12 @@ fn by_times<F: Fold>(
     asked: &Asked<'_>,
     state: &mut Folded<F>,
 ) -> Option<u64> {
-    if !state.fold.wants_times() || block.verdict(asked.plan) != Verdict::All {
+    let is_wanted = state.fold.wants_times(Timeline::step(block.times()));
+    if !is_wanted || block.verdict(asked.plan) != Verdict::All {
         return None;
     }
-    let seconds = store.view(source).ok()?.seconds().ok()??;
-    let matched = state.fold.times(asked, block, &seconds)?;
+    let timeline = store.view(source).ok()?.timeline().ok()??;
+    let matched = state.fold.times(asked, block, &timeline)?;
     state.tally.saw(u64::from(block.rows()));
     Some(matched)
 }

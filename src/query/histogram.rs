@@ -18,8 +18,8 @@ use super::request::{Meta, QueryError};
 use super::select::{Selector, Stop};
 use super::stats::{MAX_GROUPS, millis, too_many};
 use super::which::Which;
-use crate::store::{Seconds, Source, Store};
-use crate::time::{SECOND, Timestamp};
+use crate::store::{Source, Store, Timeline};
+use crate::time::Timestamp;
 
 /// What is to be counted.
 #[derive(Clone, Debug)]
@@ -220,6 +220,21 @@ impl Times {
         }
     }
 
+    /// Adds counts of which most are of the bucket of the one before.
+    fn add_runs(&mut self, counts: impl Iterator<Item = (i64, u64)>) {
+        let mut run = (0, 0);
+        for (bucket, count) in counts {
+            if bucket != run.0 && run.1 > 0 {
+                self.add(run.0, run.1);
+                run.1 = 0;
+            }
+            run = (bucket, run.1 + count);
+        }
+        if run.1 > 0 {
+            self.add(run.0, run.1);
+        }
+    }
+
     fn of(&self, bucket: i64) -> u64 {
         self.counts.get(&bucket).copied().unwrap_or(0)
     }
@@ -265,17 +280,15 @@ impl Fold for Folding<'_, '_> {
         Some(matched)
     }
 
-    fn wants_times(&self) -> bool {
-        self.interval.is_of_seconds()
+    fn wants_times(&self, step: i64) -> bool {
+        self.interval.micros() % step == 0
     }
 
-    fn times(&mut self, _: &Asked<'_>, block: Catalog<'_>, seconds: &Seconds) -> Option<u64> {
+    fn times(&mut self, _: &Asked<'_>, block: Catalog<'_>, timeline: &Timeline) -> Option<u64> {
         // All rows match: only by which value they are counted is still to be told.
         let value = self.by.map(|field| block.constant(field)).map_or(Some(None), |one| one)?;
         let (mut times, mut at) = (Times::default(), Place::new(self.interval));
-        for (second, count) in seconds.iter() {
-            times.add(at.bucket(second.saturating_mul(SECOND)), u64::from(count));
-        }
+        times.add_runs(timeline.iter().map(|(time, count)| (at.bucket(time), u64::from(count))));
         let rows = times.rows;
         if self.by.is_some() {
             self.series.add(&key::of(value), times.clone());
@@ -291,19 +304,8 @@ impl Fold for Folding<'_, '_> {
         let head = selector.view().head()?;
         let mut at = Place::new(self.interval);
         let mut bucket = |row: u32| head.time(row).map_or(0, |time| at.bucket(time));
-        // Rows are in the order of their arrival, so that most are in the bucket of the one before.
-        let mut run = (0, 0);
-        for row in found.iter() {
-            let bucket = bucket(row);
-            if bucket != run.0 && run.1 > 0 {
-                self.all.add(run.0, run.1);
-                run.1 = 0;
-            }
-            run = (bucket, run.1 + 1);
-        }
-        if run.1 > 0 {
-            self.all.add(run.0, run.1);
-        }
+        // Rows are in the order of their arrival.
+        self.all.add_runs(found.iter().map(|row| (bucket(row), 1)));
         let Some(numbered) = numbered else { return Ok(()) };
         let mut series: Vec<Times> = (0..numbered.len()).map(|_| Times::default()).collect();
         for row in found.iter() {

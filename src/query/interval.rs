@@ -46,11 +46,6 @@ impl Interval {
         self.count * self.unit.micros
     }
 
-    /// Whether its buckets begin and end with whole seconds.
-    pub(super) const fn is_of_seconds(self) -> bool {
-        self.micros() % SECOND == 0
-    }
-
     /// As it is written.
     pub(super) fn text(self) -> String {
         format!("{}{}", self.count, self.unit.name)

@@ -9,8 +9,9 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::column::Column;
-use super::head::{RowHead, Seconds};
+use super::head::RowHead;
 use super::segment::ChunkAt;
+use super::timeline::Timeline;
 
 /// What was read of blocks, up to a number of bytes.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub(super) struct Read(Cache<(u64, ChunkAt, What), Kept, Bytes>);
 pub(super) enum Kept {
     Column(Arc<Column>),
     Head(Arc<RowHead>),
-    Seconds(Arc<Seconds>),
+    Timeline(Arc<Timeline>),
 }
 
 /// What of a chunk is kept.
@@ -29,8 +30,8 @@ pub(super) enum Kept {
 pub(super) enum What {
     /// All of it.
     Whole,
-    /// How many of its rows are in which second.
-    Seconds,
+    /// When its rows are.
+    Timeline,
 }
 
 /// Weighs by memory.
@@ -51,7 +52,7 @@ impl Read {
     pub(super) fn keep(&self, segment: u64, at: ChunkAt, read: Kept) {
         let what = match read {
             Kept::Column(_) | Kept::Head(_) => What::Whole,
-            Kept::Seconds(_) => What::Seconds,
+            Kept::Timeline(_) => What::Timeline,
         };
         self.0.insert((segment, at, what), read);
     }
@@ -62,7 +63,7 @@ impl Weighter<(u64, ChunkAt, What), Kept> for Bytes {
         let bytes = match read {
             Kept::Column(column) => column.memory(),
             Kept::Head(head) => head.memory(),
-            Kept::Seconds(seconds) => seconds.memory(),
+            Kept::Timeline(timeline) => timeline.memory(),
         };
         bytes as u64 + bytes as u64 / SLACK + ENTRY
     }

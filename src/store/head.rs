@@ -20,11 +20,6 @@ pub struct RowHead {
     zones: Vec<(i64, i64)>,
 }
 
-/// How many rows of a block are in which second, the earliest second first: whatever buckets of
-/// whole seconds are asked for, they are counted from it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Seconds(Vec<(i64, u32)>);
-
 /// Integers, in half the memory where they lie close together.
 #[derive(Clone, Debug)]
 enum Integers {
@@ -80,38 +75,6 @@ impl RowHead {
     }
 }
 
-impl Seconds {
-    /// Of times in microseconds, in any order.
-    pub(super) fn of(times: &[i64]) -> Self {
-        let mut counts: Vec<(i64, u32)> = Vec::new();
-        for time in times {
-            let second = time.div_euclid(crate::time::SECOND);
-            match counts.last_mut() {
-                Some((last, count)) if *last == second => *count += 1,
-                _ => counts.push((second, 1)),
-            }
-        }
-        counts.sort_unstable_by_key(|(second, _)| *second);
-        counts.dedup_by(|next, kept| {
-            let is_same = next.0 == kept.0;
-            kept.1 += if is_same { next.1 } else { 0 };
-            is_same
-        });
-        counts.shrink_to_fit();
-        Self(counts)
-    }
-
-    /// Each second that has a row, in seconds since the epoch, and how many it has.
-    pub fn iter(&self) -> impl Iterator<Item = (i64, u32)> {
-        self.0.iter().copied()
-    }
-
-    /// About the bytes of memory that they take.
-    pub(super) fn memory(&self) -> usize {
-        self.0.len() * size_of::<(i64, u32)>()
-    }
-}
-
 impl Integers {
     fn get(&self, row: u32) -> Option<i64> {
         match self {
@@ -147,7 +110,6 @@ const ZONE: u32 = 128;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::SECOND;
     use proptest::prelude::*;
 
     proptest! {
@@ -171,21 +133,6 @@ mod tests {
                 }
             });
             prop_assert_eq!(seen, asked.collect::<Vec<_>>());
-        }
-
-        #[test]
-        fn seconds_count_every_row(
-            times in prop::collection::vec(prop_oneof![-9 * SECOND..9 * SECOND, any::<i64>()], 0..99),
-        ) {
-            let seconds = Seconds::of(&times);
-            let mut left = times.len();
-            for (second, count) in seconds.iter() {
-                let own = times.iter().filter(|time| time.div_euclid(SECOND) == second).count();
-                prop_assert_eq!(own, count as usize);
-                left -= own;
-            }
-            prop_assert_eq!(left, 0);
-            prop_assert!(seconds.0.is_sorted_by(|a, b| a.0 < b.0));
         }
     }
 }

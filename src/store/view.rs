@@ -7,10 +7,11 @@ use super::bytes::Damaged;
 use super::cache::{Kept, What};
 use super::chunk::Unpacker;
 use super::column::{Column, Parts, Payload};
-use super::head::{RowHead, Seconds};
+use super::head::RowHead;
 use super::rows::{Head, times};
 use super::segment::{Block, ChunkAt, Segment};
 use super::staged::{Opened, Staged};
+use super::timeline::Timeline;
 use super::tokens::{BlockSet, Token};
 use super::{Error, Store};
 use crate::db::Family;
@@ -142,25 +143,27 @@ impl<'s> View<'s> {
         }
     }
 
-    /// How many of its rows are in which second, of a block; a staged batch is not worth keeping it.
+    /// When its rows are, of a block; a staged batch is not worth keeping it.
     ///
     /// # Errors
     ///
     /// As [`head`](Self::head).
-    pub fn seconds(&self) -> Result<Option<Arc<Seconds>>, Error> {
-        let Columns::Block(segment, block) = &self.columns else { return Ok(None) };
-        let at = ChunkAt::head(*block);
-        if let Some(Kept::Seconds(seconds)) = self.store.read.get(segment.id, at, What::Seconds) {
-            return Ok(Some(seconds));
+    pub fn timeline(&self) -> Result<Option<Arc<Timeline>>, Error> {
+        let Columns::Block(segment, number) = &self.columns else { return Ok(None) };
+        let Some(block) = segment.blocks.get(*number as usize) else { return Ok(None) };
+        let at = ChunkAt::head(*number);
+        if let Some(Kept::Timeline(timeline)) = self.store.read.get(segment.id, at, What::Timeline)
+        {
+            return Ok(Some(timeline));
         }
         let read = || {
             let payload = unpack(&self.store.chunk(segment.id, at)?)?;
             let head = self.decode_rows(&mut payload.parts())?;
-            Ok(Arc::new(Seconds::of(&head.times)))
+            Ok(Arc::new(Timeline::of(&head.times, Timeline::step(block.times))))
         };
-        let seconds = read().inspect_err(|error| self.report(error))?;
-        self.store.read.keep(segment.id, at, Kept::Seconds(Arc::clone(&seconds)));
-        Ok(Some(seconds))
+        let timeline = read().inspect_err(|error| self.report(error))?;
+        self.store.read.keep(segment.id, at, Kept::Timeline(Arc::clone(&timeline)));
+        Ok(Some(timeline))
     }
 
     /// What every row has, and the ids, of a block that will not be read again.

@@ -58,7 +58,7 @@ fn check_histogram(store: &TestStore, asked: &Request, interval: &str, by: &str)
     assert_eq!(found, want, "{interval}");
     assert_eq!(answer.meta.count, events.len() as u64);
     for _ in 0..2 {
-        // Without a field, and again when it is known which seconds have rows.
+        // Without a field, and again when it is known when the rows are.
         let alone = histogram(store, &over_time(asked, interval, None)).unwrap();
         assert_eq!((alone.buckets, alone.meta.count), (answer.buckets.clone(), answer.meta.count));
     }
@@ -175,6 +175,35 @@ proptest! {
                 check_facets(&store, &request(filter));
             }
             check_context(&store);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_the_interval_and_what_the_rows_span(
+        times in prop::sample::select(vec![1, 60_000, 3 * SECOND, 50 * SECOND, 500 * SECOND])
+            .prop_flat_map(|span| prop::collection::vec(0..span, 1..40)),
+    ) {
+        let store = TestStore::new();
+        let rows: Vec<(i64, &str)> = times.iter().map(|time| (*time, "a")).collect();
+        store.stage_messages("p", &rows);
+        store.seal().unwrap();
+        for interval in ["1ms", "3ms", "10ms", "100ms", "500ms", "1s", "7s", "1m"] {
+            let width = Interval::parse(interval).unwrap().micros();
+            let mut want: BTreeMap<i64, u64> = BTreeMap::new();
+            times.iter().for_each(|time| *want.entry(time / width).or_default() += 1);
+            let (first, last) = (want.keys().next().unwrap(), want.keys().last().unwrap());
+            let of = |bucket: i64| want.get(&bucket).copied().unwrap_or(0);
+            let want = (last - first < 10_000).then(|| (*first..=*last).map(of).collect());
+            // A second time from what is kept of the first.
+            for _ in 0..2 {
+                let found = histogram(&store, &over_time(&request("*"), interval, None)).ok();
+                let counts = found.map(|found| found.buckets.iter().map(|b| b.count).collect());
+                prop_assert_eq!(counts, want.clone() as Option<Vec<u64>>, "{}", interval);
+            }
         }
     }
 }
