@@ -35,8 +35,8 @@ pub(super) trait Fold: Send {
     /// of them match, or nothing where the block must be read.
     fn whole(&mut self, asked: &Asked<'_>, block: Catalog<'_>) -> Option<u64>;
 
-    /// Whether [`times`](Self::times) is worth trying, with steps of so many microseconds.
-    fn wants_times(&self, _: i64) -> bool {
+    /// Whether [`times`](Self::times) tells something of this block.
+    fn wants_times(&self, _: Catalog<'_>) -> bool {
         false
     }
 
@@ -140,8 +140,7 @@ fn by_times<F: Fold>(
     asked: &Asked<'_>,
     state: &mut Folded<F>,
 ) -> Option<u64> {
-    let is_wanted = state.fold.wants_times(Timeline::step(block.times()));
-    if !is_wanted || block.verdict(asked.plan) != Verdict::All {
+    if !state.fold.wants_times(block) || block.verdict(asked.plan) != Verdict::All {
         return None;
     }
     let timeline = store.view(source).ok()?.timeline().ok()??;

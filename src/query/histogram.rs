@@ -1,5 +1,6 @@
 //! How many events there are over time, of all or for each of the most frequent values of a field.
 
+use std::mem::replace;
 use std::time::Instant;
 
 use rustc_hash::FxHashMap;
@@ -83,6 +84,9 @@ struct Place {
 #[derive(Clone, Debug, Default)]
 struct Times {
     counts: FxHashMap<i64, u64>,
+    /// The bucket of the latest, and how many in it are not among `counts` yet: most come after one of
+    /// the same bucket.
+    latest: (i64, u64),
     rows: u64,
     /// Whether there were more buckets than there may be.
     is_over: bool,
@@ -124,9 +128,9 @@ pub fn histogram(store: &Store, asked: &Histogram) -> Result<HistogramAnswer, Qu
     if all.is_over {
         return Err(QueryError::Buckets { max: MAX_BUCKETS, interval: interval.text() });
     }
-    let seen = (all.counts.keys().min().copied(), all.counts.keys().max().copied());
-    let first = if ends.0 { Some(interval.bucket(from)) } else { seen.0 };
-    let last = if ends.1 { Some(interval.bucket(to)) } else { seen.1 };
+    let (first, last) = all.ends().unzip();
+    let first = if ends.0 { Some(interval.bucket(from)) } else { first };
+    let last = if ends.1 { Some(interval.bucket(to)) } else { last };
     let range = match first.zip(last) {
         Some(range) => buckets(interval, range)?,
         None => 0..0,
@@ -210,7 +214,16 @@ impl Place {
 impl Times {
     fn add(&mut self, bucket: i64, count: u64) {
         self.rows += count;
-        if self.is_over {
+        if bucket == self.latest.0 {
+            self.latest.1 += count;
+        } else {
+            let (before, count) = replace(&mut self.latest, (bucket, count));
+            self.put(before, count);
+        }
+    }
+
+    fn put(&mut self, bucket: i64, count: u64) {
+        if self.is_over || count == 0 {
             return;
         }
         *self.counts.entry(bucket).or_default() += count;
@@ -220,32 +233,25 @@ impl Times {
         }
     }
 
-    /// Adds counts of which most are of the bucket of the one before.
-    fn add_runs(&mut self, counts: impl Iterator<Item = (i64, u64)>) {
-        let mut run = (0, 0);
-        for (bucket, count) in counts {
-            if bucket != run.0 && run.1 > 0 {
-                self.add(run.0, run.1);
-                run.1 = 0;
-            }
-            run = (bucket, run.1 + count);
-        }
-        if run.1 > 0 {
-            self.add(run.0, run.1);
-        }
+    /// The first and the last bucket with an event.
+    fn ends(&self) -> Option<(i64, i64)> {
+        let latest = (self.latest.1 > 0).then_some(self.latest.0);
+        let buckets = || self.counts.keys().copied().chain(latest);
+        buckets().min().zip(buckets().max())
     }
 
     fn of(&self, bucket: i64) -> u64 {
-        self.counts.get(&bucket).copied().unwrap_or(0)
+        let latest = if bucket == self.latest.0 { self.latest.1 } else { 0 };
+        self.counts.get(&bucket).copied().unwrap_or(0) + latest
     }
 }
 
 impl State for Times {
     fn merge(&mut self, other: Self) {
         self.is_over |= other.is_over;
-        let rows = self.rows + other.rows;
-        other.counts.into_iter().for_each(|(bucket, count)| self.add(bucket, count));
-        self.rows = rows;
+        self.rows += other.rows;
+        let counts = other.counts.into_iter().chain([other.latest]);
+        counts.for_each(|(bucket, count)| self.put(bucket, count));
     }
 
     fn weight(&self) -> u64 {
@@ -280,15 +286,16 @@ impl Fold for Folding<'_, '_> {
         Some(matched)
     }
 
-    fn wants_times(&self, step: i64) -> bool {
-        self.interval.micros() % step == 0
+    fn wants_times(&self, block: Catalog<'_>) -> bool {
+        let is_of_steps = self.interval.micros() % Timeline::step(block.times()) == 0;
+        is_of_steps && self.by.is_none_or(|field| block.constant(field).is_some())
     }
 
     fn times(&mut self, _: &Asked<'_>, block: Catalog<'_>, timeline: &Timeline) -> Option<u64> {
         // All rows match: only by which value they are counted is still to be told.
         let value = self.by.map(|field| block.constant(field)).map_or(Some(None), |one| one)?;
         let (mut times, mut at) = (Times::default(), Place::new(self.interval));
-        times.add_runs(timeline.iter().map(|(time, count)| (at.bucket(time), u64::from(count))));
+        timeline.iter().for_each(|(time, count)| times.add(at.bucket(time), u64::from(count)));
         let rows = times.rows;
         if self.by.is_some() {
             self.series.add(&key::of(value), times.clone());
@@ -304,8 +311,7 @@ impl Fold for Folding<'_, '_> {
         let head = selector.view().head()?;
         let mut at = Place::new(self.interval);
         let mut bucket = |row: u32| head.time(row).map_or(0, |time| at.bucket(time));
-        // Rows are in the order of their arrival.
-        self.all.add_runs(found.iter().map(|row| (bucket(row), 1)));
+        found.iter().for_each(|row| self.all.add(bucket(row), 1));
         let Some(numbered) = numbered else { return Ok(()) };
         let mut series: Vec<Times> = (0..numbered.len()).map(|_| Times::default()).collect();
         for row in found.iter() {

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use serde_json::{Map, Value};
 
 use super::bitmap::Bitmap;
-use super::place::{Computed, OriginField, Place, VERSION, id_text, peer_text};
+use super::place::{Computed, OriginField, Place, VERSION, Via, id_text, peer_text};
 use super::select::{FEW, Selector, Stop, each_run};
 use crate::event::{Kind, Known, ValueRef};
 use crate::kql::{Field, Lookup, Object};
@@ -81,7 +81,8 @@ impl Reading {
             match place {
                 Place::Column(name) => {
                     if let Some(column) = selector.column(name)? {
-                        in_column(&column, within, number * STEPS, &mut |row, hint, value| {
+                        let itself = (number * STEPS, Via::Itself);
+                        in_column(&column, within, itself, &mut |row, hint, value| {
                             self.scalars(name, value, path, &mut |is_itself, value| {
                                 each(row, if is_itself { hint } else { NO_HINT }, value);
                             });
@@ -118,8 +119,7 @@ impl Reading {
             }
             let Some(column) = selector.column(name)? else { continue };
             let mut decided = Bitmap::none(left.rows());
-            in_column(&column, &left, number * STEPS + step, &mut |row, hint, value| {
-                let Some(value) = via.read(value) else { return };
+            in_column(&column, &left, (number * STEPS + step, via), &mut |row, hint, value| {
                 decided.insert(row);
                 self.scalars(name, value, path, &mut |is_itself, value| {
                     each(row, if is_itself { hint } else { NO_HINT }, value);
@@ -193,23 +193,30 @@ impl Reading {
     }
 }
 
-/// Calls `each` with the values of a column in the rows of `within`.
-fn in_column(column: &Column, within: &Bitmap, number: u32, each: Each<'_>) {
+/// Calls `each` with what the values of a column in the rows of `within` become; `number` is that of
+/// the column among those of the field.
+fn in_column(column: &Column, within: &Bitmap, (number, via): (u32, Via), each: Each<'_>) {
     if let Some(values) = column.dictionary() {
-        let values: Vec<ValueRef<'_>> = values.collect();
-        column.for_each_code(|row, code| {
-            if let Some(value) = values.get(usize::from(code))
+        let values: Vec<Option<ValueRef<'_>>> = values.map(|value| via.read(value)).collect();
+        return column.for_each_code(|row, code| {
+            if let Some(Some(value)) = values.get(usize::from(code))
                 && within.contains(row)
             {
                 each(row, number << 8 | u32::from(code), *value);
             }
         });
-    } else if within.len() * FEW < column.len() {
+    }
+    let mut each = |row, value: ValueRef<'_>| {
+        if let Some(value) = via.read(value) {
+            each(row, NO_HINT, value);
+        }
+    };
+    if within.len() * FEW < column.len() {
         for row in within.iter() {
-            column.with(row, |value| each(row, NO_HINT, value));
+            column.with(row, |value| each(row, value));
         }
     } else {
-        column.for_each_among(|row| within.contains(row), |row, value| each(row, NO_HINT, value));
+        column.for_each_among(|row| within.contains(row), each);
     }
 }
 
