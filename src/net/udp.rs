@@ -61,17 +61,16 @@ impl Receiver {
         let mut call = Call::new();
         loop {
             tokio::select! {
-                biased;
-                ready = socket.ready() => match ready {
-                    Ok(()) => {}
-                    Err(error) => self.pause(&error).await,
-                },
+                biased; // there may always be more to receive
                 () = self.stop.cancelled() => break,
                 _ = look.tick() => {
                     self.ingest.note_datagrams(peers);
                     self.ingest.expire_chunks(peers, &self.listener);
                     continue;
                 }
+                ready = socket.ready() => if let Err(error) = ready {
+                    self.pause(&error).await;
+                },
             }
             let received = socket.receive(|socket| call.receive(socket, state));
             self.take(peers, &call, received).await;
@@ -160,7 +159,7 @@ const DATAGRAM: usize = (64 << 10) + 7 * 64;
 /// Calls after the order to stop: more than fill a receive buffer of 256 MiB.
 const MAX_LEFT: usize = 16_384;
 
-/// How often it is looked whether it is time to note what has come, where nothing comes.
+/// How often it is looked whether it is time to note what has come.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// How long to wait after an error.

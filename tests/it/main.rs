@@ -73,6 +73,7 @@ mod crash;
 mod crowded;
 mod damage;
 mod disk;
+mod endless;
 mod failpoints;
 mod fairness;
 mod flood;

@@ -61,16 +61,16 @@ impl Receiver {
         let mut received = Vec::with_capacity(BATCH);
         loop {
             tokio::select! {
-                biased; // what has arrived comes before the order to stop
-                ready = socket.readable() => if let Err(error) = ready {
-                    self.pause(&error).await;
-                },
-                () = self.stop.cancelled() => return,
+                biased; // there may always be more to receive
+                () = self.stop.cancelled() => break,
                 _ = look.tick() => {
                     self.ingest.note_datagrams(peers);
                     self.ingest.expire_chunks(peers, &self.listener);
                     continue;
                 }
+                ready = socket.readable() => if let Err(error) = ready {
+                    self.pause(&error).await;
+                },
             }
             received.clear();
             let gathered = socket
@@ -80,6 +80,15 @@ impl Receiver {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => self.pause(&error).await,
+            }
+        }
+        // What has arrived comes before the order to stop; not all that a sender goes on to send.
+        for _ in 0..MAX_LEFT {
+            received.clear();
+            let gathered = gather(socket, &mut buffer, room, &mut received);
+            self.take(peers, &buffer, &received).await;
+            if gathered.is_err() {
+                return;
             }
         }
     }
@@ -160,7 +169,10 @@ const GATHERED: usize = 256 << 10;
 /// How many are received together.
 const BATCH: usize = 64;
 
-/// How often it is looked whether it is time to note what has come, where nothing comes.
+/// Turns after the order to stop: far more than the kernel holds (`net.unix.max_dgram_qlen`, unix(7)).
+const MAX_LEFT: usize = 1024;
+
+/// How often it is looked whether it is time to note what has come.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// How long to wait after an error.
