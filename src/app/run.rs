@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use sd_notify::NotifyState;
 use serde_json::json;
@@ -138,10 +139,17 @@ impl Running {
                     Order::Restart => if reloader.may_restart().await {
                         return Told::Restart;
                     },
-                    Order::Reload => drop(reload(reloader, Who::daemon()).await),
+                    Order::Reload => {
+                        let reloaded = reload(reloader, Who::daemon());
+                        if signals.unless_stopped(reloaded).await.is_none() {
+                            return Told::Stop;
+                        }
+                    }
                 },
                 Some(Reload { who, answer }) = reloads.recv() => {
-                    let done = reload(reloader, who).await;
+                    let Some(done) = signals.unless_stopped(reload(reloader, who)).await else {
+                        return Told::Stop;
+                    };
                     // Who asked may have gone.
                     let _gone = answer.send(done.map(|changes| json!(changes))).is_err();
                 }
@@ -156,21 +164,33 @@ impl Running {
     /// Ends what it does, and stores what is left.
     async fn stop(self, told: Told, signals: &mut Signals) -> Result<Ended, Failure> {
         let Self { parts, disk, scrubber, keeping, reloader, mut failed, mut sockets, .. } = self;
-        let is_restart = matches!(told, Told::Restart);
+        let mut is_restart = matches!(told, Told::Restart);
         tell_of_the_end(is_restart);
         keeping.stop.cancel();
         keeping.tasks.close();
         let grace = reloader.config().shutdown.grace;
-        match is_restart {
-            true => sockets.extend(reloader.hand_over().await),
-            false => sockets.clear(),
+        if is_restart {
+            // What has arrived is taken first, and there may be no room for it.
+            match signals.unless_stopped(reloader.hand_over()).await {
+                Some(handed) => sockets.extend(handed),
+                None => {
+                    is_restart = false;
+                    tell_of_the_end(is_restart);
+                }
+            }
+        }
+        if !is_restart {
+            sockets.clear(); // so that nobody connects any longer
         }
         tokio::select! {
             ended = timeout(grace, keeping.tasks.wait()) => if ended.is_err() {
                 let tasks = keeping.tasks.len();
                 warn!(tasks, "connections had not ended in time and were cut");
             },
-            () = signals.stop() => warn!("told to stop again: connections are cut"),
+            () = signals.stop() => {
+                warn!("told to stop again: connections are cut");
+                is_restart = false;
+            }
         }
         scrubber.stop().await;
         if let Told::Failed(failure) = told {
@@ -180,6 +200,8 @@ impl Running {
             return Err(failure);
         }
         close(&parts, disk).await;
+        // The next program would not hear of a stop that came meanwhile.
+        let is_restart = is_restart && signals.stop().now_or_never().is_none();
         let ended = if is_restart { Ended::HandingOver(sockets) } else { Ended::Stopped };
         failed.try_recv().map_or(Ok(ended), Err)
     }

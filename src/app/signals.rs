@@ -45,8 +45,20 @@ impl Signals {
         }
     }
 
-    /// Waits for the order to stop.
+    /// Waits for the order to stop; all others wait for [`next`](Self::next).
     pub(super) async fn stop(&mut self) {
-        while self.next().await != Order::Stop {}
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// What comes of `work`, or nothing where the order to stop comes before its end.
+    pub(super) async fn unless_stopped<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = self.stop() => None,
+        }
     }
 }

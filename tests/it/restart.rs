@@ -1,6 +1,7 @@
 //! The daemon becomes another program with the same sockets.
 
 use std::io::{ErrorKind, Read, Write};
+use std::mem::replace;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +10,8 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::support::{Daemon, free_address, wait_for};
+use crate::disk::wait_until_held;
+use crate::support::{Daemon, SmallDisk, free_address, wait_for};
 
 fn line(n: usize) -> String {
     format!("<13>1 - h a - - - line {n}\n")
@@ -199,6 +201,33 @@ fn up_05_a_configuration_that_makes_no_sense_ends_nothing() {
     open.write_all(line(1).as_bytes()).unwrap();
     wait_for("the line", || (daemon.query("\"line\"").len() == 1).then_some(()));
     assert!(daemon.stop().success());
+}
+
+/// What has arrived is taken before a socket is handed over, and on a full disk there is no room for it.
+#[test]
+fn up_05_a_stop_is_heard_while_sockets_wait_to_be_handed_over() {
+    let config = "[shutdown]\ngrace = \"100ms\"\n\
+                  [store.disk]\nmin_free = \"8 MiB\"\nmin_free_percent = 0\nballast = \"4 MiB\"\n";
+    let disk = SmallDisk::new(96);
+    let daemon = Daemon::with_listeners(disk.path(), config, &at(free_address()));
+    let _filler = disk.fill(2 << 20);
+    wait_until_held(&daemon);
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let text = format!("<13>1 - h a - - - {}", "x".repeat(8000));
+    let mut before = 0;
+    wait_for("there to be no more room", || {
+        for _ in 0..100 {
+            sender.send_to(text.as_bytes(), daemon.address("udp")).unwrap();
+        }
+        let received = daemon.metrics().ledger("udp").received;
+        (replace(&mut before, received) == received && received > 0).then_some(())
+    });
+    daemon.signal(Signal::USR2);
+    wait_for("the order", || daemon.said().contains("is_restart=true").then_some(()));
+    // What nobody was told to be stored may be lost.
+    let _status = daemon.stop();
+    let said = std::fs::read_to_string(disk.path().join("daemon.log")).unwrap();
+    assert_eq!(said.matches("store opened").count(), 1, "{said}");
 }
 
 const SENT: usize = 8000;
