@@ -36,6 +36,10 @@ fn cf_10_the_service_is_confined() {
     let figure = overall.split_once("logtrace.service: ").map(|(_, figure)| figure);
     let figure: f64 = figure.and_then(|text| text.split(' ').next()?.parse().ok()).unwrap();
     assert!(figure * 10.0 <= f64::from(MAX_EXPOSURE), "{page}");
+    // What receives datagrams may go ahead of other work (`sched(7)`): no filter forbids the call.
+    assert!(page.contains("setpriority is allowed"), "{page}");
+    let unit = fs::read_to_string(units().join("logtrace.service")).unwrap();
+    assert!(unit.lines().any(|line| line == "LimitNICE=-10"), "{unit}");
 }
 
 /// In a folder where the program that the service starts is the one that was built.

@@ -62,7 +62,7 @@ transport = "unixgram"
 listen = "FOLDER/log"
 "#;
 
-/// Orders are heard, and all that was received until then is there afterwards.
+/// Orders are heard, long before the grace of a stop is over.
 #[test]
 fn a_reload_and_a_stop_while_datagrams_never_end() {
     let folder = tempfile::tempdir().unwrap();
