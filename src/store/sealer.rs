@@ -89,7 +89,7 @@ impl Sealer {
             next_segment,
             level,
             open_bytes,
-            taking: Taking::default(),
+            taking: Taking::new(is_final),
         }
     }
 

@@ -17,7 +17,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 use super::header::Header;
 use super::source::{Source, skip_blanks};
@@ -80,7 +80,7 @@ pub(in crate::parse) fn in_front<'a>(source: &mut Source<'a>, event: &mut Event<
             (key.get(..len), start + len + 2)
         }
         _ => {
-            let len = rest.iter().take_while(|byte| !matches!(byte, b' ' | b'<')).count();
+            let len = memchr2(b' ', b'<', rest).unwrap_or(rest.len());
             (rest.get(..len), start + len)
         }
     };

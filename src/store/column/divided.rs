@@ -17,6 +17,17 @@ pub(super) struct Divided {
 }
 
 impl Divided {
+    /// What has codes, split; in the shortest form if this `is_final`.
+    pub(super) fn of(coded: &Coded, is_final: bool) -> Self {
+        let mut divided = Self::default();
+        for value in coded.codes().iter().filter_map(|code| coded.value(*code)) {
+            divided.kinds.push(divided.split.len(), value.kind);
+            let number = divided.split.template_of(value.bytes, is_final);
+            divided.split.push_to(number, value.bytes);
+        }
+        divided
+    }
+
     pub(super) fn value(&self, index: usize) -> Option<ValueRef<'_>> {
         Some(ValueRef::new(self.kinds.at(index)?, self.texts().get(index)?))
     }
@@ -29,16 +40,5 @@ impl Divided {
         self.kinds.clear();
         self.split.clear();
         self.texts = OnceLock::new();
-    }
-}
-
-impl From<&Coded> for Divided {
-    fn from(coded: &Coded) -> Self {
-        let mut divided = Self::default();
-        for value in coded.codes().iter().filter_map(|code| coded.value(*code)) {
-            divided.kinds.push(divided.split.len(), value.kind);
-            divided.split.push(value.bytes);
-        }
-        divided
     }
 }

@@ -43,7 +43,7 @@ impl Guesses {
 }
 
 /// Places; a power of two.
-const PLACES: usize = 256;
+const PLACES: usize = 1024;
 
 /// No template: there are fewer.
 const NONE: u16 = u16::MAX;

@@ -21,9 +21,11 @@ mod guess;
 mod hits;
 mod holding;
 mod integers;
+mod kept;
 mod key;
 mod kinds;
 mod look;
+mod met;
 pub(super) mod numbers;
 mod packed;
 mod patterns;
@@ -33,6 +35,7 @@ mod recent;
 mod slot;
 mod split;
 mod take;
+mod taken;
 mod template;
 mod texts;
 
@@ -160,7 +163,7 @@ impl Column {
     pub(super) fn encode(&self, out: &mut Payload) {
         let split = match &self.body {
             Body::Coded(coded) if coded.is_worth() => None,
-            Body::Coded(coded) => Some(Box::new(Divided::from(coded))),
+            Body::Coded(coded) => Some(Box::new(Divided::of(coded, out.is_final))),
             Body::Split(_) | Body::Packed(_) => None,
         };
         let body = match (&split, &self.body) {
@@ -274,7 +277,7 @@ impl Column {
         {
             return;
         }
-        let divided = self.body.split();
+        let divided = self.body.split(false);
         divided.kinds.push(divided.split.len(), value.kind);
         divided.split.push(value.bytes);
     }
@@ -316,9 +319,9 @@ impl Body {
     }
 
     /// Splits the values if they are not.
-    fn split(&mut self) -> &mut Divided {
+    fn split(&mut self, is_final: bool) -> &mut Divided {
         if let Self::Coded(coded) = self {
-            *self = Self::Split(Box::new(Divided::from(&*coded)));
+            *self = Self::Split(Box::new(Divided::of(coded, is_final)));
         }
         match self {
             Self::Split(divided) => divided,

@@ -136,15 +136,22 @@ pub(super) fn decode_shared(
 impl Joins {
     /// Every variable by itself, but for those that are equal to an earlier one.
     fn equal(templates: &[&Template]) -> Self {
-        let way = |slots: &[Slot], place: usize| {
-            let (before, after) = slots.split_at_checked(place).unwrap_or_default();
-            let equal = |slot: &Slot| before.iter().rev().position(|other| other.equals(slot));
-            after.first().and_then(equal).map_or(Way::Lead, |back| Way::Equal(back + 1))
+        let mut looks: Vec<u64> = Vec::new();
+        let mut ways = |template: &&Template| {
+            looks.clear();
+            looks.extend(template.slots.iter().map(Slot::look));
+            let way = |(place, slot): (usize, &Slot)| {
+                let (before, own) = looks.split_at_checked(place).unwrap_or_default();
+                let look = own.first().copied().unwrap_or_default();
+                let alike = (1..).zip(before.iter().rev()).filter(|(_, other)| **other == look);
+                let is_equal = |back: &usize| {
+                    template.slots.get(place - back).is_some_and(|other| other.equals(slot))
+                };
+                alike.map(|(back, _)| back).find(is_equal).map_or(Way::Lead, Way::Equal)
+            };
+            template.slots.iter().enumerate().map(way).collect()
         };
-        let ways = |template: &&Template| {
-            (0..template.slots.len()).map(|place| way(&template.slots, place)).collect()
-        };
-        Self(templates.iter().map(ways).collect())
+        Self(templates.iter().map(&mut ways).collect())
     }
 
     fn decode(parts: &mut Parts<'_>, slots: &[usize]) -> Result<Self, Damaged> {

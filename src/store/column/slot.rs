@@ -4,12 +4,8 @@
 //! is read back is what was pushed, to the byte. Numbers may stand between letters that are the same
 //! in all: `5ms`, `blk_42`.
 
-use super::super::bytes::{Damaged, put_bytes, put_varint};
-use super::digits::{
-    Decimal, Hex, MAX_DIGITS, MAX_HEX, around_digits, digits, digits_of_all, may_surround,
-};
+use super::digits::{Decimal, Hex, around_digits, digits, digits_of_all, may_surround};
 use super::numbers;
-use super::payload::{Parts, Payload};
 use super::take::take_numbers;
 use super::texts::Texts;
 use crate::eights::is_same;
@@ -19,7 +15,7 @@ use crate::eights::is_same;
 pub(super) struct Slot {
     pub(super) form: Form,
     /// What stands before and after the digits of every decimal number.
-    affix: (Vec<u8>, Vec<u8>),
+    pub(super) affix: (Vec<u8>, Vec<u8>),
     /// Numbers, or hexadecimal digits by their value.
     pub(super) numbers: Vec<u64>,
     pub(super) texts: Texts,
@@ -37,17 +33,6 @@ pub(super) enum Form {
     Hex(Hex),
     /// Any bytes.
     Text,
-}
-
-/// How the variables of a slot are kept on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kept {
-    /// As so many integers each, those of one place together.
-    Numbers(usize),
-    /// As distinct texts, and a code for each.
-    Codes,
-    /// As texts.
-    Texts,
 }
 
 /// A variable, without its text where it is a number.
@@ -85,6 +70,12 @@ impl Slot {
             _ => {}
         }
         self.push_other(text.get(start..end).unwrap_or_default());
+    }
+
+    /// Adds a text to those of a slot that is for nothing else.
+    pub(super) fn push_text(&mut self, text: &[u8]) {
+        self.form = Form::Text;
+        self.texts.push(text);
     }
 
     /// Adds a text that may be unlike those before it.
@@ -239,6 +230,15 @@ impl Slot {
             && self.form != Form::Empty
     }
 
+    /// What is the same of slots that are equal, and of others mostly not.
+    pub(super) fn look(&self) -> u64 {
+        let at = |index: usize| self.numbers.get(index).copied().unwrap_or_default();
+        let len = self.numbers.len();
+        let numbers =
+            at(0) ^ at(len / 2).rotate_left(21) ^ at(len.saturating_sub(1)).rotate_left(42);
+        numbers ^ ((self.texts.bytes() as u64) << 16)
+    }
+
     /// Forgets all but the memory.
     pub(super) fn clear(&mut self) {
         self.form = Form::Empty;
@@ -290,105 +290,6 @@ impl Slot {
                 }
             }
         }
-    }
-
-    /// Appends the slot. How many there are is not written.
-    pub(super) fn encode(&self, out: &mut Payload) {
-        match self.form {
-            Form::Empty => {}
-            Form::Decimal(Decimal { is_canonical, len }) => {
-                let form = if is_canonical { DECIMAL } else { PADDED };
-                out.soft.push(if self.has_affix() { form | WITH_AFFIX } else { form });
-                if !is_canonical {
-                    out.soft.push(len.unwrap_or_default());
-                }
-                if self.has_affix() {
-                    put_bytes(&mut out.soft, &self.affix.0);
-                    put_bytes(&mut out.soft, &self.affix.1);
-                }
-                numbers::encode(&self.numbers, out);
-            }
-            Form::Hex(hex) => {
-                out.soft.extend([if hex.is_upper { UPPER_HEX } else { LOWER_HEX }, hex.len]);
-                // Number by number of a text: those of one place are alike.
-                for place in 0..hex.words() {
-                    let column: Vec<u64> =
-                        self.numbers.iter().skip(place).step_by(hex.words()).copied().collect();
-                    numbers::encode(&column, out);
-                }
-            }
-            Form::Text => match self.texts.few() {
-                Some((distinct, codes)) => {
-                    out.soft.push(CODED);
-                    put_varint(&mut out.soft, distinct.len() as u64);
-                    distinct.encode(out);
-                    numbers::encode(&codes, out);
-                }
-                None => {
-                    out.soft.push(TEXTS);
-                    self.texts.encode(out);
-                }
-            },
-        }
-    }
-
-    /// Reads what all variables have in common, and tells how they are kept.
-    pub(super) fn decode_form(parts: &mut Parts<'_>) -> Result<(Self, Kept), Damaged> {
-        let mut slot = Self::default();
-        let form = parts.soft.byte()?;
-        let kept = match form & !WITH_AFFIX {
-            kind @ (DECIMAL | PADDED) => {
-                let is_canonical = kind == DECIMAL;
-                let len =
-                    if is_canonical { None } else { Some(parts.soft.byte()?.min(MAX_DIGITS)) };
-                slot.form = Form::Decimal(Decimal { is_canonical, len });
-                if form & WITH_AFFIX != 0 {
-                    slot.affix = (parts.soft.bytes()?.to_vec(), parts.soft.bytes()?.to_vec());
-                }
-                Kept::Numbers(1)
-            }
-            form @ (LOWER_HEX | UPPER_HEX) => {
-                let hex = Hex { len: parts.soft.byte()?.min(MAX_HEX), is_upper: form == UPPER_HEX };
-                slot.form = Form::Hex(hex);
-                Kept::Numbers(hex.words())
-            }
-            CODED => Kept::Codes,
-            TEXTS => Kept::Texts,
-            _ => return Err(Damaged("a form of variables")),
-        };
-        if kept == Kept::Codes || kept == Kept::Texts {
-            slot.form = Form::Text;
-        }
-        Ok((slot, kept))
-    }
-
-    /// Reads a slot of `count` variables back.
-    pub(super) fn decode(parts: &mut Parts<'_>, count: usize) -> Result<Self, Damaged> {
-        if count == 0 {
-            return Ok(Self::default());
-        }
-        let (mut slot, kept) = Self::decode_form(parts)?;
-        match kept {
-            Kept::Numbers(1) => slot.numbers = numbers::decode(parts, count)?,
-            Kept::Numbers(words) => {
-                slot.numbers = vec![0; count * words];
-                for place in 0..words {
-                    let column = numbers::decode(parts, count)?;
-                    let to = slot.numbers.iter_mut().skip(place).step_by(words);
-                    to.zip(column).for_each(|(to, value)| *to = value);
-                }
-            }
-            Kept::Codes => {
-                let distinct = parts.soft.count()?;
-                let distinct = Texts::decode(parts, distinct)?;
-                for code in numbers::decode(parts, count)? {
-                    let text = usize::try_from(code).ok().and_then(|code| distinct.get(code));
-                    slot.texts.push(text.ok_or(Damaged("a code of a text"))?);
-                }
-            }
-            Kept::Texts => slot.texts = Texts::decode(parts, count)?,
-        }
-        Ok(slot)
     }
 
     /// The numbers that the variable at `index` is kept as.
@@ -483,16 +384,6 @@ impl Slot {
         self.form = Form::Text;
     }
 }
-
-const DECIMAL: u8 = 0;
-const PADDED: u8 = 1;
-const LOWER_HEX: u8 = 2;
-const UPPER_HEX: u8 = 3;
-const CODED: u8 = 4;
-const TEXTS: u8 = 5;
-
-/// What stands around the digits follows.
-const WITH_AFFIX: u8 = 0x80;
 
 #[cfg(test)]
 #[path = "slot_tests.rs"]

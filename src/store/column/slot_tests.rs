@@ -1,5 +1,6 @@
 //! Slots against the texts that were pushed into them.
 
+use super::super::payload::Payload;
 use super::*;
 use proptest::prelude::*;
 

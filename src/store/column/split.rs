@@ -8,7 +8,7 @@
 //!
 //! Each place of a template is a column of its own: numbers are kept as numbers, and what is
 //! constant is written once. Templates are also an index for words that hold no digit, and tell
-//! which messages there are.
+//! which messages there are. A text whose template comes too seldom to be worth columns is kept whole.
 
 use std::hash::BuildHasher;
 
@@ -17,7 +17,8 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use super::super::bytes::{Damaged, put_varint};
 use super::cut::Cutter;
 use super::guess::{Guesses, Place};
-use super::key::{Key, VARIABLE};
+use super::key::Key;
+use super::met::Met;
 use super::numbers;
 use super::payload::{Parts, Payload};
 use super::places;
@@ -28,27 +29,16 @@ use super::texts::Texts;
 /// Texts, split.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Split {
-    templates: Vec<Template>,
+    pub(super) templates: Vec<Template>,
     /// The template of each text.
-    of: Vec<u16>,
+    pub(super) of: Vec<u16>,
     /// Templates by the hash of their keys.
     known: HashTable<u16>,
     hasher: DefaultHashBuilder,
     guesses: Guesses,
+    met: Met,
     cutter: Cutter,
-    key: Key,
-}
-
-/// What a [`Split`] remembers of another while it takes texts from it, and memory for that.
-#[derive(Debug, Default)]
-pub(super) struct Taken {
-    /// By the other's template the own one.
-    own: Vec<Option<u16>>,
-    /// Which texts of each template are taken.
-    nth: Vec<Vec<u32>>,
-    /// The templates of which some are.
-    used: Vec<u16>,
-    scratch: Vec<u8>,
+    pub(super) key: Key,
 }
 
 impl Split {
@@ -58,21 +48,28 @@ impl Split {
     }
 
     pub(super) fn push(&mut self, text: &[u8]) {
+        let number = self.template_of(text, false);
+        self.push_to(number, text);
+    }
+
+    /// The number of the template that `text` goes to, which is made if it comes often, or if this
+    /// `is_final`: however seldom it comes, it is shorter then.
+    pub(super) fn template_of(&mut self, text: &[u8], is_final: bool) -> u16 {
         self.cutter.cut(text);
-        if self.cutter.variables.len() > MAX_SLOTS || self.cutter.is_marked {
-            self.all_varies(text);
-        }
-        let number = match self.find(text) {
-            Some(number) => number,
-            None if self.templates.len() < MAX_TEMPLATES => self.add(text),
-            None => {
-                self.all_varies(text);
-                self.find(text).unwrap_or_else(|| self.add(text))
-            }
-        };
+        let varies = self.cutter.is_marked || self.cutter.variables.len() > MAX_SLOTS;
+        let found =
+            if varies { None } else { self.find(text).or_else(|| self.admit(text, is_final)) };
+        found.unwrap_or_else(|| self.whole())
+    }
+
+    /// Adds `text` to its template, which [`template_of`](Self::template_of) has just told.
+    pub(super) fn push_to(&mut self, number: u16, text: &[u8]) {
         self.of.push(number);
         let template = self.templates.get_mut(usize::from(number)).expect("found or added");
         template.count += 1;
+        if number == WHOLE {
+            return template.slots.iter_mut().for_each(|slot| slot.push_text(text));
+        }
         for (slot, (start, end)) in template.slots.iter_mut().zip(&self.cutter.variables) {
             slot.push(text, *start, *end);
         }
@@ -94,57 +91,6 @@ impl Split {
             std::mem::replace(next, *next + 1)
         };
         self.of.iter().map(&mut nth).collect()
-    }
-
-    /// Takes over the texts of `other` that have these numbers there; `nth` is what
-    /// [`nth`](Self::nth) says of it. Returns about their length.
-    pub(super) fn take(
-        &mut self,
-        other: &Self,
-        indices: &[u32],
-        nth: &[u32],
-        taken: &mut Taken,
-    ) -> usize {
-        taken.begin(other.templates.len());
-        let place =
-            |index: &u32| Some((*other.of.get(*index as usize)?, *nth.get(*index as usize)?));
-        let mut places = indices.iter().filter_map(place);
-        let mut one_by_one = None;
-        for (number, nth) in places.by_ref() {
-            match self.own_template(other, number, taken) {
-                Some(own) => self.of.push(own),
-                None => {
-                    one_by_one = Some((number, nth));
-                    break;
-                }
-            }
-            taken.add(number, nth);
-        }
-        let mut len = 0;
-        for number in &taken.used {
-            let number = usize::from(*number);
-            let own = taken.own.get(number).copied().flatten().map(usize::from);
-            let own = own.and_then(|own| self.templates.get_mut(own));
-            let (Some(own), Some(from), Some(nth)) =
-                (own, other.templates.get(number), taken.nth.get(number))
-            else {
-                continue;
-            };
-            own.count += u32::try_from(nth.len()).expect("fewer than rows");
-            len += own.constants.bytes() * nth.len();
-            for (slot, from) in own.slots.iter_mut().zip(&from.slots) {
-                len += slot.take(from, nth, &mut taken.scratch);
-            }
-        }
-        for (number, nth) in one_by_one.into_iter().chain(places) {
-            if let Some(from) = other.templates.get(usize::from(number)) {
-                taken.scratch.clear();
-                from.write(nth as usize, &mut taken.scratch);
-                self.push(&taken.scratch);
-                len += taken.scratch.len();
-            }
-        }
-        len
     }
 
     /// All templates that have a text.
@@ -237,12 +183,12 @@ impl Split {
             + constants.sum::<usize>()
     }
 
-    /// Forgets all but the memory. Templates are kept, without texts, while they are few.
+    /// Forgets all but the memory, and the templates that came often.
     pub(super) fn clear(&mut self) {
         self.of.clear();
+        self.met.clear();
         if self.templates.len() > KEPT_TEMPLATES {
-            self.templates.clear();
-            self.known.clear();
+            self.forget_rare();
         }
         for template in &mut self.templates {
             template.count = 0;
@@ -297,12 +243,6 @@ impl Split {
         Ok(split)
     }
 
-    /// Lets the whole of `text` vary.
-    fn all_varies(&mut self, text: &[u8]) {
-        self.cutter.variables.clear();
-        self.cutter.variables.push((0, text.len()));
-    }
-
     /// The template of `text`, as it was cut. Where there is none, what is constant in it is in `key`
     /// afterwards.
     fn find(&mut self, text: &[u8]) -> Option<u16> {
@@ -321,7 +261,7 @@ impl Split {
     }
 
     /// The template that `key` is of.
-    fn find_key(&self) -> Option<u16> {
+    pub(super) fn find_key(&self) -> Option<u16> {
         let key = self.key.bytes();
         let is_same = |number: &u16| {
             self.templates.get(usize::from(*number)).is_some_and(|own| *own.key == *key)
@@ -329,92 +269,86 @@ impl Split {
         self.known.find(self.hasher.hash_one(key), is_same).copied()
     }
 
-    /// Adds the template of `text`, which was not found.
-    fn add(&mut self, text: &[u8]) -> u16 {
+    /// Adds the template of `text`, which was not found, if it is to be one and there is room.
+    fn admit(&mut self, text: &[u8], is_final: bool) -> Option<u16> {
+        let variables = &self.cutter.variables;
+        let hash = self.hasher.hash_one(self.key.bytes());
+        if !is_final && !self.met.is_often(hash, variables.len()) || !self.has_room() {
+            return None;
+        }
         let mut template = Template::default();
-        for (start, end) in pieces(&self.cutter.variables, text.len()) {
+        for (start, end) in pieces(variables, text.len()) {
             template.constants.push(text.get(start..end).unwrap_or_default());
         }
-        template.slots.resize_with(self.cutter.variables.len(), Slot::default);
-        self.insert(template)
+        template.slots.resize_with(variables.len(), Slot::default);
+        Some(self.insert(template))
+    }
+
+    /// Whether there may be one more template.
+    pub(super) fn has_room(&self) -> bool {
+        self.templates.len() <= MAX_TEMPLATES
     }
 
     /// Adds a template whose constants are in `key`.
-    fn insert(&mut self, template: Template) -> u16 {
-        let number = u16::try_from(self.templates.len()).expect("templates are bounded");
-        let key: Box<[u8]> = self.key.bytes().into();
-        let hash = self.hasher.hash_one(&*key);
+    pub(super) fn insert(&mut self, template: Template) -> u16 {
+        self.whole();
+        let key = self.key.bytes().into();
         self.templates.push(Template { key, ..template });
-        let (hasher, templates) = (&self.hasher, &self.templates);
-        self.known.insert_unique(hash, number, |other| {
-            let template = templates.get(usize::from(*other));
-            template.map_or(0, |template| hasher.hash_one(&*template.key))
-        });
+        let number = u16::try_from(self.templates.len() - 1).expect("templates are bounded");
+        self.know(number);
         number
     }
 
-    /// The own number of a template of `other`, which is found or added; nothing if there is no
-    /// room.
-    fn own_template(&mut self, other: &Self, number: u16, taken: &mut Taken) -> Option<u16> {
-        let known = taken.own.get_mut(usize::from(number))?;
-        if known.is_some() {
-            return *known;
-        }
-        let from = other.templates.get(usize::from(number))?;
-        if memchr::memchr(VARIABLE, from.constants.data()).is_some() {
-            return None;
-        }
-        self.key.set(from.constants.data(), from.constants.ranges());
-        let own = match self.find_key() {
-            Some(own) => own,
-            None if self.templates.len() < MAX_TEMPLATES => {
-                let slots = from.slots.iter().map(|_| Slot::default()).collect();
-                let constants = from.constants.clone();
-                self.insert(Template { constants, slots, ..Template::default() })
-            }
-            None => return None,
+    /// Makes it possible to find the template of this number.
+    fn know(&mut self, number: u16) {
+        let (hasher, templates) = (&self.hasher, &self.templates);
+        let hash = |number: &u16| {
+            templates.get(usize::from(*number)).map_or(0, |own| hasher.hash_one(&*own.key))
         };
-        *known = Some(own);
-        Some(own)
-    }
-}
-
-impl Taken {
-    /// Begins anew, of another split of so many templates.
-    fn begin(&mut self, templates: usize) {
-        self.own.clear();
-        self.own.resize(templates, None);
-        if self.nth.len() < templates {
-            self.nth.resize_with(templates, Vec::new);
-        }
-        for number in self.used.drain(..) {
-            if let Some(nth) = self.nth.get_mut(usize::from(number)) {
-                nth.clear();
-            }
-        }
+        self.known.insert_unique(hash(&number), number, hash);
     }
 
-    fn add(&mut self, number: u16, nth: u32) {
-        if let Some(all) = self.nth.get_mut(usize::from(number)) {
-            if all.is_empty() {
-                self.used.push(number);
-            }
-            all.push(nth);
+    /// The template of texts that are kept whole.
+    fn whole(&mut self) -> u16 {
+        if self.templates.is_empty() {
+            let mut template = Template::default();
+            (0..2).for_each(|_| template.constants.push(b""));
+            template.slots.push(Slot::default());
+            self.templates.push(template);
+        }
+        WHOLE
+    }
+
+    /// Forgets templates that came seldom since all was forgotten the last time.
+    fn forget_rare(&mut self) {
+        let mut is_whole = true;
+        self.templates.retain(|own| std::mem::take(&mut is_whole) || own.count >= OFTEN);
+        self.guesses = Guesses::default();
+        self.known.clear();
+        for number in 1..self.templates.len() {
+            self.know(u16::try_from(number).expect("templates are bounded"));
         }
     }
 }
 
-/// Templates in a column of a batch or block; the texts of further ones vary as a whole.
+/// The number of the template whose texts are kept whole: all of them vary.
+pub(super) const WHOLE: u16 = 0;
+
+/// Templates in a column of a batch or block; the texts of further ones are kept whole.
 pub(super) const MAX_TEMPLATES: usize = 1024;
 
-/// Variables in a template; texts with more vary as a whole.
+/// Variables in a template; texts with more are kept whole.
 pub(super) const MAX_SLOTS: usize = 64;
 
-/// Templates that are kept for the next batch.
+/// Templates that are kept for the next batch, however seldom they come.
 const KEPT_TEMPLATES: usize = 256;
+
+/// Further ones are kept if they came so often.
+const OFTEN: u32 = 4;
 
 #[cfg(test)]
 mod tests {
+    use super::super::taken::Taken;
     use super::*;
     use proptest::prelude::*;
 
@@ -480,11 +414,29 @@ mod tests {
         let word = |n: usize| -> String {
             format!("{n:04}").bytes().map(|digit| char::from(digit - b'0' + b'a')).collect()
         };
-        let texts: Vec<String> = (0..3000).map(|n| format!("{} is {n}", word(n))).collect();
+        let texts: Vec<String> = (0..3000).map(|n| format!("{} of {n}", word(n / 2))).collect();
         let mut split = Split::default();
         texts.iter().for_each(|text| split.push(text.as_bytes()));
         assert_eq!(split.templates.len(), MAX_TEMPLATES + 1);
         let read = read_back(&split);
         assert!(of(&read).iter().eq(texts.iter().map(String::as_bytes)));
+    }
+
+    #[test]
+    fn what_comes_seldom_is_kept_whole_and_what_comes_often_is_known_the_next_time() {
+        let order = |n: usize| format!("order {n} from 10.0.0.7 for {n}");
+        let word = |n: usize| format!("{} {}", "a".repeat(n / 20), "b".repeat(n % 20));
+        let whole = |split: &Split| split.templates.first().map_or(0, |whole| whole.count);
+        let mut split = Split::default();
+        (0..6).for_each(|n| split.push(order(n).as_bytes()));
+        assert_eq!(whole(&split), 6);
+        (0..50).for_each(|n| split.push(order(n).as_bytes()));
+        assert_eq!(whole(&split), 6);
+        (0..300).for_each(|n| split.push(word(n).as_bytes()));
+        assert_eq!((whole(&split), split.templates.len()), (6, 302));
+        split.clear();
+        assert_eq!(split.templates.len(), 2);
+        (0..6).for_each(|n| split.push(order(n).as_bytes()));
+        assert_eq!((whole(&split), of(&split).len()), (0, 6));
     }
 }

@@ -2,7 +2,7 @@
 //! between, and what is the same for many of them is asked once.
 
 use super::coded::{Coded, Codes};
-use super::split::Taken;
+use super::taken::Taken;
 use super::{Body, Column, WRITTEN};
 use crate::event::ValueRef;
 
@@ -23,6 +23,13 @@ pub(in crate::store) struct Taking {
     indices: Vec<u32>,
     codes: Codes,
     templates: Taken,
+}
+
+impl Taking {
+    /// Nothing yet; whether to find the shortest form of what is taken is for `is_final` to say.
+    pub(in crate::store) fn new(is_final: bool) -> Self {
+        Self { templates: Taken::new(is_final), ..Self::default() }
+    }
 }
 
 impl<'c> Layout<'c> {
@@ -111,7 +118,7 @@ impl Column {
         match &from.column.body {
             Body::Coded(coded) => self.take_codes(coded, indices, codes),
             Body::Split(divided) => {
-                let own = self.body.split();
+                let own = self.body.split(templates.is_final());
                 own.kinds.take(own.split.len(), &divided.kinds, indices);
                 own.split.take(&divided.split, indices, &from.nth, templates)
             }

@@ -31,6 +31,12 @@ impl Template {
         &self.slots
     }
 
+    /// Whether its texts may be of any template, or of none.
+    pub(super) fn is_whole(&self) -> bool {
+        let [slot] = &*self.slots else { return false };
+        self.constants.bytes() == 0 && slot.is_text()
+    }
+
     /// Whether it is that of `text` with these variables.
     #[inline]
     pub(super) fn is_of(&self, text: &[u8], variables: &[(usize, usize)]) -> bool {
