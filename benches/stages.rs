@@ -20,7 +20,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use logtrace::db::{Db, Options};
 use logtrace::event::{Event, Memory};
-use logtrace::frame::{Dialogue, Frames, Framing, Lumberjack, Step};
+use logtrace::frame::{Dialogue, Frames, Framing, JsonValues, Lumberjack, Step};
 use logtrace::gate::{
     Config as GateConfig, Gate, Key, Limits, ListKind, ListSource, NewKey, Scope, Who,
 };
@@ -90,6 +90,22 @@ fn frame(bencher: Bencher<'_, '_>, framing: &str) {
         let mut frames = Frames::new(Framing::Auto, 256 << 10);
         let (mut rest, mut found) = (stream.as_bytes(), 0);
         while let Step::Message { bytes, consumed, .. } = frames.next(rest, true) {
+            found += bytes.len();
+            rest = rest.get(consumed..).unwrap_or_default();
+        }
+        black_box(found)
+    });
+}
+
+/// As [`frame`], of JSON values that nothing but their brackets tells apart.
+#[divan::bench]
+fn frame_json(bencher: Bencher<'_, '_>) {
+    let lines = json_lines();
+    let stream: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    bencher.counter(ItemsCount::new(LINES)).counter(bytes(&lines)).bench(|| {
+        let mut values = JsonValues::new(256 << 10);
+        let (mut rest, mut found) = (stream.as_bytes(), 0);
+        while let Step::Message { bytes, consumed, .. } = values.next(rest, true) {
             found += bytes.len();
             rest = rest.get(consumed..).unwrap_or_default();
         }
