@@ -18,7 +18,7 @@ use super::row_set::RowSet;
 use super::rows::{Head, Rows};
 use super::segment::{Builder, Segment, Tools};
 use super::services::{Service, Services};
-use super::staged::{Opened, span};
+use super::staged::{Opened, WHOLE_BYTES, span};
 use super::witness::Witness;
 use crate::db::Db;
 use crate::failpoint;
@@ -110,9 +110,10 @@ impl Sealer {
     pub(super) fn add(&mut self, chunk: &[u8]) -> Result<(), Damaged> {
         let batch = Opened::open(chunk, &mut self.unpacker)?;
         // Everything is read before anything is taken in: a damaged batch leaves no half of it.
+        let unpacker = &mut self.unpacker;
         let columns: Result<Vec<_>, Damaged> = batch
             .names()
-            .map(|name| Ok((name.into(), batch.column(name)?.unwrap_or_default())))
+            .map(|name| Ok((name.into(), batch.column(name, unpacker)?.unwrap_or_default())))
             .collect();
         let columns = columns?;
         if batch.raw_bytes >= WHOLE_BYTES
@@ -348,11 +349,6 @@ pub(super) const DAYS_LATE: i64 = 7;
 
 /// Days that it may be ahead.
 pub(super) const DAYS_EARLY: i64 = 1;
-
-/// A staged batch of at least as much becomes a block as it is. To put its rows beside others of
-/// their service makes them shorter, and costs more than all else that is done to seal them: that
-/// is left to the first merge, which reads them anyway.
-const WHOLE_BYTES: u64 = if cfg!(test) { 1 << 10 } else { 512 << 10 };
 
 /// A block is closed once its values take this much.
 const BLOCK_BYTES: usize = 2 << 20;

@@ -235,9 +235,9 @@ impl Builder {
         let mut columns = Vec::new();
         batch.head.origins.iter().for_each(|origin| words.add_origin(origin));
         for (name, column) in read {
-            let Some(written) = batch.written(name) else { continue };
+            let Some(chunk) = batch.chunk(name, packer) else { continue };
             let number = self.name(name);
-            self.store(ChunkAt::column(number, block), packer.pack(written));
+            self.store(ChunkAt::column(number, block), chunk);
             words.add_column(name, column);
             columns.push(Row::of(number, column));
         }

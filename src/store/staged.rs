@@ -3,7 +3,11 @@
 //! ```text
 //!  payload   = format, first id, bytes of the values, origins, runs, times, columns, directory, its length (4 bytes)
 //!  directory = how many columns, then the name of each, and the lengths of its two parts
+//!  format    = 1 columns together | 2 columns apart: the hard part of each is a chunk
 //! ```
+//!
+//! What is large enough to become a block as it is has its columns apart, as a block has them: they are
+//! compressed once.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -48,6 +52,8 @@ pub(super) struct Opened {
     pub(super) raw_bytes: u64,
     pub(super) head: Head,
     payload: Payload,
+    /// Whether each column is a chunk.
+    is_apart: bool,
     /// Where the head lies in its two parts.
     head_at: (Range<usize>, Range<usize>),
     /// Where each column lies in the two parts of the payload.
@@ -64,16 +70,24 @@ impl Staged {
         scratch: &mut Payload,
     ) -> Self {
         scratch.clear();
-        scratch.soft.push(FORMAT);
+        let is_apart = rows.bytes() as u64 >= WHOLE_BYTES;
+        scratch.soft.push(if is_apart { APART } else { TOGETHER });
         put_varint(&mut scratch.soft, first_id);
         put_varint(&mut scratch.soft, rows.bytes() as u64);
         rows.encode_head(scratch);
         // The directory comes last: it is then known how long each column became.
         let mut directory = Vec::new();
         put_varint(&mut directory, rows.columns().count() as u64);
+        let mut apart = Payload::default();
         for (name, column) in rows.columns() {
             let (soft, hard) = scratch.lens();
-            column.encode(scratch);
+            if is_apart {
+                apart.clear();
+                column.encode(&mut apart);
+                scratch.hard.extend(packer.pack(apart.parts()));
+            } else {
+                column.encode(scratch);
+            }
             put_bytes(&mut directory, name.as_bytes());
             put_varint(&mut directory, (scratch.soft.len() - soft) as u64);
             put_varint(&mut directory, (scratch.hard.len() - hard) as u64);
@@ -122,9 +136,11 @@ impl Opened {
     pub(super) fn open(chunk: &[u8], unpacker: &mut Unpacker) -> Result<Self, Damaged> {
         let payload = unpacker.unpack(chunk)?;
         let mut parts = payload.parts();
-        if parts.soft.byte()? != FORMAT {
-            return Err(Damaged("a batch of this format"));
-        }
+        let is_apart = match parts.soft.byte()? {
+            TOGETHER => false,
+            APART => true,
+            _ => return Err(Damaged("a batch of this format")),
+        };
         let (first_id, raw_bytes) = (parts.soft.varint()?, parts.soft.varint()?);
         let start = payload.soft.len() - parts.soft.0.len();
         let head = Head::decode(&mut parts)?;
@@ -142,7 +158,7 @@ impl Opened {
             columns
                 .insert(name, (soft, next_range(&mut directory, &mut hard, payload.hard.len())?));
         }
-        Ok(Self { first_id, raw_bytes, head, head_at, columns, payload })
+        Ok(Self { first_id, raw_bytes, head, payload, is_apart, head_at, columns })
     }
 
     /// The id of each row.
@@ -156,13 +172,23 @@ impl Opened {
     }
 
     /// Reads a column.
-    pub(super) fn column(&self, name: &str) -> Result<Option<Column>, Damaged> {
-        self.columns.get(name).map(|at| Column::decode(self.parts(at))).transpose()
+    pub(super) fn column(
+        &self,
+        name: &str,
+        unpacker: &mut Unpacker,
+    ) -> Result<Option<Column>, Damaged> {
+        let Some(at) = self.columns.get(name) else { return Ok(None) };
+        let parts = self.parts(at);
+        if self.is_apart {
+            return Column::decode(unpacker.unpack(parts.hard.0)?.parts()).map(Some);
+        }
+        Column::decode(parts).map(Some)
     }
 
-    /// A column as it is written.
-    pub(super) fn written(&self, name: &str) -> Option<Parts<'_>> {
-        self.columns.get(name).map(|at| self.parts(at))
+    /// The chunk that a column is in a block.
+    pub(super) fn chunk(&self, name: &str, packer: &mut Packer) -> Option<Vec<u8>> {
+        let parts = self.parts(self.columns.get(name)?);
+        Some(if self.is_apart { parts.hard.0.to_vec() } else { packer.pack(parts) })
     }
 
     /// The head as it is written.
@@ -207,5 +233,54 @@ pub(super) fn span(times: &[i64]) -> (i64, i64) {
     times.iter().fold((i64::MAX, i64::MIN), wider)
 }
 
-/// The first byte of a payload.
-const FORMAT: u8 = 1;
+/// A staged batch of at least as much becomes a block as it is. To put its rows beside others of
+/// their service makes them shorter, and costs more than all else that is done to seal them: that
+/// is left to the first merge, which reads them anyway.
+pub(super) const WHOLE_BYTES: u64 = if cfg!(test) { 1 << 10 } else { 512 << 10 };
+
+// The first byte of a payload.
+const TOGETHER: u8 = 1;
+const APART: u8 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{batch, origin};
+    use super::*;
+
+    #[test]
+    fn columns_of_a_large_batch_lie_as_in_a_block() {
+        let (mut packer, mut unpacker) = (Packer::new(1), Unpacker::new());
+        for (rows, is_apart) in [(10, false), (300, true)] {
+            let rows = batch(&origin("a"), 0..rows, 0);
+            let staged = Staged::pack(1, 7, &rows, &mut packer, &mut Payload::default());
+            let opened = Opened::open(&staged.chunk, &mut unpacker).unwrap();
+            assert_eq!(opened.is_apart, is_apart);
+            assert_eq!(opened.names().count(), rows.columns().count());
+            for (name, column) in rows.columns() {
+                let mut payload = Payload::default();
+                column.encode(&mut payload);
+                let chunk = opened.chunk(name, &mut packer).unwrap();
+                assert_eq!(chunk, packer.pack(payload.parts()), "{name}");
+                let read = opened.column(name, &mut unpacker).unwrap().unwrap();
+                let mut again = Payload::default();
+                read.encode(&mut again);
+                assert_eq!((again.soft, again.hard), (payload.soft, payload.hard), "{name}");
+            }
+            assert!(opened.column("absent", &mut unpacker).unwrap().is_none());
+        }
+    }
+
+    /// What a checksum lets through is an answer, or an error.
+    #[test]
+    fn a_column_that_is_no_chunk_is_an_error() {
+        let (mut packer, mut unpacker) = (Packer::new(1), Unpacker::new());
+        let rows = batch(&origin("a"), 0..300, 0);
+        let staged = Staged::pack(1, 7, &rows, &mut packer, &mut Payload::default());
+        let mut payload = unpacker.unpack(&staged.chunk).unwrap();
+        payload.hard.iter_mut().for_each(|octet| *octet ^= 1);
+        let opened = Opened::open(&packer.pack(payload.parts()), &mut unpacker);
+        assert!(opened.is_ok_and(|opened| opened.column("message", &mut unpacker).is_err()));
+        payload.soft[0] = 3;
+        assert!(Opened::open(&packer.pack(payload.parts()), &mut unpacker).is_err());
+    }
+}

@@ -37,7 +37,7 @@ pub struct View<'s> {
 
 #[derive(Debug)]
 enum Columns {
-    Staged(Opened),
+    Staged(Box<Opened>),
     Block(Arc<Segment>, u32),
 }
 
@@ -85,7 +85,7 @@ impl<'s> View<'s> {
                 let opened = with_unpacker(|unpacker| Opened::open(&staged.chunk, unpacker))?;
                 let rows = u32::try_from(opened.head.times.len()).unwrap_or(u32::MAX);
                 let head = RowHead::new(opened.head.clone(), opened.ids());
-                (OnceCell::from(Arc::new(head)), rows, Columns::Staged(opened))
+                (OnceCell::from(Arc::new(head)), rows, Columns::Staged(Box::new(opened)))
             }
             Source::Block(segment, number) => {
                 let rows = source.block().map_or(0, |(_, block)| block.rows);
@@ -250,7 +250,7 @@ impl<'s> View<'s> {
     /// Reads a column to be looked at.
     fn open_column(&self, name: &str) -> Result<Option<Column>, Error> {
         match &self.columns {
-            Columns::Staged(opened) => Ok(opened.column(name)?),
+            Columns::Staged(opened) => Ok(with_unpacker(|unpacker| opened.column(name, unpacker))?),
             Columns::Block(..) => {
                 let Some((segment, at)) = self.place(name) else { return Ok(None) };
                 Ok(Some(Column::open(unpack(&self.store.chunk(segment, at)?)?)?))
