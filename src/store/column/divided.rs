@@ -21,11 +21,16 @@ impl Divided {
     pub(super) fn of(coded: &Coded, is_final: bool) -> Self {
         let mut divided = Self::default();
         for value in coded.codes().iter().filter_map(|code| coded.value(*code)) {
-            divided.kinds.push(divided.split.len(), value.kind);
-            let number = divided.split.template_of(value.bytes, is_final);
-            divided.split.push_to(number, value.bytes);
+            divided.push(value, is_final);
         }
         divided
+    }
+
+    /// Adds a value; in the shortest form if this `is_final`.
+    #[inline]
+    pub(super) fn push(&mut self, value: ValueRef<'_>, is_final: bool) {
+        self.kinds.push(self.split.len(), value.kind);
+        self.split.push(value.bytes, is_final);
     }
 
     pub(super) fn value(&self, index: usize) -> Option<ValueRef<'_>> {

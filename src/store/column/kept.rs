@@ -82,7 +82,11 @@ impl Slot {
                 Kept::Numbers(1)
             }
             form @ (LOWER_HEX | UPPER_HEX) => {
-                let hex = Hex { len: parts.soft.byte()?.min(MAX_HEX), is_upper: form == UPPER_HEX };
+                let len = parts.soft.byte()?;
+                if !(1..=MAX_HEX).contains(&len) {
+                    return Err(Damaged("so many hexadecimal digits"));
+                }
+                let hex = Hex { len, is_upper: form == UPPER_HEX };
                 slot.form = Form::Hex(hex);
                 Kept::Numbers(hex.words())
             }

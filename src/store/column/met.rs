@@ -6,26 +6,43 @@
 
 /// How often each template was met that is none yet. Some share a count.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Met(Vec<u8>);
+pub(super) struct Met {
+    /// As many as were met, or somewhat more: most columns see none.
+    counts: Vec<u8>,
+    /// How many were met.
+    times: usize,
+}
 
 impl Met {
     /// Whether a template with this hash of what is constant in it, and so many variables, was met
     /// often enough to be one. This time counts.
     pub(super) fn is_often(&mut self, hash: u64, variables: usize) -> bool {
-        self.0.resize(PLACES, 0);
-        let place = usize::try_from(hash % PLACES as u64).unwrap_or_default();
-        let Some(count) = self.0.get_mut(place) else { return true };
+        self.times += 1;
+        match self.counts.len() {
+            0 => self.counts.resize(FEWEST, 0),
+            // A place becomes four, each of which has what they shared.
+            len if self.times > len && len < PLACES => self.counts = self.counts.repeat(4),
+            _ => {}
+        }
+        let place = usize::try_from(hash % self.counts.len() as u64).unwrap_or_default();
+        let Some(count) = self.counts.get_mut(place) else { return true };
         *count = count.saturating_add(1);
         usize::from(*count) > variables.min(MOST)
     }
 
-    /// Forgets all.
+    /// Forgets all, and gives the memory back.
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        *self = Self::default();
+    }
+
+    /// The bytes of memory that it takes.
+    pub(super) fn memory(&self) -> usize {
+        self.counts.len()
     }
 }
 
-/// Counts; a power of two.
+/// Counts at first, and at most; powers of four.
+const FEWEST: usize = 64;
 const PLACES: usize = 4096;
 
 /// A template is one when it was met once more than it has variables, or than this.
@@ -48,5 +65,22 @@ mod tests {
                 met.clear();
             }
         }
+    }
+
+    #[test]
+    fn there_is_memory_for_as_many_as_were_met() {
+        let mut met = Met::default();
+        assert_eq!(met.memory(), 0);
+        for (met_before, memory) in
+            [(1, 64), (64, 64), (65, 256), (1024, 1024), (1025, 4096), (9999, 4096)]
+        {
+            for hash in u64::try_from(met.times).unwrap()..met_before {
+                // Each is another one, and none shares a count with this.
+                assert!(!met.is_often(hash << 13 | 1, 15) || met.times > 15);
+            }
+            assert_eq!(met.memory(), memory, "{met_before} met");
+        }
+        met.clear();
+        assert_eq!(met.memory(), 0);
     }
 }

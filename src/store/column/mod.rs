@@ -85,7 +85,7 @@ impl Column {
     /// same row takes the place of the first.
     pub(super) fn push(&mut self, row: u32, value: ValueRef<'_>) {
         self.place(row);
-        self.push_value(value);
+        self.push_value(value, false);
     }
 
     /// How many rows have a value.
@@ -271,15 +271,14 @@ impl Column {
         }
     }
 
-    fn push_value(&mut self, value: ValueRef<'_>) {
+    /// Adds a value; where that splits the column, in the shortest form if this `is_final`.
+    fn push_value(&mut self, value: ValueRef<'_>, is_final: bool) {
         if let Body::Coded(coded) = &mut self.body
             && coded.push(value).is_some()
         {
             return;
         }
-        let divided = self.body.split(false);
-        divided.kinds.push(divided.split.len(), value.kind);
-        divided.split.push(value.bytes);
+        self.body.split(is_final).push(value, is_final);
     }
 }
 

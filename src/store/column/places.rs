@@ -190,7 +190,8 @@ impl Joins {
             for (place, (slot, way)) in template.slots.iter().zip(ways).take(MAX_JOINED).enumerate()
             {
                 before.extend(template.constants.get(place));
-                if *way != Way::Lead {
+                // Texts are joined to nothing, and would be in the way of numbers.
+                if *way != Way::Lead || slot.is_text() {
                     continue;
                 }
                 let leader = *leaders.entry(before.clone()).or_insert(number);

@@ -47,8 +47,10 @@ impl Split {
         self.of.len()
     }
 
-    pub(super) fn push(&mut self, text: &[u8]) {
-        let number = self.template_of(text, false);
+    /// Adds a text; in the shortest form if this `is_final`.
+    #[inline]
+    pub(super) fn push(&mut self, text: &[u8], is_final: bool) {
+        let number = self.template_of(text, is_final);
         self.push_to(number, text);
     }
 
@@ -179,11 +181,13 @@ impl Split {
         let slots = self.templates.iter().flat_map(|template| &template.slots);
         let constants = self.templates.iter().map(|template| template.constants.memory());
         self.of.len() * size_of::<u16>()
+            + self.met.memory()
             + slots.map(Slot::memory).sum::<usize>()
             + constants.sum::<usize>()
     }
 
-    /// Forgets all but the memory, and the templates that came often.
+    /// Forgets all but the memory, and the templates: all while they are few, or else those that
+    /// came often.
     pub(super) fn clear(&mut self) {
         self.of.clear();
         self.met.clear();
@@ -340,10 +344,10 @@ pub(super) const MAX_TEMPLATES: usize = 1024;
 /// Variables in a template; texts with more are kept whole.
 pub(super) const MAX_SLOTS: usize = 64;
 
-/// Templates that are kept for the next batch, however seldom they come.
+/// As many templates are kept for the next batch, however seldom they come.
 const KEPT_TEMPLATES: usize = 256;
 
-/// Further ones are kept if they came so often.
+/// Of more than those, each is kept that came so often.
 const OFTEN: u32 = 4;
 
 #[cfg(test)]
@@ -384,16 +388,16 @@ mod tests {
             popped in 0_usize..9,
         ) {
             let mut split = Split::default();
-            others.iter().for_each(|text| split.push(text));
+            others.iter().for_each(|text| split.push(text, false));
             split.clear();
-            texts.iter().for_each(|text| split.push(text));
+            texts.iter().for_each(|text| split.push(text, false));
             let left = texts.len().saturating_sub(popped);
             (left..texts.len()).for_each(|_| split.pop());
             prop_assert_eq!(of(&split), &texts[..left]);
             let read = read_back(&split);
             prop_assert_eq!(of(&read), &texts[..left]);
             let (mut all, mut taken) = (Split::default(), Taken::default());
-            others.iter().for_each(|text| all.push(text));
+            others.iter().for_each(|text| all.push(text, false));
             let indices: Vec<u32> = (0..).take(read.len()).collect();
             all.take(&read, &indices, &read.nth(), &mut taken);
             let want = [&others[..], &texts[..left]].concat();
@@ -416,7 +420,7 @@ mod tests {
         };
         let texts: Vec<String> = (0..3000).map(|n| format!("{} of {n}", word(n / 2))).collect();
         let mut split = Split::default();
-        texts.iter().for_each(|text| split.push(text.as_bytes()));
+        texts.iter().for_each(|text| split.push(text.as_bytes(), false));
         assert_eq!(split.templates.len(), MAX_TEMPLATES + 1);
         let read = read_back(&split);
         assert!(of(&read).iter().eq(texts.iter().map(String::as_bytes)));
@@ -428,15 +432,15 @@ mod tests {
         let word = |n: usize| format!("{} {}", "a".repeat(n / 20), "b".repeat(n % 20));
         let whole = |split: &Split| split.templates.first().map_or(0, |whole| whole.count);
         let mut split = Split::default();
-        (0..6).for_each(|n| split.push(order(n).as_bytes()));
+        (0..6).for_each(|n| split.push(order(n).as_bytes(), false));
         assert_eq!(whole(&split), 6);
-        (0..50).for_each(|n| split.push(order(n).as_bytes()));
+        (0..50).for_each(|n| split.push(order(n).as_bytes(), false));
         assert_eq!(whole(&split), 6);
-        (0..300).for_each(|n| split.push(word(n).as_bytes()));
+        (0..300).for_each(|n| split.push(word(n).as_bytes(), false));
         assert_eq!((whole(&split), split.templates.len()), (6, 302));
         split.clear();
         assert_eq!(split.templates.len(), 2);
-        (0..6).for_each(|n| split.push(order(n).as_bytes()));
+        (0..6).for_each(|n| split.push(order(n).as_bytes(), false));
         assert_eq!((whole(&split), of(&split).len()), (0, 6));
     }
 }

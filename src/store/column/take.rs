@@ -116,7 +116,7 @@ impl Column {
             self.body.become_like(&from.column.body);
         }
         match &from.column.body {
-            Body::Coded(coded) => self.take_codes(coded, indices, codes),
+            Body::Coded(coded) => self.take_codes(coded, indices, codes, templates.is_final()),
             Body::Split(divided) => {
                 let own = self.body.split(templates.is_final());
                 own.kinds.take(own.split.len(), &divided.kinds, indices);
@@ -148,7 +148,13 @@ impl Column {
         }
     }
 
-    fn take_codes(&mut self, from: &Coded, indices: &[u32], codes: &mut Codes) -> usize {
+    fn take_codes(
+        &mut self,
+        from: &Coded,
+        indices: &[u32],
+        codes: &mut Codes,
+        is_final: bool,
+    ) -> usize {
         if let Body::Coded(own) = &mut self.body
             && let Some(bytes) = own.take(from, indices, codes)
         {
@@ -159,7 +165,7 @@ impl Column {
             let code = from.codes().get(*index as usize);
             let Some(value) = code.and_then(|code| from.value(*code)) else { continue };
             bytes += value.bytes.len();
-            self.push_value(value);
+            self.push_value(value, is_final);
         }
         bytes
     }

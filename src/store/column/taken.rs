@@ -1,4 +1,5 @@
-//! Texts that are split, taken over by another split: those of one template all at once.
+//! Texts that are split, taken over by another split: those of one template together, and what is
+//! whole one by one.
 
 use super::key::VARIABLE;
 use super::slot::Slot;
@@ -10,8 +11,8 @@ use super::template::Template;
 pub(super) struct Taken {
     /// Whether every template that there is room for is made.
     is_final: bool,
-    /// By the other's template the own one.
-    own: Vec<Option<u16>>,
+    /// By the other's template where its texts go.
+    own: Vec<Own>,
     /// By the own template the other's.
     others: Vec<Option<u16>>,
     /// Which texts of each of the other's templates are to be taken.
@@ -19,6 +20,16 @@ pub(super) struct Taken {
     /// The templates of which some are.
     used: Vec<u16>,
     text: Vec<u8>,
+}
+
+/// Where texts of a template of the other go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Own {
+    Unknown,
+    /// All to the template of this number.
+    One(u16),
+    /// Each to its own.
+    Each,
 }
 
 impl Split {
@@ -35,7 +46,7 @@ impl Split {
         let mut len = 0;
         for index in indices.iter().map(|index| *index as usize) {
             let (Some(number), Some(nth)) = (other.of.get(index), nth.get(index)) else { continue };
-            if let Some(own) = self.own_template(other, *number, taken) {
+            if let Own::One(own) = self.own_template(other, *number, taken) {
                 self.of.push(own);
                 taken.add(*number, *nth);
             } else if let Some(from) = other.templates.get(usize::from(*number)) {
@@ -62,11 +73,12 @@ impl Split {
     /// Takes over the variables of the texts of one template that are to be taken.
     fn take_all(&mut self, other: &Self, number: u16, taken: &mut Taken) -> usize {
         let number = usize::from(number);
-        let own = taken.own.get(number).copied().flatten().map(usize::from);
-        let own = own.and_then(|own| self.templates.get_mut(own));
-        let (Some(own), Some(from), Some(nth)) =
-            (own, other.templates.get(number), taken.nth.get_mut(number))
-        else {
+        let Some(Own::One(own)) = taken.own.get(number).copied() else { return 0 };
+        let (Some(own), Some(from), Some(nth)) = (
+            self.templates.get_mut(usize::from(own)),
+            other.templates.get(number),
+            taken.nth.get_mut(number),
+        ) else {
             return 0;
         };
         own.count += u32::try_from(nth.len()).expect("fewer than rows");
@@ -78,35 +90,35 @@ impl Split {
         len
     }
 
-    /// The own number of a template of `other`, which is found or added; nothing if there is no
-    /// room, or if its texts are whole and may be of any template.
-    fn own_template(&mut self, other: &Self, number: u16, taken: &mut Taken) -> Option<u16> {
-        let known = taken.own.get_mut(usize::from(number))?;
-        if known.is_some() {
-            return *known;
+    /// Where the texts of a template of `other` go. Its own is found or added, unless there is no
+    /// room.
+    fn own_template(&mut self, other: &Self, number: u16, taken: &mut Taken) -> Own {
+        let at = usize::from(number);
+        let known = taken.own.get(at).copied().unwrap_or(Own::Each);
+        if known != Own::Unknown {
+            return known;
         }
-        let from = other.templates.get(usize::from(number))?;
+        let adopted = other.templates.get(at).and_then(|from| self.adopted(from));
+        let own = adopted.filter(|own| taken.is_first(*own, number)).map_or(Own::Each, Own::One);
+        if let Some(known) = taken.own.get_mut(at) {
+            *known = own;
+        }
+        own
+    }
+
+    /// The own template that is the same as `from`, which is added if it is not there.
+    fn adopted(&mut self, from: &Template) -> Option<u16> {
         if from.is_whole() || memchr::memchr(VARIABLE, from.constants.data()).is_some() {
             return None;
         }
         self.key.set(from.constants.data(), from.constants.ranges());
-        let own = match self.find_key() {
-            Some(own) => own,
-            None if self.has_room() => {
+        self.find_key().or_else(|| {
+            self.has_room().then(|| {
                 let slots = from.slots.iter().map(|_| Slot::default()).collect();
                 let constants = from.constants.clone();
                 self.insert(Template { constants, slots, ..Template::default() })
-            }
-            None => return None,
-        };
-        *known = Some(own);
-        if taken.others.len() <= usize::from(own) {
-            taken.others.resize(usize::from(own) + 1, None);
-        }
-        if let Some(theirs) = taken.others.get_mut(usize::from(own)) {
-            *theirs = Some(number);
-        }
-        Some(own)
+            })
+        })
     }
 }
 
@@ -123,7 +135,7 @@ impl Taken {
     /// Begins anew, of another split of so many templates.
     fn begin(&mut self, templates: usize) {
         self.own.clear();
-        self.own.resize(templates, None);
+        self.own.resize(templates, Own::Unknown);
         self.others.clear();
         if self.nth.len() < templates {
             self.nth.resize_with(templates, Vec::new);
@@ -133,6 +145,15 @@ impl Taken {
                 nth.clear();
             }
         }
+    }
+
+    /// Whether the template `number` is the first of the other's whose texts go to this own one. Those
+    /// of two would come one after the other.
+    fn is_first(&mut self, own: u16, number: u16) -> bool {
+        let at = usize::from(own);
+        self.others.resize(self.others.len().max(at + 1), None);
+        let theirs = self.others.get_mut(at).expect("made room for");
+        *theirs.get_or_insert(number) == number
     }
 
     fn add(&mut self, number: u16, nth: u32) {
@@ -172,6 +193,23 @@ mod tests {
             let is_whole = |(number, _): &(u16, &Template)| *number == WHOLE;
             let found = own.templates().find(is_whole).map_or(0, |(_, template)| template.count);
             assert_eq!(found, whole);
+        }
+    }
+
+    /// Words with a digit are a template, and were kept whole before it was one.
+    #[test]
+    fn texts_of_two_templates_that_are_one_here_are_in_order() {
+        let mut other = Split::default();
+        let texts: Vec<String> = (0..20).map(|n| format!("x{n}y")).collect();
+        for (n, text) in texts.iter().enumerate() {
+            let number = other.template_of(text.as_bytes(), false);
+            other.push_to(if n % 3 == 1 { WHOLE } else { number }, text.as_bytes());
+        }
+        for indices in [(0..20).collect::<Vec<u32>>(), (3..20).filter(|n| n % 4 > 0).collect()] {
+            let (mut own, mut taken) = (Split::default(), Taken::default());
+            own.take(&other, &indices, &other.nth(), &mut taken);
+            let wanted = indices.iter().map(|n| texts.get(*n as usize).map(String::as_bytes));
+            assert!(own.texts().iter().map(Some).eq(wanted));
         }
     }
 }

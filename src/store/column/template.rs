@@ -1,5 +1,6 @@
 //! One template of a split column: what its texts have in common, and what varies.
 
+use super::cut::is_token;
 use super::slot::Slot;
 use super::texts::Texts;
 
@@ -31,10 +32,12 @@ impl Template {
         &self.slots
     }
 
-    /// Whether its texts may be of any template, or of none.
+    /// Whether all of its texts varies, and one of them is more than a token: it may be of another
+    /// template.
     pub(super) fn is_whole(&self) -> bool {
         let [slot] = &*self.slots else { return false };
-        self.constants.bytes() == 0 && slot.is_text()
+        let is_one = |text: &[u8]| text.iter().all(|octet| is_token(*octet));
+        self.constants.bytes() == 0 && !slot.texts.iter().all(is_one)
     }
 
     /// Whether it is that of `text` with these variables.
