@@ -1,5 +1,6 @@
 //! Slots against the texts that were pushed into them.
 
+use super::super::digits::MAX_HEX;
 use super::super::payload::Payload;
 use super::*;
 use proptest::prelude::*;
@@ -107,4 +108,12 @@ fn numbers_and_hashes_are_not_kept_as_texts() {
     });
     slot.encode(&mut out);
     assert!(out.soft.len() + out.hard.len() < 1650, "16 bytes each");
+}
+
+#[test]
+fn as_many_hexadecimal_digits_as_none_writes_are_damage() {
+    for (len, is_right) in [(0, false), (1, true), (MAX_HEX, true), (MAX_HEX + 1, false)] {
+        let out = Payload { soft: vec![2, len], ..Payload::default() };
+        assert_eq!(Slot::decode_form(&mut out.parts()).is_ok(), is_right, "{len}");
+    }
 }

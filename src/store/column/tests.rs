@@ -164,3 +164,21 @@ fn a_dictionary_is_asked_once_for_each_value() {
     assert_eq!(asked, 2);
     assert_eq!(rows, [0, 20, 40, 60, 80, 100, 120, 140, 160, 180]);
 }
+
+/// What is kept for long is split however seldom it comes, also where it leaves a dictionary.
+#[test]
+fn the_last_merge_splits_what_had_codes() {
+    let column_of = |texts: Vec<String>| {
+        let cells = texts.into_iter().map(|text| Some((Kind::Text, text.into_bytes())));
+        column(&cells.collect())
+    };
+    let coded = column_of((0..5).map(|n| format!("order {n} from {n} for {n}")).collect());
+    // The first word with a digit is kept whole, and three of the orders where they come seldom.
+    for (is_final, whole) in [(false, 1 + 3), (true, 1)] {
+        let mut own = column_of((0..300).map(|n| format!("x{n}y")).collect());
+        let mut taking = Taking::new(is_final);
+        own.take(300, &Layout::of(&coded, 5), &[0, 1, 2, 3, 4], &mut taking);
+        let Body::Split(divided) = &own.body else { panic!("split, as it has 300 values") };
+        assert_eq!(divided.split.templates.first().map(|first| first.count), Some(whole));
+    }
+}
