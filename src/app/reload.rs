@@ -17,7 +17,6 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use super::build::{Parts, Watched, described, trust};
@@ -66,11 +65,7 @@ impl Reloader {
         let doors = std::mem::take(&mut parts.doors).into_iter();
         let served = doors.map(|door| door.serve(&serving)).collect();
         for door in std::mem::take(&mut parts.leaving) {
-            let leaving = door.serve(&serving);
-            keeping.tasks.spawn(async {
-                sleep(LEAVING).await;
-                leaving.end().await;
-            });
+            keeping.tasks.spawn(door.leave(serving.clone(), LEAVING));
         }
         let listening = Listening::write(&config.data_dir, &parts.watched.addresses)
             .inspect_err(|error| warn!(%error, "cannot say in the data folder where it listens"));
@@ -102,6 +97,11 @@ impl Reloader {
     pub(super) async fn hand_over(self) -> Vec<OwnedFd> {
         let handed = self.served.into_iter().map(Serving::hand_over);
         futures_util::future::join_all(handed).await.into_iter().flatten().collect()
+    }
+
+    /// Says that nobody reads the sockets afterwards: when it ends, who waits there is taken.
+    pub(super) fn is_last(&self) {
+        self.served.iter().for_each(Serving::is_last);
     }
 
     /// A listener whose socket nobody reads any longer, though nobody told it to end.
@@ -258,6 +258,7 @@ impl Reloader {
                             error!(name = %config.name, %error, "a listener had ended in a panic");
                         })
                         .ok()
+                        .flatten()
                     }
                 },
             };

@@ -166,6 +166,9 @@ impl Running {
         let Self { parts, disk, scrubber, keeping, reloader, mut failed, mut sockets, .. } = self;
         let mut is_restart = matches!(told, Told::Restart);
         tell_of_the_end(is_restart);
+        if !is_restart {
+            reloader.is_last();
+        }
         keeping.stop.cancel();
         keeping.tasks.close();
         let grace = reloader.config().shutdown.grace;

@@ -21,6 +21,7 @@ use super::phase::Phase;
 use super::rewound::{Rewound, read_some};
 use super::tcp::{Acceptor, Client};
 use super::tls::Tls;
+use super::waiting::before;
 use crate::frame::{Spoken, recognize};
 use crate::gate::Connection;
 use crate::ingest::Listener;
@@ -139,10 +140,13 @@ impl Acceptor {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let mut bytes = Vec::new();
-        let spoken = tokio::select! {
-            biased; // what has arrived comes before the order to stop
-            spoken = self.read_until_told(&mut socket, &mut bytes) => spoken?,
-            () = self.stop.cancelled() => recognize(&bytes, true).filter(|_| !bytes.is_empty())?,
+        let told = {
+            let reading = std::pin::pin!(self.read_until_told(&mut socket, &mut bytes));
+            before(&self.stop, reading).await
+        };
+        let spoken = match told {
+            Some(spoken) => spoken?,
+            None => recognize(&bytes, true).filter(|_| !bytes.is_empty())?,
         };
         debug!(listener = %self.listener.name, spoken = spoken.name(), "recognized");
         Some((spoken, Rewound::new(bytes, socket)))

@@ -345,4 +345,4 @@ impl std::fmt::Debug for Bound {
 }
 
 /// Connections that the system completes before they are accepted.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;

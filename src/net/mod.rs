@@ -34,6 +34,7 @@ pub mod http;
 mod identity;
 mod inbox;
 mod inherit;
+mod leaving;
 mod listen;
 mod paced;
 mod phase;

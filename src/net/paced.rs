@@ -84,18 +84,6 @@ impl Paced {
         received
     }
 
-    /// The same of one that will not be waited for again.
-    ///
-    /// # Errors
-    ///
-    /// As `receive`.
-    pub(super) fn receive_left(
-        &self,
-        receive: impl FnOnce(UdpSockRef<'_>) -> io::Result<usize>,
-    ) -> io::Result<usize> {
-        receive((&self.socket).into())
-    }
-
     /// Waits for the socket from now on, or no longer.
     fn turn(&mut self) {
         if self.pace.is_busy {

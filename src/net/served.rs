@@ -6,10 +6,12 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinHandle};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
@@ -45,7 +47,8 @@ pub struct Serving {
     config: Arc<ListenerConfig>,
     address: Option<Listen>,
     tls: Option<Arc<Tls>>,
-    socket: JoinHandle<Bound>,
+    /// What reads its socket, and hands it back unless that was for the last time.
+    socket: JoinHandle<Option<Bound>>,
     /// Says that its socket is read for the last time.
     last: CancellationToken,
     /// Ends the reading of its socket.
@@ -76,6 +79,14 @@ impl Door {
     pub fn serve(self, at: &Where) -> Serving {
         let slots = tcp::slots(&self.config);
         self.serve_with(at, at.stop.child_token(), slots)
+    }
+
+    /// Serves it for `period`, or until the stop: then it ends, and all who wait there are taken.
+    pub async fn leave(self, at: Where, period: Duration) {
+        let leaving = self.serve(&at);
+        leaving.is_last();
+        let _stopped = timeout(period, at.stop.cancelled()).await.is_ok();
+        leaving.end().await;
     }
 
     /// The same, with connections that end with `stop`.
@@ -110,21 +121,22 @@ impl Door {
                 if is_auto {
                     acceptor.variants = Some(Arc::new(Variants::of(&acceptor)));
                 }
-                tasks.spawn(async { Bound::Streams(acceptor.run(socket).await) })
+                tasks.spawn(async { acceptor.run(socket).await.map(Bound::Streams) })
             }
             Bound::Udp(socket, state) => {
                 let config = Arc::clone(&config);
-                let receiver = udp::Receiver { ingest, listener, config, stop: close.clone() };
+                let (last, stop) = (last.clone(), close.clone());
+                let receiver = udp::Receiver { ingest, listener, config, last, stop };
                 tasks.spawn(async {
                     let name = receiver.listener.name.to_string();
-                    let (socket, state) = urgently(&name, receiver.run(socket, state)).await;
-                    Bound::Udp(socket, state)
+                    let left = urgently(&name, receiver.run(socket, state)).await;
+                    left.map(|(socket, state)| Bound::Udp(socket, state))
                 })
             }
             Bound::Unixgram(socket, file) => {
                 let (max_len, stop) = (config.max_len(), close.clone());
                 let receiver = unix::Receiver { ingest, listener, max_len, stop };
-                tasks.spawn(async { Bound::Unixgram(receiver.run(socket).await, file) })
+                tasks.spawn(async { Some(Bound::Unixgram(receiver.run(socket).await, file)) })
             }
         };
         Serving { config, address, tls, socket, last, close, stop, slots }
@@ -197,14 +209,14 @@ impl Serving {
 
     /// Goes on with other settings, on the same socket. Open connections stay as they are, unless
     /// who may come in has changed: then they end as they do at a stop, with all that has arrived
-    /// taken.
+    /// taken. There is nothing to go on with where its socket was read for the last time.
     ///
     /// # Errors
     ///
     /// The task that read the socket had ended in a panic.
-    pub async fn become_next(self, next: Next, at: &Where) -> Result<Self, JoinError> {
+    pub async fn become_next(self, next: Next, at: &Where) -> Result<Option<Self>, JoinError> {
         self.close.cancel();
-        let bound = self.socket.await?;
+        let Some(bound) = self.socket.await? else { return Ok(None) };
         if let Bound::Udp(socket, _) = &bound {
             // One that is refused stays as large as it was, and is on the metrics page.
             let _same = ask_for_buffer(SockRef::from(socket), &next.config).is_err();
@@ -225,7 +237,7 @@ impl Serving {
         let slots = if same_slots { self.slots } else { tcp::slots(&next.config) };
         let Next { config, listener, tls } = next;
         let door = Door { bound, tls, listener, config };
-        Ok(door.serve_with(at, connections, slots))
+        Ok(Some(door.serve_with(at, connections, slots)))
     }
 
     /// Ends it as [`end`](Self::end) does, but keeps its socket open for the next daemon: the system
@@ -233,14 +245,19 @@ impl Serving {
     pub async fn hand_over(self) -> Option<OwnedFd> {
         self.close.cancel();
         self.stop.cancel();
-        let bound = self.socket.await.ok()?;
+        let bound = self.socket.await.ok()??;
         let handed = bound.into_fd();
         handed.inspect_err(|error| warn!(name = %self.config.name, %error, "cannot hand over")).ok()
     }
 
+    /// Says that nobody reads its socket after it: once it ends, who waits to be accepted is taken.
+    pub fn is_last(&self) {
+        self.last.cancel();
+    }
+
     /// Ends it: what has arrived is taken, its connections end, its socket is closed.
     pub async fn end(self) {
-        self.last.cancel();
+        self.is_last();
         self.close.cancel();
         self.stop.cancel();
         let _panicked = self.socket.await.is_err();

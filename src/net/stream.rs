@@ -18,7 +18,7 @@ use super::flushed::Flushed;
 use super::inbox::Inbox;
 use super::phase::Phase;
 use super::tcp::Acceptor;
-use super::waiting::{at_once, beside, look};
+use super::waiting::{arrived, at_once, beside, look};
 use crate::event::AuthMethod;
 use crate::frame::{Foreign, FrameErrors, foreign};
 use crate::ingest::{Decoder, Life, Session};
@@ -332,8 +332,7 @@ impl<'a> Stream<'a> {
         W: AsyncWrite + Unpin,
     {
         for _ in 0..MAX_DRAINS {
-            let read = timeout(DRAIN, self.inbox.fill(socket)).await;
-            if !matches!(read, Ok(Ok(1..))) {
+            if !matches!(arrived(self.inbox.fill(socket)).await, Some(Ok(1..))) {
                 return;
             }
             if self.take(false, answering).await.is_err() {
@@ -475,9 +474,6 @@ const REST: Duration = Duration::from_secs(10);
 
 /// Where there is no idle timeout.
 const FOREVER: Duration = Duration::from_secs(365 * 86_400);
-
-/// How long the kernel is waited for at a stop; what it holds is there at once.
-const DRAIN: Duration = Duration::from_millis(20);
 
 /// Reads after a stop, for senders that never pause.
 const MAX_DRAINS: usize = 64;

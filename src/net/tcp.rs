@@ -16,14 +16,17 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::auto::Variants;
+use super::bind::BACKLOG;
 use super::config::ListenerConfig;
 use super::http::{self, Carrier, Server};
 use super::identity;
+use super::leaving::LastStreams;
 use super::phase::Phase;
 use super::proxy::{self, ProxyError};
 use super::sockets::{Incoming, Streams};
 use super::stream::Stream;
 use super::tls::{self, Tls};
+use super::waiting::{arrived, before};
 use crate::event::AuthMethod;
 use crate::failpoint;
 use crate::gate::{Connection, Refusal};
@@ -70,9 +73,9 @@ pub(super) enum Client {
 struct Gauged(IntGauge);
 
 impl Acceptor {
-    /// Accepts until it is closed, and hands its socket back. Nothing that a peer or the system does
-    /// ends it before.
-    pub(super) async fn run(self, socket: Streams) -> Streams {
+    /// Accepts until it is closed, and hands its socket back, unless nobody else reads it. Nothing that a
+    /// peer or the system does ends it before.
+    pub(super) async fn run(self, socket: Streams) -> Option<Streams> {
         failpoint::reached("accept");
         let this = Arc::new(self);
         loop {
@@ -85,8 +88,11 @@ impl Acceptor {
             let (slot, accepted) = tokio::select! {
                 next = next => next,
                 () = this.close.cancelled() => {
-                    this.accept_last(&socket).await;
-                    return socket;
+                    if this.last.is_cancelled() {
+                        this.accept_last(socket).await;
+                        return None;
+                    }
+                    return Some(socket);
                 }
             };
             match accepted {
@@ -101,13 +107,14 @@ impl Acceptor {
         }
     }
 
-    /// Accepts those who wait, if nobody else will.
-    async fn accept_last(self: &Arc<Self>, socket: &Streams) {
-        while self.last.is_cancelled() {
+    /// Accepts those who wait, as nobody else will, and closes the socket.
+    async fn accept_last(self: &Arc<Self>, socket: Streams) {
+        let socket = LastStreams::new(socket);
+        for _ in 0..BACKLOG {
             let own = Arc::clone(&self.slots).try_acquire_owned();
             let of_all = Arc::clone(&self.places).try_acquire_owned();
             let (Ok(own), Ok(of_all)) = (own, of_all) else { return };
-            let Ok(Ok(incoming)) = timeout(LAST, socket.accept()).await else { return };
+            let Some(Ok(incoming)) = arrived(socket.streams().accept()).await else { return };
             self.admit(incoming, [own, of_all]);
         }
     }
@@ -177,11 +184,9 @@ impl Acceptor {
     {
         let peer = proxy.ip();
         let required = self.config.proxy.as_ref().is_none_or(|proxy| proxy.required);
-        let accepted = tokio::select! {
-            biased; // what has arrived comes before the order to stop
-            accepted = proxy::accept(socket, required, self.config.handshake_timeout) => accepted,
-            () = self.stop.cancelled() => return Phase::END,
-        };
+        let accepting = proxy::accept(socket, required, self.config.handshake_timeout);
+        let accepting = std::pin::pin!(accepting);
+        let Some(accepted) = before(&self.stop, accepting).await else { return Phase::END };
         let (client, socket) = match accepted {
             Ok((client, socket)) => (client.map_or(proxy, Client::At), socket),
             Err(ProxyError::Silent) => return Phase::END,
@@ -372,9 +377,6 @@ fn keep_alive(socket: &TcpStream) {
         debug!(%error, "cannot keep alive");
     }
 }
-
-/// How long it may take to find out whether somebody still waits.
-const LAST: Duration = Duration::from_millis(20);
 
 /// How long to wait after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::config::ListenerConfig;
+use super::leaving::LastDatagrams;
 use super::paced::Paced;
 use crate::ingest::{Datagram, Ingest, Listener, Peers};
 
@@ -24,6 +25,8 @@ pub(super) struct Receiver {
     pub(super) ingest: Arc<Ingest>,
     pub(super) listener: Arc<Listener>,
     pub(super) config: Arc<ListenerConfig>,
+    /// Says that nobody reads the socket afterwards.
+    pub(super) last: CancellationToken,
     pub(super) stop: CancellationToken,
 }
 
@@ -43,17 +46,27 @@ struct Datagrams<'d> {
 }
 
 impl Receiver {
-    /// Receives until the stop, and then what the kernel holds; hands the socket back.
+    /// Receives until the stop, and then what the kernel holds; hands the socket back, unless nobody
+    /// else reads it.
     pub(super) async fn run(
         self,
         socket: UdpSocket,
         state: UdpSocketState,
-    ) -> (UdpSocket, UdpSocketState) {
-        let (mut peers, mut socket) = (Peers::default(), Paced::new(socket));
-        self.receive(&mut socket, &state, &mut peers).await;
+    ) -> Option<(UdpSocket, UdpSocketState)> {
+        let (mut peers, mut paced) = (Peers::default(), Paced::new(socket));
+        self.receive(&mut paced, &state, &mut peers).await;
+        let socket = paced.into_inner();
+        let left = if self.last.is_cancelled() {
+            let last = LastDatagrams::new(socket);
+            self.receive_left(last.socket(), &state, &mut peers).await;
+            None
+        } else {
+            self.receive_left(&socket, &state, &mut peers).await;
+            Some((socket, state))
+        };
         self.ingest.end_chunks(&mut peers, &self.listener);
         self.ingest.note_all_datagrams(&mut peers);
-        (socket.into_inner(), state)
+        left
     }
 
     async fn receive(&self, socket: &mut Paced, state: &UdpSocketState, peers: &mut Peers) {
@@ -75,9 +88,14 @@ impl Receiver {
             let received = socket.receive(|socket| call.receive(socket, state));
             self.take(peers, &call, received).await;
         }
-        // What has arrived comes before the order to stop; not all that a sender goes on to send.
+    }
+
+    /// Receives what has arrived, which comes before the order to stop; not all that a sender goes on to
+    /// send.
+    async fn receive_left(&self, socket: &UdpSocket, state: &UdpSocketState, peers: &mut Peers) {
+        let mut call = Call::new();
         for _ in 0..MAX_LEFT {
-            let received = socket.receive_left(|socket| call.receive(socket, state));
+            let received = call.receive(socket.into(), state);
             let is_all = !matches!(received, Ok(BATCH_SIZE));
             self.take(peers, &call, received).await;
             if is_all {
@@ -185,7 +203,8 @@ mod tests {
         stop.cancel();
         let config = ListenerConfig::new("udp", Protocol::Syslog, Transport::Udp, here);
         let (ingest, listener) = (Arc::clone(&yard.ingest), Arc::clone(&yard.listener));
-        let receiver = Receiver { ingest, listener, config: Arc::new(config), stop };
+        let (config, last) = (Arc::new(config), CancellationToken::new());
+        let receiver = Receiver { ingest, listener, config, last, stop };
         receiver.run(socket, state.unwrap()).await;
         assert_eq!(yard.listener.account.counts().received, 100);
     }

@@ -5,7 +5,7 @@ use std::mem::replace;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -17,23 +17,9 @@ fn line(n: usize) -> String {
     format!("<13>1 - h a - - - line {n}\n")
 }
 
-/// What was sent over connections that the daemon ended in the middle is not acknowledged, and not
-/// counted; whole connections and all datagrams are.
-#[test]
-fn up_05_a_restart_hands_its_sockets_over() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = free_address();
-    let listeners: String = ["tcp", "udp"]
-        .map(|transport| {
-            format!(
-                "[[listener]]\nname = \"{transport}\"\nprotocol = \"syslog\"\n\
-                 transport = \"{transport}\"\nlisten = \"{at}\"\n"
-            )
-        })
-        .concat();
-    let mut daemon = Daemon::with_listeners(folder.path(), "", &listeners);
-    let before = daemon.pid();
-    let flood = thread::spawn(move || {
+/// Sends datagrams, and lines over connections of their own; says how many of these ended well.
+fn flood(at: SocketAddr) -> JoinHandle<usize> {
+    thread::spawn(move || {
         let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
         let mut whole = 0;
         for n in 0..SENT {
@@ -52,7 +38,26 @@ fn up_05_a_restart_hands_its_sockets_over() {
             }
         }
         whole
-    });
+    })
+}
+
+/// What was sent over connections that the daemon ended in the middle is not acknowledged, and not
+/// counted; whole connections and all datagrams are.
+#[test]
+fn up_05_a_restart_hands_its_sockets_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = free_address();
+    let listeners: String = ["tcp", "udp"]
+        .map(|transport| {
+            format!(
+                "[[listener]]\nname = \"{transport}\"\nprotocol = \"syslog\"\n\
+                 transport = \"{transport}\"\nlisten = \"{at}\"\n"
+            )
+        })
+        .concat();
+    let mut daemon = Daemon::with_listeners(folder.path(), "", &listeners);
+    let before = daemon.pid();
+    let flood = flood(at);
     for n in 1..=3 {
         daemon.signal(Signal::USR2);
         let started = || daemon.said().matches("store opened").count() == n + 1;
@@ -64,13 +69,19 @@ fn up_05_a_restart_hands_its_sockets_over() {
     let whole = flood.join().unwrap();
     daemon.look();
     assert_eq!(daemon.pid(), before);
+    has_all(&daemon, whole);
+    assert!(daemon.stop().success());
+}
+
+/// All datagrams that the kernel had room for are there, and the lines of `whole` connections.
+#[track_caller]
+fn has_all(daemon: &Daemon, whole: usize) {
     wait_for("all datagrams", || {
         let dropped = daemon.metrics().get("logtrace_kernel_dropped_total{listener=\"udp\"}");
         let stored = daemon.query("datagram").len();
         (stored + usize::try_from(dropped).unwrap() == SENT).then_some(())
     });
     assert!(daemon.query("\"line\"").len() >= whole, "of {whole}");
-    assert!(daemon.stop().success());
 }
 
 /// The listeners of [`moving`] by the address that they have now.
@@ -131,6 +142,44 @@ fn up_05_a_listener_moves_to_another_address_of_its_port_at_a_reload() {
 #[test]
 fn up_05_a_listener_moves_to_another_address_of_its_port_at_a_restart() {
     moving(|daemon, number| restart(daemon, number));
+}
+
+/// Who sends while listeners move, there and back, does not notice.
+#[test]
+fn up_05_nothing_is_lost_while_listeners_move() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = free_address();
+    let everywhere = SocketAddr::from(([0, 0, 0, 0], here.port()));
+    let mut daemon = Daemon::with_listeners(folder.path(), "", &at(here));
+    let flood = flood(here);
+    // Who connects at such a moment tries again after a second: so it is done a few times.
+    for next in [everywhere, here].into_iter().cycle().take(6) {
+        Daemon::configure(folder.path(), "", &at(next));
+        let (status, answer) = daemon.reload();
+        assert_eq!(status, 200, "{answer}");
+    }
+    let whole = flood.join().unwrap();
+    has_all(&daemon, whole);
+    assert!(daemon.stop().success());
+}
+
+/// What the system has accepted for the daemon is taken at a stop, as nobody else will.
+#[test]
+fn up_05_a_stop_takes_those_who_wait_to_be_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = free_address();
+    let daemon = Daemon::with_listeners(folder.path(), "", &at(here));
+    // While it stands still, all of them come before the order.
+    daemon.signal(Signal::STOP);
+    for n in 0..WAITING {
+        TcpStream::connect(here).unwrap().write_all(line(n).as_bytes()).unwrap();
+    }
+    daemon.signal(Signal::TERM);
+    daemon.signal(Signal::CONT);
+    assert!(daemon.ended().success());
+    let daemon = Daemon::with_listeners(folder.path(), "", &at(here));
+    assert_eq!(daemon.query("\"line\"").len(), WAITING);
+    assert!(daemon.stop().success());
 }
 
 /// Has it become the program that is on disk, the `number`th time.
@@ -231,6 +280,9 @@ fn up_05_a_stop_is_heard_while_sockets_wait_to_be_handed_over() {
 }
 
 const SENT: usize = 8000;
+
+/// Connections that wait to be accepted.
+const WAITING: usize = 200;
 
 /// What one is told whose connection was ended before all was written, or read.
 const CUT: [ErrorKind; 3] =
