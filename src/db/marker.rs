@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::Error;
 
-/// The on-disk format that this version writes.
-pub(super) const FORMAT: u32 = 1;
+/// The on-disk format that this version writes: 1 is all of the first release, and in 2 large batches are
+/// staged with each column compressed. It reads both.
+pub(super) const FORMAT: u32 = 2;
 
 /// Whether a store is to be made in `path`: only where nothing of one is there. What else lies there,
 /// such as the log of whoever starts it, stays as it is.

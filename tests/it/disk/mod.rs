@@ -16,7 +16,7 @@ use crate::support::Daemon;
 use serde_json::Value;
 
 /// What `/health` of the admin port says, with its status.
-fn health(daemon: &Daemon) -> (u16, Value) {
+pub(crate) fn health(daemon: &Daemon) -> (u16, Value) {
     let agent: ureq::Agent =
         ureq::Agent::config_builder().http_status_as_error(false).build().into();
     let url = format!("http://{}/health", daemon.address("admin"));
