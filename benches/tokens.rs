@@ -99,6 +99,18 @@ fn gather_variables(bencher: Bencher<'_, '_>) {
         .bench_local(|| black_box(gather(&mut words, &texts)));
 }
 
+/// Long messages that are no template's: all of their words.
+#[divan::bench]
+fn gather_long(bencher: Bencher<'_, '_>) {
+    let messages: Vec<String> = messages(1).chunks(20).map(|some| some.join(" ")).collect();
+    let bytes = BytesCount::new(messages.iter().map(String::len).sum::<usize>());
+    let mut words = Words::default();
+    bencher
+        .counter(ItemsCount::new(messages.len()))
+        .counter(bytes)
+        .bench_local(|| black_box(gather(&mut words, &messages)));
+}
+
 /// Without the sort at the end of a block.
 #[divan::bench]
 fn add_texts(bencher: Bencher<'_, '_>) {

@@ -56,13 +56,23 @@ pub(crate) fn decimal(eight: u64, len: usize) -> Option<u64> {
     let zeros = ZEROS << unused;
     let are_digits = digits & HIGH_HALVES == zeros
         && digits.wrapping_add(SIXES << unused) & HIGH_HALVES == zeros;
-    if !are_digits {
-        return None;
-    }
+    are_digits.then(|| value(digits))
+}
+
+/// The number that the `len` digits in `eight` are, 1 to 8 of them; anything if they are no digits.
+#[inline]
+pub(crate) fn decimal_of(eight: u64, len: usize) -> u64 {
+    value(eight << (8 * (8 - len.clamp(1, 8))))
+}
+
+/// The number that eight digits are, the first lowest; what is no digit in front counts as a zero if it
+/// is one in its lower half.
+#[inline]
+fn value(digits: u64) -> u64 {
     let ones = digits & 0x0f0f_0f0f_0f0f_0f0f;
     let tens = ones.wrapping_mul(10 << 8 | 1) >> 8 & 0x00ff_00ff_00ff_00ff;
     let hundreds = tens.wrapping_mul(100 << 16 | 1) >> 16 & 0x0000_ffff_0000_ffff;
-    Some(hundreds.wrapping_mul(10_000 << 32 | 1) >> 32)
+    hundreds.wrapping_mul(10_000 << 32 | 1) >> 32
 }
 
 /// The number that `len` hexadecimal digits in `eight` are, 1 to 8 of them, letters in one case;

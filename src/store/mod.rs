@@ -38,6 +38,7 @@ mod known;
 mod mends;
 mod merge;
 mod missing;
+mod octets;
 mod origin;
 mod quarantine;
 mod receipts;

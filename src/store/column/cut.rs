@@ -1,12 +1,10 @@
 //! Cuts a text into what is constant and what varies: a token that holds a digit varies.
 //!
-//! A token is a run of letters, digits, `_` and octets above 127, so that a word as queries know it
-//! lies within one token. The rule comes within two percent of templates that people made by hand,
-//! and needs no learning.
-//!
-//! 64 octets are looked at together.
+//! The rule comes within two percent of templates that people made by hand, and needs no learning.
 
-use fearless_simd::{Level, dispatch, prelude::*, u8x64};
+use fearless_simd::{Level, dispatch, prelude::*};
+
+use super::super::octets::{Classes, classify, classify_rest};
 
 /// Finds what varies, and keeps its memory from text to text.
 #[derive(Clone, Debug)]
@@ -17,15 +15,6 @@ pub struct Cutter {
     pub variables: Vec<(usize, usize)>,
     /// Whether the text has the octet 0xff in it, which none in UTF-8 has.
     pub is_marked: bool,
-}
-
-/// What 64 octets are, a bit for each.
-struct Classes {
-    digits: u64,
-    /// Those that belong to a token.
-    tokens: u64,
-    /// Those that are [`MARK`].
-    marks: u64,
 }
 
 /// A token that reaches the end of what was looked at.
@@ -109,48 +98,9 @@ fn cut_window(
     (last > 0).then_some(Open { start: base + 64 - last, varies: false })
 }
 
-/// As [`classify`], of the `rest` that `text` ends with; nothing is behind it.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "as above")]
-fn classify_rest<S: Simd>(simd: S, text: &[u8], rest: &[u8]) -> Classes {
-    if let Some(last) = text.last_chunk() {
-        let Classes { digits, tokens, marks } = classify(simd, last);
-        let unused = 64 - rest.len();
-        return Classes { digits: digits >> unused, tokens: tokens >> unused, marks };
-    }
-    let mut padded = [0; 64];
-    padded.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-    classify(simd, &padded)
-}
-
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "as above")]
-fn classify<S: Simd>(simd: S, octets: &[u8; 64]) -> Classes {
-    let octets = u8x64::from_slice(simd, octets);
-    let within = |octets: u8x64<S>, first: u8, last: u8| {
-        (octets - first).simd_le(u8x64::splat(simd, last - first))
-    };
-    let digit = within(octets, b'0', b'9');
-    let letter = within(octets | 0x20, b'a', b'z');
-    let underscore = octets.simd_eq(u8x64::splat(simd, b'_'));
-    let beyond = octets.simd_ge(u8x64::splat(simd, 0x80));
-    Classes {
-        digits: digit.to_bitmask(),
-        tokens: (digit | letter | underscore | beyond).to_bitmask(),
-        marks: octets.simd_eq(u8x64::splat(simd, MARK)).to_bitmask(),
-    }
-}
-
-/// Whether an octet is of a token, as [`classify`] says it of 64.
-pub(super) fn is_token(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || octet == b'_' || octet >= 0x80
-}
-
-/// An octet that no text in UTF-8 has.
-pub(super) const MARK: u8 = 0xff;
-
 #[cfg(test)]
 mod tests {
+    use super::super::super::octets::is_token;
     use super::*;
     use proptest::prelude::*;
 

@@ -1,6 +1,6 @@
 //! What is constant in a text, in one run of bytes: two texts are of one template if these are equal.
 
-use super::cut::MARK;
+use super::super::octets::MARK;
 
 /// The constants of one text after the other.
 #[derive(Clone, Debug, Default)]

@@ -1,6 +1,6 @@
 //! One template of a split column: what its texts have in common, and what varies.
 
-use super::cut::is_token;
+use super::super::octets::is_token;
 use super::slot::Slot;
 use super::texts::Texts;
 

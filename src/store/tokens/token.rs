@@ -37,14 +37,19 @@ impl Token {
     /// The token of a word that is no number.
     #[inline]
     pub(super) fn of_text(word: Bytes<'_>) -> Self {
-        let mut state = (word.len() as u64).wrapping_mul(LENGTH);
-        state = fold(state ^ lower(word.eight(0)), CHUNK);
+        let mut state = begin(word.eight(0), word.len());
         let mut at = 8;
         while at < word.len() {
             state = fold(state ^ lower(word.eight(at)), CHUNK);
             at += 8;
         }
-        Self(low_half((state ^ state >> 29).wrapping_mul(LAST) >> 32))
+        Self(end(state))
+    }
+
+    /// The same of at most eight octets, the first lowest, with zeros behind the last.
+    #[inline]
+    pub(super) fn of_eight(octets: u64, len: usize) -> Self {
+        Self(end(begin(octets, len)))
     }
 }
 
@@ -93,6 +98,18 @@ impl<'a> Bytes<'a> {
             number.checked_mul(10)?.checked_add(u64::from(digit)).filter(|_| digit < 10)
         })
     }
+}
+
+/// What the length of a word and its first eight octets come to.
+#[inline]
+fn begin(first: u64, len: usize) -> u64 {
+    fold((len as u64).wrapping_mul(LENGTH) ^ lower(first), CHUNK)
+}
+
+/// The bits of a token.
+#[inline]
+fn end(state: u64) -> u32 {
+    low_half((state ^ state >> 29).wrapping_mul(LAST) >> 32)
 }
 
 /// ASCII bytes of a word in lower case, which is one bit: digits have it, `_` becomes DEL.

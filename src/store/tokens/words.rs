@@ -1,22 +1,19 @@
 //! The words of one block, gathered as its values go by.
 
+use fearless_simd::{Level, dispatch, prelude::*};
+
+use super::super::octets::{Classes, classify, classify_rest};
+use super::gathered::Gathered;
 use super::token::{Bytes, Token};
+use crate::eights::decimal_of;
 use crate::kql::words;
 
 /// Gathers the words of one block after the other.
-///
-/// Most words of a block come again and again, and most numbers are small: neither of them gets as
-/// far as the sort.
 #[derive(Debug)]
 pub struct Words {
-    /// One bit for each small number.
-    small: Box<[u64; SMALL / 64]>,
-    /// The last token of each place.
-    seen: Box<[u32; SEEN]>,
-    tokens: Vec<u32>,
-    spare: Vec<u32>,
-    /// Whether there are too many.
-    is_any: bool,
+    /// What the processor can.
+    level: Level,
+    gathered: Gathered,
     folded: String,
 }
 
@@ -33,29 +30,14 @@ impl BlockWords {
 
 impl Default for Words {
     fn default() -> Self {
-        let mut words = Self {
-            small: Box::new([0; SMALL / 64]),
-            seen: Box::new([0; SEEN]),
-            tokens: Vec::new(),
-            spare: Vec::new(),
-            is_any: false,
-            folded: String::new(),
-        };
-        words.clear();
-        words
+        Self { level: Level::new(), gathered: Gathered::default(), folded: String::new() }
     }
 }
 
 impl Words {
     /// Forgets all but the memory.
     pub fn clear(&mut self) {
-        self.small.fill(0);
-        // No token that a place is for.
-        for (other, place) in (1..).zip(self.seen.iter_mut()) {
-            *place = u32::wrapping_shl(other, SEEN_SHIFT);
-        }
-        self.tokens.clear();
-        self.is_any = false;
+        self.gathered.clear();
     }
 
     /// Adds the words of a text. What is not UTF-8 is of no word.
@@ -75,130 +57,125 @@ impl Words {
 
     /// Adds a number: the same as its digits.
     pub fn add_number(&mut self, number: u64) {
-        match usize::try_from(number / 64).ok().and_then(|at| self.small.get_mut(at)) {
-            Some(bits) => *bits |= 1 << (number % 64),
-            None => self.add(Token::of_number(number)),
-        }
+        self.gathered.add_number(number);
     }
 
     /// The words so far; begins anew.
     pub fn finish(&mut self) -> BlockWords {
-        let small = std::mem::replace(&mut *self.small, [0; SMALL / 64]);
-        for (first, bits) in (0_u64..).step_by(64).zip(small) {
-            let mut left = bits;
-            while left != 0 {
-                self.add(Token::of_number(first + u64::from(left.trailing_zeros())));
-                left &= left - 1;
-            }
-        }
-        self.compact();
-        let is_any = self.is_any || self.tokens.len() > MAX_WORDS;
-        let words = BlockWords((!is_any).then(|| self.tokens.clone()));
-        self.clear();
-        words
-    }
-
-    /// Eight bytes at a time are told apart into those of words and those between them.
-    fn add_ascii(&mut self, text: &[u8]) {
-        let all = Bytes::new(text, 0, text.len());
-        // Where the word begins that goes on over the end of what was looked at.
-        let mut open = None;
-        for base in (0..text.len()).step_by(64) {
-            let mut bits = 0;
-            for (at, shift) in (base..text.len().min(base + 64)).step_by(8).zip((0..).step_by(8)) {
-                bits |= word_bits(all.eight(at)) << shift;
-            }
-            if let Some(start) = open {
-                let len = bits.trailing_ones();
-                if len == 64 {
-                    continue;
-                }
-                self.add_word(Bytes::new(text, start, base + len as usize));
-                bits &= u64::MAX << len;
-                open = None;
-            }
-            while bits != 0 {
-                let start = bits.trailing_zeros();
-                let end = start + (bits >> start).trailing_ones();
-                if end == 64 {
-                    open = Some(base + start as usize);
-                    break;
-                }
-                self.add_word(Bytes::new(text, base + start as usize, base + end as usize));
-                bits &= u64::MAX << end;
-            }
-        }
-        if let Some(start) = open {
-            self.add_word(Bytes::new(text, start, text.len()));
-        }
+        BlockWords(self.gathered.finish())
     }
 
     /// Adds a word.
     pub(super) fn add_word(&mut self, word: Bytes<'_>) {
-        match word.number() {
-            Some(number) => self.add_number(number),
-            None => self.add(Token::of_text(word)),
-        }
+        add_word(&mut self.gathered, word);
     }
 
-    fn add(&mut self, token: Token) {
-        let place = self.seen.get_mut((token.0 >> SEEN_SHIFT) as usize).expect("as many places");
-        if *place == token.0 {
-            return;
-        }
-        *place = token.0;
-        if self.tokens.len() >= 2 * MAX_WORDS {
-            self.compact();
-            if self.tokens.len() > MAX_WORDS {
-                self.is_any = true;
-                self.tokens.clear();
-            }
-        }
-        self.tokens.push(token.0);
-    }
-
-    /// Puts the tokens in order, each once.
-    fn compact(&mut self) {
-        sort(&mut self.tokens, &mut self.spare);
-        self.tokens.dedup();
+    fn add_ascii(&mut self, text: &[u8]) {
+        let gathered = &mut self.gathered;
+        dispatch!(self.level, simd => add_all(simd, text, gathered));
     }
 }
 
-/// For each of eight ASCII bytes, the first of them lowest, whether it is part of a word.
-fn word_bits(bytes: u64) -> u64 {
-    let lower = bytes | 0x2020_2020_2020_2020;
-    let between = |bytes: u64, first: u8, last: u8| {
-        (bytes + ONES * u64::from(0x80 - first)) & !(bytes + ONES * u64::from(0x7f - last))
-    };
-    let tops = between(lower, b'a', b'z') | between(bytes, b'0', b'9') | between(bytes, b'_', b'_');
-    // The product moves each of the eight bits to a place of its own in the highest byte.
-    (tops >> 7 & ONES).wrapping_mul(0x0102_0408_1020_4080) >> 56
+/// Adds the words of ASCII text.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "what the processor can is only known to the caller")]
+fn add_all<S: Simd>(simd: S, text: &[u8], gathered: &mut Gathered) {
+    let (windows, rest) = text.as_chunks::<64>();
+    // Where the word begins that goes on over the end of what was looked at.
+    let (mut base, mut open) = (0, None);
+    for window in windows {
+        open = add_window(text, base, &classify(simd, window), open, gathered);
+        base += 64;
+    }
+    if !rest.is_empty() {
+        open = add_window(text, base, &classify_rest(simd, text, rest), open, gathered);
+    }
+    if let Some(start) = open {
+        add_word(gathered, Bytes::new(text, start, text.len()));
+    }
 }
 
-/// Sorts by digits of 11 bits, the last of them first: tokens are many and look random.
-fn sort(tokens: &mut Vec<u32>, spare: &mut Vec<u32>) {
-    spare.resize(tokens.len(), 0);
-    for shift in [0, 11, 22] {
-        let digit = |token: u32| (token >> shift) as usize % DIGITS;
-        let mut places = [0_usize; DIGITS];
-        for token in tokens.iter() {
-            if let Some(place) = places.get_mut(digit(*token)) {
-                *place += 1;
-            }
+/// Adds the words of 64 octets from `base` on; says where the one begins that may go on behind them.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "as above")]
+fn add_window(
+    text: &[u8],
+    base: usize,
+    classes: &Classes,
+    open: Option<usize>,
+    gathered: &mut Gathered,
+) -> Option<usize> {
+    let mut words = classes.tokens;
+    if let Some(start) = open {
+        let len = words.trailing_ones();
+        if len == 64 {
+            return open;
         }
-        let mut next = 0;
-        for place in &mut places {
-            next += std::mem::replace(place, next);
+        add_word(gathered, Bytes::new(text, start, base + len as usize));
+        words &= u64::MAX << len;
+    }
+    let last = words.leading_ones();
+    words &= u64::MAX.checked_shr(last).unwrap_or(0);
+    gathered.make_room(32);
+    // One kind after the other: what one word is says nothing about the next, and a processor that
+    // guesses wrong loses as much time as a word takes.
+    let mut ends = ends_of_numbers(words, classes.digits & words);
+    while ends != 0 {
+        let before = (1 << ends.trailing_zeros()) - 1;
+        let first = 64 - (!words & before).leading_zeros();
+        add_digits(gathered, word_at(text, base, words >> first, first));
+        words &= !before | ((1 << first) - 1);
+        ends &= ends - 1;
+    }
+    while words != 0 {
+        let first = words.trailing_zeros();
+        let word = word_at(text, base, words >> first, first);
+        if word.len() <= 8 {
+            gathered.push(Token::of_eight(word.eight(0), word.len()));
+        } else {
+            gathered.push(Token::of_text(word));
         }
-        for token in tokens.iter() {
-            if let Some(place) = places.get_mut(digit(*token))
-                && let Some(to) = spare.get_mut(*place)
-            {
-                *to = *token;
-                *place += 1;
-            }
-        }
-        std::mem::swap(tokens, spare);
+        words &= words + (1 << first);
+    }
+    (last > 0).then_some(base + 64 - last as usize)
+}
+
+/// The bits behind the words that are digits alone; none of them reaches the last bit.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "as above")]
+fn ends_of_numbers(words: u64, digits: u64) -> u64 {
+    let first = digits & !(words << 1);
+    // What is added to the first of some digits is carried to the bit behind them.
+    (digits + first) & !words
+}
+
+/// The word that begins at the bit `first` behind `base`; `bits` begin with it.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "as above")]
+fn word_at(text: &[u8], base: usize, bits: u64, first: u32) -> Bytes<'_> {
+    let start = base + first as usize;
+    Bytes::new(text, start, start + bits.trailing_ones() as usize)
+}
+
+/// Adds a word of digits alone, for which there is room.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "as above")]
+fn add_digits(gathered: &mut Gathered, word: Bytes<'_>) {
+    let octets = word.eight(0);
+    if word.len() > 8 {
+        add_word(gathered, word);
+    } else if octets & 0xff == u64::from(b'0') && word.len() > 1 {
+        gathered.push(Token::of_eight(octets, word.len()));
+    } else {
+        gathered.add_number(decimal_of(octets, word.len()));
+    }
+}
+
+/// Adds a word of any length.
+fn add_word(gathered: &mut Gathered, word: Bytes<'_>) {
+    match word.number() {
+        Some(number) => gathered.add_number(number),
+        None => gathered.add(Token::of_text(word)),
     }
 }
 
@@ -209,19 +186,5 @@ pub const MAX_WORDS: usize = 1 << 18;
 /// Digits of the largest number that is known by its value.
 pub(super) const MAX_DIGITS: usize = 20;
 
-/// Numbers below this have a bit each.
-const SMALL: usize = 1 << 16;
-
-/// Tokens that are remembered as seen.
-const SEEN: usize = 1 << (32 - SEEN_SHIFT);
-
-const SEEN_SHIFT: u32 = 20;
-
-/// Values of 11 bits.
-const DIGITS: usize = 1 << 11;
-
 /// The memory that is kept for the next text that is not ASCII, in bytes.
 const MAX_KEPT: usize = 1 << 20;
-
-/// One in each byte.
-const ONES: u64 = 0x0101_0101_0101_0101;
