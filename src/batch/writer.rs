@@ -107,12 +107,18 @@ impl Writing<'_> {
         if let Err(error) = &result {
             error!(%error, "the store did not take a batch");
         }
+        let mut written = Vec::new();
         for Open { rows, answer, .. } in batches {
             if result.is_ok() {
                 answer.stored();
             }
-            self.batcher.give_back(rows);
+            written.push(rows);
         }
+        // Senders have their answers: nobody waits for this.
+        if result.is_ok() {
+            self.store.digest(packed.iter().zip(written.iter().filter(|rows| !rows.is_empty())));
+        }
+        written.into_iter().for_each(|rows| self.batcher.give_back(rows));
         result
     }
 

@@ -82,10 +82,15 @@ impl<'b> BlockColumn<'b> {
 }
 
 impl Row {
-    /// What there is to know of `column`.
-    pub(super) fn of(name: u16, column: &Column) -> Self {
+    /// What there is to know of `column`, whose name has no place yet.
+    pub(super) fn of(column: &Column) -> Self {
         let rows = u32::try_from(column.len()).unwrap_or(u32::MAX);
-        Self { name, rows, values: few(column) }
+        Self { name: u16::MAX, rows, values: few(column) }
+    }
+
+    /// The same, of the column whose name has that place.
+    pub(super) fn named(self, name: u16) -> Self {
+        Self { name, ..self }
     }
 }
 

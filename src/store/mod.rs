@@ -30,6 +30,7 @@ mod clock;
 mod column;
 mod config;
 mod deletes;
+mod digest;
 mod error;
 mod head;
 mod identities;
@@ -100,6 +101,7 @@ use self::quarantine::Quarantine;
 use self::recover::{CLOCK, NEXT, catalog_row, next_value, segment_key};
 use self::retention::Kept;
 use self::sealer::Sealer;
+use self::tokens::Words;
 use crate::db::{self, Db, Family, Write};
 use crate::failpoint;
 use crate::time::{DAY, Timestamp};
@@ -143,6 +145,7 @@ struct Writer {
     next_id: u64,
     packer: Packer,
     scratch: Payload,
+    words: Words,
     /// Batches that were refused, were found to be there when the engine was opened anew, and are
     /// put again by whoever does not know.
     turned_up: BTreeSet<u64>,
@@ -189,7 +192,11 @@ impl Store {
     ///
     /// As [`put`](Self::put).
     pub fn stage<'r>(&self, batches: impl IntoIterator<Item = &'r Rows>) -> Result<(), Error> {
-        self.put(&self.pack(batches))
+        let batches: Vec<_> = batches.into_iter().filter(|rows| !rows.is_empty()).collect();
+        let packed = self.pack(batches.iter().copied());
+        self.put(&packed)?;
+        self.digest(packed.iter().zip(batches));
+        Ok(())
     }
 
     /// Numbers and packs `batches` for [`put`](Self::put). Empty ones are passed over.
@@ -238,6 +245,13 @@ impl Store {
         Ok(())
     }
 
+    /// Tells what sealing has to know of batches that are [`put`](Self::put), of the rows that each was
+    /// packed from. It is read back of those of which it is not told in time.
+    pub fn digest<'r>(&self, batches: impl IntoIterator<Item = (&'r Arc<Staged>, &'r Rows)>) {
+        let words = &mut self.writer.lock().words;
+        batches.into_iter().for_each(|(staged, rows)| staged.digest(rows, words));
+    }
+
     /// Turns everything staged into segments.
     ///
     /// # Errors
@@ -251,7 +265,7 @@ impl Store {
         }
         sealer.begin();
         for batch in &batches {
-            sealer.add(&batch.chunk)?;
+            sealer.add(batch)?;
         }
         // Ids are taken even when the seal fails: its files may be there, and its commit may turn
         // up after a restart.

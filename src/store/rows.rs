@@ -7,9 +7,11 @@ use serde_json::{Map, Value};
 
 use super::bytes::{Damaged, put_varint, put_zigzag};
 use super::column::{Column, MAX_VALUES, Parts, Payload, numbers};
+use super::digest::Digest;
 use super::identity::Identity;
 use super::origin::{Origin, Run};
 use super::receipts::{Receipt, Receipts};
+use super::tokens::Words;
 use crate::event::{Event, Field, Kind, Known, Name, Tag, ValueRef};
 
 /// Rows of any origin, each field in a column of its own.
@@ -152,6 +154,12 @@ impl Rows {
         let known = Known::ALL.iter().zip(&self.known).map(|(known, c)| (known.as_str(), c));
         let others = self.others.iter().map(|(name, column)| (&**name, column));
         known.chain(others).filter(|(_, column)| !column.is_empty())
+    }
+
+    /// What a block of these rows has to know of them. `words` is only memory.
+    pub(super) fn digest(&self, words: &mut Words) -> Digest {
+        let origins = self.by_origin().map(|(origin, _)| &**origin);
+        Digest::of(origins, self.columns(), words)
     }
 
     /// For each origin of these rows, how many of them are its own.

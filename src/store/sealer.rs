@@ -13,12 +13,13 @@ use super::Error;
 use super::bytes::Damaged;
 use super::chunk::Unpacker;
 use super::column::{Column, Layout, Taking};
+use super::digest::Digest;
 use super::origin::Origin;
 use super::row_set::RowSet;
 use super::rows::{Head, Rows};
 use super::segment::{Builder, Segment, Tools};
 use super::services::{Service, Services};
-use super::staged::{Opened, WHOLE_BYTES, span};
+use super::staged::{Opened, Staged, WHOLE_BYTES, span};
 use super::witness::Witness;
 use crate::db::Db;
 use crate::failpoint;
@@ -107,21 +108,22 @@ impl Sealer {
     }
 
     /// Takes in the rows of a staged batch.
-    pub(super) fn add(&mut self, chunk: &[u8]) -> Result<(), Damaged> {
-        let batch = Opened::open(chunk, &mut self.unpacker)?;
+    pub(super) fn add(&mut self, staged: &Staged) -> Result<(), Damaged> {
+        let batch = Opened::open(&staged.chunk, &mut self.unpacker)?;
+        let all_of = all_of(&batch.head).filter(|_| batch.raw_bytes >= WHOLE_BYTES);
+        let digest = all_of.as_ref().and_then(|_| staged.take_digest());
         // Everything is read before anything is taken in: a damaged batch leaves no half of it.
-        let unpacker = &mut self.unpacker;
-        let columns: Result<Vec<_>, Damaged> = batch
-            .names()
-            .map(|name| Ok((name.into(), batch.column(name, unpacker)?.unwrap_or_default())))
-            .collect();
-        let columns = columns?;
-        if batch.raw_bytes >= WHOLE_BYTES
-            && let Some((project, day)) = all_of(&batch.head)
-        {
+        let columns =
+            if digest.is_some() { Vec::new() } else { batch.columns(&mut self.unpacker)? };
+        if let Some((project, day)) = all_of {
+            let digest = digest.unwrap_or_else(|| {
+                let origins = batch.head.origins.iter().map(|origin| &**origin);
+                let columns = columns.iter().map(|(name, column)| (&**name, column));
+                Digest::of(origins, columns, &mut self.tools.words)
+            });
             let (segments, next) = (&mut self.segments, &self.next_segment);
             let builder = open_builder(segments, next, self.level, &project, day);
-            builder.add_written(&batch, &columns, &mut self.tools);
+            builder.add_written(&batch, digest, &mut self.tools);
             return Ok(());
         }
         let ids = batch.ids();

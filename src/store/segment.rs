@@ -14,9 +14,10 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use super::block_columns::{BlockColumns, Row};
+use super::block_columns::BlockColumns;
 use super::chunk::Packer;
-use super::column::{Column, Payload};
+use super::column::Payload;
+use super::digest::Digest;
 use super::rows::{Rows, put_times};
 use super::sealer::{DAYS_EARLY, DAYS_LATE};
 use super::staged::{Opened, span};
@@ -82,7 +83,7 @@ pub(super) struct Builder {
 pub(super) struct Tools {
     packer: Packer,
     payload: Payload,
-    words: Words,
+    pub(super) words: Words,
 }
 
 /// Where a chunk lies in its segment.
@@ -197,34 +198,25 @@ impl Builder {
 
     /// Encodes `rows` as the next block. `ids` has the id of each row.
     pub(super) fn add(&mut self, rows: &Rows, ids: &[i64], tools: &mut Tools) {
-        let Tools { packer, payload, words } = tools;
+        let digest = rows.digest(&mut tools.words);
+        let Tools { packer, payload, .. } = tools;
         let block = u32::try_from(self.segment.blocks.len()).expect("far fewer blocks");
         payload.clear();
         rows.encode_head(payload);
         put_times(payload, ids);
         self.store(ChunkAt::head(block), packer.pack(payload.parts()));
-        let mut columns = Vec::new();
-        rows.by_origin().for_each(|(origin, _)| words.add_origin(origin));
         for (name, column) in rows.columns() {
             let number = self.name(name);
             payload.clear();
             column.encode(payload);
             self.store(ChunkAt::column(number, block), packer.pack(payload.parts()));
-            words.add_column(name, column);
-            columns.push(Row::of(number, column));
         }
-        self.words.push(words.finish());
-        self.end_block(rows.times(), ids, rows.bytes() as u64, columns);
+        self.end_block(rows.times(), ids, rows.bytes() as u64, digest);
     }
 
-    /// Makes a block of a staged batch as it is written; `read` are its columns.
-    pub(super) fn add_written(
-        &mut self,
-        batch: &Opened,
-        read: &[(Box<str>, Column)],
-        tools: &mut Tools,
-    ) {
-        let Tools { packer, payload, words } = tools;
+    /// Makes a block of a staged batch as it is written, of which this is known.
+    pub(super) fn add_written(&mut self, batch: &Opened, digest: Digest, tools: &mut Tools) {
+        let Tools { packer, payload, .. } = tools;
         let block = u32::try_from(self.segment.blocks.len()).expect("far fewer blocks");
         let (ids, head) = (batch.ids(), batch.written_head());
         payload.clear();
@@ -232,20 +224,18 @@ impl Builder {
         payload.hard.extend_from_slice(head.hard.0);
         put_times(payload, &ids);
         self.store(ChunkAt::head(block), packer.pack(payload.parts()));
-        let mut columns = Vec::new();
-        batch.head.origins.iter().for_each(|origin| words.add_origin(origin));
-        for (name, column) in read {
+        for (name, _) in &digest.columns {
             let Some(chunk) = batch.chunk(name, packer) else { continue };
             let number = self.name(name);
             self.store(ChunkAt::column(number, block), chunk);
-            words.add_column(name, column);
-            columns.push(Row::of(number, column));
         }
-        self.words.push(words.finish());
-        self.end_block(&batch.head.times, &ids, batch.raw_bytes, columns);
+        self.end_block(&batch.head.times, &ids, batch.raw_bytes, digest);
     }
 
-    fn end_block(&mut self, times: &[i64], ids: &[i64], raw: u64, columns: Vec<Row>) {
+    fn end_block(&mut self, times: &[i64], ids: &[i64], raw: u64, digest: Digest) {
+        let columns = digest.columns.into_iter().map(|(name, row)| row.named(self.name(&name)));
+        let columns = BlockColumns::from(columns.collect::<Vec<_>>());
+        self.words.push(digest.words);
         let rows = times.len();
         let (times, ids) = (span(times), span(ids));
         let segment = &mut self.segment;
@@ -253,7 +243,6 @@ impl Builder {
         segment.rows += rows as u64;
         segment.raw_bytes += raw;
         let rows = u32::try_from(rows).unwrap_or(u32::MAX);
-        let columns = BlockColumns::from(columns);
         segment.blocks.push(Block { rows, times, ids, columns });
     }
 

@@ -12,15 +12,18 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
 use super::bytes::{Damaged, Reader, put_bytes, put_varint};
 use super::chunk::{Packer, Unpacker};
 use super::column::{Column, Parts, Payload};
+use super::digest::Digest;
 use super::identity::Identity;
 use super::origin::Origin;
 use super::receipts::Receipts;
 use super::rows::{Head, Rows};
+use super::tokens::Words;
 
 /// A staged batch: what is known of it without opening it, and its chunk.
 #[derive(Debug)]
@@ -43,6 +46,8 @@ pub struct Staged {
     pub(super) identities: Box<[Identity]>,
     /// What its messages are known by, until it is on disk.
     pub(super) receipts: Receipts,
+    /// What its block has to know, once it is told.
+    digest: Mutex<Option<Digest>>,
 }
 
 /// A staged batch, opened.
@@ -105,6 +110,7 @@ impl Staged {
             chunk: packer.pack(scratch.parts()).into(),
             identities: rows.identities().into(),
             receipts: rows.receipts().clone(),
+            digest: Mutex::default(),
         }
     }
 
@@ -121,11 +127,24 @@ impl Staged {
             chunk: chunk.into(),
             identities: Box::default(),
             receipts: Receipts::default(),
+            digest: Mutex::default(),
         })
     }
 }
 
 impl Staged {
+    /// Tells what its block has to know, if it becomes one as it is: `rows` are those that it was made of.
+    pub(super) fn digest(&self, rows: &Rows, words: &mut Words) {
+        if rows.bytes() as u64 >= WHOLE_BYTES {
+            *self.digest.lock() = Some(rows.digest(words));
+        }
+    }
+
+    /// What its block has to know, if that was told and not taken before.
+    pub(super) fn take_digest(&self) -> Option<Digest> {
+        self.digest.lock().take()
+    }
+
     /// How many rows `project` has in it.
     pub fn rows_of(&self, project: &str) -> u64 {
         self.projects.get(project).copied().unwrap_or_default()
@@ -183,6 +202,15 @@ impl Opened {
             return Column::decode(unpacker.unpack(parts.hard.0)?.parts()).map(Some);
         }
         Column::decode(parts).map(Some)
+    }
+
+    /// Reads all columns.
+    pub(super) fn columns(
+        &self,
+        unpacker: &mut Unpacker,
+    ) -> Result<Vec<(Box<str>, Column)>, Damaged> {
+        let mut column = |name: &str| self.column(name, unpacker).map(Option::unwrap_or_default);
+        self.names().map(|name| Ok((name.into(), column(name)?))).collect()
     }
 
     /// The chunk that a column is in a block.

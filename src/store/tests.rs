@@ -229,7 +229,7 @@ fn st_02_a_segment_without_a_catalog_row_is_removed() {
     let mut sealer = Sealer::new(1, true, sealer::OPEN_BYTES, Arc::new(AtomicU64::new(7)));
     sealer.begin();
     for staged in &store.state.read().staged {
-        sealer.add(&staged.chunk).unwrap();
+        sealer.add(staged).unwrap();
     }
     sealer.finish(&store.db, &store.folder().unwrap()).unwrap();
     drop(store);
