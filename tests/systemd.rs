@@ -10,11 +10,13 @@ mod wait;
 
 use std::fs;
 use std::io::Write;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 
+use command_fds::{CommandFdExt, FdMapping};
 use rustix::process::{Pid, Signal, kill_process};
 
 use self::port::free_address;
@@ -118,6 +120,69 @@ fn a_socket_that_is_handed_over_is_served() {
     });
     kill_process(Pid::from_child(&daemon), Signal::TERM).unwrap();
     assert_eq!(daemon.wait().unwrap().code(), Some(0));
+}
+
+/// The manager holds the sockets over a stop: who waits there then is for the daemon that comes next.
+#[test]
+fn what_waits_over_a_stop_is_taken_by_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = free_address();
+    let streams = TcpListener::bind(here).unwrap();
+    let datagrams = UdpSocket::bind(here).unwrap();
+    let sections = ["api", "admin"].map(|name| format!("[{name}]\nlisten = \"127.0.0.1:0\"\n"));
+    let listeners = ["tcp", "udp"].map(|transport| {
+        format!(
+            "[[listener]]\nname = \"{transport}\"\nprotocol = \"syslog\"\n\
+             transport = \"{transport}\"\nlisten = \"{here}\"\n"
+        )
+    });
+    let config = folder.path().join("logtrace.toml");
+    fs::write(&config, sections.concat() + &listeners.concat()).unwrap();
+    let data = folder.path().join("data");
+    let start = || {
+        let handed =
+            [OwnedFd::from(streams.try_clone().unwrap()), datagrams.try_clone().unwrap().into()];
+        let mappings = handed.into_iter().zip(3..);
+        let mappings = mappings.map(|(parent_fd, child_fd)| FdMapping { parent_fd, child_fd });
+        let mut command = Command::new("sh");
+        command.args(["-c", "LISTEN_PID=$$ LISTEN_FDS=2 exec \"$0\" \"$@\""]);
+        command.arg(env!("CARGO_BIN_EXE_logtrace")).arg("serve").arg("--config").arg(&config);
+        command.arg("--data").arg(&data).fd_mappings(mappings.collect()).unwrap();
+        let daemon = command.spawn().unwrap();
+        let addresses: serde_json::Value = wait_for("the daemon", || {
+            serde_json::from_slice(&fs::read(data.join("listening.json")).ok()?).ok()
+        });
+        (daemon, addresses["api"].as_str().unwrap().to_owned())
+    };
+    let stop = |mut daemon: Child| {
+        let pid = Pid::from_child(&daemon);
+        for signal in [Signal::TERM, Signal::CONT] {
+            kill_process(pid, signal).unwrap();
+        }
+        assert_eq!(daemon.wait().unwrap().code(), Some(0));
+    };
+    let (daemon, _) = start();
+    // While it stands still, all of it comes before the order to stop.
+    kill_process(Pid::from_child(&daemon), Signal::STOP).unwrap();
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let send = |number: usize| {
+        let line = format!("<13>1 - h a - - - number {number}\n");
+        TcpStream::connect(here).unwrap().write_all(line.as_bytes()).unwrap();
+        sender.send_to(line.as_bytes(), here).unwrap();
+    };
+    (0..50).for_each(send);
+    stop(daemon);
+    (50..100).for_each(send);
+    let (daemon, api) = start();
+    let question = serde_json::json!({"filter": "number", "limit": 1000});
+    wait_for("all that was sent", || {
+        let call = ureq::post(format!("http://{api}/v1/logs/query"));
+        let call = call.header("content-type", "application/json").send(&question.to_string());
+        let answer = call.unwrap().body_mut().read_to_string().unwrap();
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        (answer["logs"].as_array().unwrap().len() == 2 * 100).then_some(())
+    });
+    stop(daemon);
 }
 
 /// `RestartPreventExitStatus=78`: it is not started again and again with what it cannot read.

@@ -17,6 +17,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::build::{Parts, Watched, described, trust};
@@ -61,7 +62,8 @@ impl Reloader {
         keeping: &Keeping,
     ) -> Self {
         let (stop, tasks) = (keeping.stop.clone(), keeping.tasks.clone());
-        let serving = Where { ingest: Arc::clone(&parts.ingest), places, stop, tasks };
+        let (ingest, last) = (Arc::clone(&parts.ingest), CancellationToken::new());
+        let serving = Where { ingest, places, last, stop, tasks };
         let doors = std::mem::take(&mut parts.doors).into_iter();
         let served = doors.map(|door| door.serve(&serving)).collect();
         for door in std::mem::take(&mut parts.leaving) {
@@ -101,7 +103,7 @@ impl Reloader {
 
     /// Says that nobody reads the sockets afterwards: when it ends, who waits there is taken.
     pub(super) fn is_last(&self) {
-        self.served.iter().for_each(Serving::is_last);
+        self.serving.last.cancel();
     }
 
     /// A listener whose socket nobody reads any longer, though nobody told it to end.

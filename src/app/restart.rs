@@ -19,6 +19,8 @@ use std::process::Command;
 
 use command_fds::{CommandFdExt, FdMapping};
 
+use crate::net::{FIRST, Held};
+
 /// How the daemon ended.
 #[derive(Debug)]
 pub(super) enum Ended {
@@ -33,13 +35,14 @@ pub(super) enum Ended {
 pub(super) struct Restart {
     program: PathBuf,
     arguments: Vec<OsString>,
+    held: Held,
 }
 
 impl Restart {
     /// The program that runs now, asked for at the start: later the file may be another.
     pub(super) fn prepare() -> io::Result<Self> {
         let arguments = env::args_os().skip(1).collect();
-        Ok(Self { program: env::current_exe()?, arguments })
+        Ok(Self { program: env::current_exe()?, arguments, held: Held::of_environment() })
     }
 
     /// Becomes the program; returns only if that fails.
@@ -48,8 +51,9 @@ impl Restart {
         command.args(self.arguments);
         command.env("LISTEN_PID", std::process::id().to_string());
         command.env("LISTEN_FDS", sockets.len().to_string());
-        command.env_remove("LISTEN_FDNAMES");
-        let places = FIRST..;
+        let names: Vec<_> = sockets.iter().map(|socket| self.held.name(socket)).collect();
+        command.env("LISTEN_FDNAMES", names.join(":"));
+        let places = FIRST.cast_signed()..;
         let mappings = sockets.into_iter().zip(places);
         let mappings = mappings.map(|(parent_fd, child_fd)| FdMapping { parent_fd, child_fd });
         match command.fd_mappings(mappings.collect()) {
@@ -58,6 +62,3 @@ impl Restart {
         }
     }
 }
-
-/// The first socket that is handed over (`SD_LISTEN_FDS_START`).
-const FIRST: i32 = 3;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,6 +27,8 @@ pub struct Door {
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) listener: Arc<Listener>,
     pub(super) config: Arc<ListenerConfig>,
+    /// Whether a service manager holds its socket as well.
+    pub(super) is_held: bool,
 }
 
 /// An open socket.
@@ -92,7 +94,8 @@ pub fn bind(
         BindError::Socket { name, listen, error }
     };
     let bound = open(&config, inherited, own).map_err(failed)?;
-    Ok(Door { bound, tls, listener, config })
+    let is_held = inherited.is_held(&bound);
+    Ok(Door { bound, tls, listener, config, is_held })
 }
 
 /// Opens the socket of the API or the admin port, or takes the one that was handed over for its
@@ -189,7 +192,8 @@ impl Door {
             .inspect_err(|error| warn!(name = self.name(), %error, "cannot take what waits there"))
             .ok()?;
         let (tls, listener) = (self.tls.clone(), Arc::clone(&self.listener));
-        Some(Self { bound, tls, listener, config: Arc::clone(&self.config) })
+        let is_held = inherited.is_held(&bound);
+        Some(Self { bound, tls, listener, config: Arc::clone(&self.config), is_held })
     }
 
     /// The bytes that the kernel keeps for a listener of datagrams.
@@ -332,6 +336,17 @@ pub(super) fn ask_for_buffer(socket: SockRef<'_>, config: &ListenerConfig) -> io
         socket.set_recv_buffer_size(wanted)?;
     }
     Ok(())
+}
+
+impl AsFd for Bound {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Streams(Streams::Tcp(socket)) => socket.as_fd(),
+            Self::Streams(Streams::Unix { socket, .. }) => socket.as_fd(),
+            Self::Udp(socket, _) => socket.as_fd(),
+            Self::Unixgram(socket, _) => socket.as_fd(),
+        }
+    }
 }
 
 impl std::fmt::Debug for Bound {

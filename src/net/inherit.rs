@@ -2,12 +2,14 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::AsFd;
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 
 use listenfd::ListenFd;
 use tracing::warn;
 
+use super::held::Held;
 use super::listen::Listen;
 
 /// Sockets handed over and not yet taken by a listener.
@@ -17,6 +19,7 @@ pub struct Inherited {
     datagrams: Vec<(SocketAddr, UdpSocket)>,
     unix_streams: Vec<(PathBuf, UnixListener)>,
     unix_datagrams: Vec<(PathBuf, UnixDatagram)>,
+    held: Held,
 }
 
 impl Inherited {
@@ -26,8 +29,8 @@ impl Inherited {
     ///
     /// A socket's address cannot be read.
     pub fn take() -> io::Result<Self> {
+        let mut inherited = Self { held: Held::of_environment(), ..Self::default() };
         let mut handed = ListenFd::from_env();
-        let mut inherited = Self::default();
         for number in 0..handed.len() {
             // A descriptor of another kind is refused, and left where it is for the next question.
             if let Ok(Some(socket)) = handed.take_tcp_listener(number) {
@@ -45,6 +48,11 @@ impl Inherited {
             }
         }
         Ok(inherited)
+    }
+
+    /// Whether the service manager holds a socket as well.
+    pub(super) fn is_held(&self, socket: impl AsFd) -> bool {
+        self.held.has(socket)
     }
 
     /// The socket of streams at this address, if one was handed over.

@@ -35,6 +35,8 @@ pub struct Where {
     pub ingest: Arc<Ingest>,
     /// Places for the connections of all listeners together.
     pub places: Arc<Semaphore>,
+    /// Says that nobody reads their sockets afterwards: who waits to be accepted is taken.
+    pub last: CancellationToken,
     /// Ends them: what has arrived by then is still taken.
     pub stop: CancellationToken,
     /// What they do.
@@ -51,6 +53,8 @@ pub struct Serving {
     socket: JoinHandle<Option<Bound>>,
     /// Says that its socket is read for the last time.
     last: CancellationToken,
+    /// Whether a service manager holds its socket as well.
+    is_held: bool,
     /// Ends the reading of its socket.
     close: CancellationToken,
     /// Ends its connections.
@@ -92,9 +96,9 @@ impl Door {
     /// The same, with connections that end with `stop`.
     fn serve_with(self, at: &Where, stop: CancellationToken, slots: Arc<Semaphore>) -> Serving {
         let (close, tasks) = (at.stop.child_token(), &at.tasks);
-        let last = CancellationToken::new();
         let address = self.address().ok();
-        let Self { bound, tls, listener, config } = self;
+        let Self { bound, tls, listener, config, is_held } = self;
+        let last = if is_held { CancellationToken::new() } else { at.last.child_token() };
         let ingest = Arc::clone(&at.ingest);
         let socket = match bound {
             Bound::Streams(socket) => {
@@ -139,7 +143,7 @@ impl Door {
                 tasks.spawn(async { Some(Bound::Unixgram(receiver.run(socket).await, file)) })
             }
         };
-        Serving { config, address, tls, socket, last, close, stop, slots }
+        Serving { config, address, tls, socket, last, is_held, close, stop, slots }
     }
 }
 
@@ -236,7 +240,7 @@ impl Serving {
         let same_slots = next.config.max_connections == self.config.max_connections;
         let slots = if same_slots { self.slots } else { tcp::slots(&next.config) };
         let Next { config, listener, tls } = next;
-        let door = Door { bound, tls, listener, config };
+        let door = Door { bound, tls, listener, config, is_held: self.is_held };
         Ok(Some(door.serve_with(at, connections, slots)))
     }
 
@@ -250,9 +254,11 @@ impl Serving {
         handed.inspect_err(|error| warn!(name = %self.config.name, %error, "cannot hand over")).ok()
     }
 
-    /// Says that nobody reads its socket after it: once it ends, who waits to be accepted is taken.
-    pub fn is_last(&self) {
-        self.last.cancel();
+    /// Says that nobody reads its socket after it, unless the service manager hands that out again.
+    fn is_last(&self) {
+        if !self.is_held {
+            self.last.cancel();
+        }
     }
 
     /// Ends it: what has arrived is taken, its connections end, its socket is closed.

@@ -35,6 +35,8 @@ pub(super) struct Stream<'a> {
     is_refused: bool,
     /// Whether it has given back what it keeps for what comes next.
     is_resting: bool,
+    /// Whether it was looked at what it begins with.
+    is_begun: bool,
     /// Bytes that were read since others had their turn.
     since_turn: usize,
     /// Says when its sender may be one who is blocked by now.
@@ -56,6 +58,9 @@ enum End {
 
 /// A connection has to end, because others wait for the memory that it holds.
 struct Crowded;
+
+/// A connection is of something that is not spoken here.
+struct IsForeign;
 
 /// What a read brought.
 enum Read {
@@ -88,6 +93,7 @@ impl<'a> Stream<'a> {
             published: FrameErrors::default(),
             is_refused: false,
             is_resting: true,
+            is_begun: false,
             since_turn: 0,
             life: None,
         }
@@ -128,7 +134,6 @@ impl<'a> Stream<'a> {
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
     {
-        let mut first = true;
         loop {
             let read = self.read(socket, answering).await;
             if matches!(read, Read::Changed) {
@@ -137,7 +142,7 @@ impl<'a> Stream<'a> {
                 }
                 continue;
             }
-            if std::mem::take(&mut first) && self.is_foreign() {
+            if self.is_foreign() {
                 return End::Ours;
             }
             let end = match read {
@@ -147,7 +152,7 @@ impl<'a> Stream<'a> {
                 Read::Bytes | Read::Changed => None,
             };
             match read {
-                Read::Stop => self.drain(socket, answering).await,
+                Read::Stop if self.drain(socket, answering).await.is_err() => return End::Ours,
                 Read::Crowded if self.crowded() => return End::Ours,
                 _ => {}
             }
@@ -325,22 +330,30 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Reads what the kernel holds already.
-    async fn drain<R, W>(&mut self, socket: &mut R, answering: &mut Answering<W>)
+    /// Reads what the kernel holds already, unless the connection is none of ours.
+    async fn drain<R, W>(
+        &mut self,
+        socket: &mut R,
+        answering: &mut Answering<W>,
+    ) -> Result<(), IsForeign>
     where
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
     {
         for _ in 0..MAX_DRAINS {
             if !matches!(arrived(self.inbox.fill(socket)).await, Some(Ok(1..))) {
-                return;
+                return Ok(());
+            }
+            if self.is_foreign() {
+                return Err(IsForeign);
             }
             if self.take(false, answering).await.is_err() {
                 self.crowded();
-                return;
+                return Ok(());
             }
             yield_now().await;
         }
+        Ok(())
     }
 
     /// Takes what has come; says how long to wait.
@@ -404,8 +417,12 @@ impl<'a> Stream<'a> {
 
     /// Whether this is a TLS handshake on a port that has none: binary, and no log. Noted, so that
     /// an operator finds out; as is HTTP, which is text, and stays that. But a web page could write
-    /// events so on a port that needs no key: what it makes a browser send has to have one.
+    /// events so on a port that needs no key: what it makes a browser send has to have one. Looked at once.
     fn is_foreign(&mut self) -> bool {
+        if self.is_begun || self.inbox.unused().is_empty() {
+            return false;
+        }
+        self.is_begun = true;
         if let Some(by_page) = http_head(self.inbox.unused()) {
             let what = "expected log lines, but found what looks like HTTP".to_owned();
             self.acceptor.note(self.session.peer(), "HTTP_ON_PLAIN_PORT", what);

@@ -20,7 +20,7 @@ use super::bind::BACKLOG;
 use super::config::ListenerConfig;
 use super::http::{self, Carrier, Server};
 use super::identity;
-use super::leaving::LastStreams;
+use super::leaving;
 use super::phase::Phase;
 use super::proxy::{self, ProxyError};
 use super::sockets::{Incoming, Streams};
@@ -109,14 +109,19 @@ impl Acceptor {
 
     /// Accepts those who wait, as nobody else will, and closes the socket.
     async fn accept_last(self: &Arc<Self>, socket: Streams) {
-        let socket = LastStreams::new(socket);
-        for _ in 0..BACKLOG {
-            let own = Arc::clone(&self.slots).try_acquire_owned();
-            let of_all = Arc::clone(&self.places).try_acquire_owned();
-            let (Ok(own), Ok(of_all)) = (own, of_all) else { return };
-            let Some(Ok(incoming)) = arrived(socket.streams().accept()).await else { return };
-            self.admit(incoming, [own, of_all]);
+        if let Streams::Tcp(socket) = &socket {
+            leaving::let_nobody_in(socket);
         }
+        let all = async {
+            for _ in 0..BACKLOG {
+                let own = Arc::clone(&self.slots).acquire_owned().await.expect("never closed");
+                let of_all = Arc::clone(&self.places).acquire_owned().await.expect("never closed");
+                let Some(Ok(incoming)) = arrived(socket.accept()).await else { return };
+                self.admit(incoming, [own, of_all]);
+            }
+        };
+        // Whoever comes to a path is let in, and there may be no place for those who wait.
+        let _no_end = timeout(LAST, all).await.is_err();
     }
 
     /// Serves a connection, if its address may come in.
@@ -235,11 +240,8 @@ impl Acceptor {
         client: Client,
     ) -> Option<(Box<TlsStream<S>>, Option<(String, AuthMethod)>)> {
         let handshake = timeout(self.config.handshake_timeout, tls.acceptor().accept(socket));
-        let handshake = tokio::select! {
-            handshake = handshake => handshake,
-            () = self.stop.cancelled() => return None,
-        };
-        let what = match handshake {
+        let handshake = std::pin::pin!(handshake);
+        let what = match before(&self.stop, handshake).await? {
             Ok(Ok(socket)) => {
                 let key_domain = self.config.tls.as_ref().and_then(|tls| tls.key_domain.as_deref());
                 let shown = identity::key(self.ingest.gate(), socket.get_ref().1, key_domain);
@@ -377,6 +379,9 @@ fn keep_alive(socket: &TcpStream) {
         debug!(%error, "cannot keep alive");
     }
 }
+
+/// How long those who wait are taken for the last time.
+const LAST: Duration = Duration::from_secs(1);
 
 /// How long to wait after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

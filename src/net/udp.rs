@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::config::ListenerConfig;
-use super::leaving::LastDatagrams;
+use super::leaving;
 use super::paced::Paced;
 use crate::ingest::{Datagram, Ingest, Listener, Peers};
 
@@ -56,14 +56,12 @@ impl Receiver {
         let (mut peers, mut paced) = (Peers::default(), Paced::new(socket));
         self.receive(&mut paced, &state, &mut peers).await;
         let socket = paced.into_inner();
-        let left = if self.last.is_cancelled() {
-            let last = LastDatagrams::new(socket);
-            self.receive_left(last.socket(), &state, &mut peers).await;
-            None
-        } else {
-            self.receive_left(&socket, &state, &mut peers).await;
-            Some((socket, state))
-        };
+        let is_last = self.last.is_cancelled();
+        if is_last {
+            leaving::hear_nobody(&socket);
+        }
+        self.receive_left(&socket, &state, &mut peers).await;
+        let left = (!is_last).then_some((socket, state));
         self.ingest.end_chunks(&mut peers, &self.listener);
         self.ingest.note_all_datagrams(&mut peers);
         left

@@ -24,6 +24,7 @@ use super::origin::Origin;
 use super::receipts::Receipts;
 use super::rows::{Head, Rows};
 use super::tokens::Words;
+use crate::time::DAY;
 
 /// A staged batch: what is known of it without opening it, and its chunk.
 #[derive(Debug)]
@@ -135,7 +136,9 @@ impl Staged {
 impl Staged {
     /// Tells what its block has to know, if it becomes one as it is: `rows` are those that it was made of.
     pub(super) fn digest(&self, rows: &Rows, words: &mut Words) {
-        if rows.bytes() as u64 >= WHOLE_BYTES {
+        let is_of_one_day = self.times.0.div_euclid(DAY) == self.times.1.div_euclid(DAY);
+        let is_one = self.projects.len() == 1 && is_of_one_day;
+        if is_one && rows.bytes() as u64 >= WHOLE_BYTES {
             *self.digest.lock() = Some(rows.digest(words));
         }
     }

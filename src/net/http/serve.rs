@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::super::rewound::{Rewound, read_some};
+use super::super::waiting::before;
 use super::Carrier;
 use super::patient::Patient;
 use crate::gate::Gate;
@@ -89,11 +90,14 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut front = Vec::new();
-    let read = tokio::select! {
-        biased; // what has arrived comes before the order to stop
-        read = timeout(server.header_timeout, read_some(&mut socket, &mut front)) => read,
-        () = server.stop.cancelled() => return None,
-        () = blocked(server.guard.as_deref(), peer) => return None,
+    let read = {
+        let reading = timeout(server.header_timeout, read_some(&mut socket, &mut front));
+        let reading = std::pin::pin!(reading);
+        tokio::select! {
+            biased;
+            read = before(&server.stop, reading) => read?,
+            () = blocked(server.guard.as_deref(), peer) => return None,
+        }
     };
     matches!(read, Ok(Ok(1..))).then(|| Rewound::new(front, socket))
 }
