@@ -6,6 +6,8 @@ mod bytes;
 mod chunk;
 #[path = "../../../../src/store/column/mod.rs"]
 mod column;
+#[path = "../../../../src/store/octets.rs"]
+mod octets;
 #[path = "../../../../src/store/origin.rs"]
 mod origin;
 #[path = "../../../../src/store/tokens/mod.rs"]
