@@ -122,9 +122,20 @@ fn a_socket_that_is_handed_over_is_served() {
     assert_eq!(daemon.wait().unwrap().code(), Some(0));
 }
 
-/// The manager holds the sockets over a stop: who waits there then is for the daemon that comes next.
 #[test]
 fn what_waits_over_a_stop_is_taken_by_the_next() {
+    stopped_where_the_manager_holds_its_sockets(false);
+}
+
+#[test]
+fn what_waits_over_a_stop_is_taken_by_the_next_after_a_restart() {
+    stopped_where_the_manager_holds_its_sockets(true);
+}
+
+/// The manager holds the sockets over a stop: who waits there then is for the daemon that comes next.
+/// That is known of them after a restart that hands them over as well.
+#[track_caller]
+fn stopped_where_the_manager_holds_its_sockets(is_restarted: bool) {
     let folder = tempfile::tempdir().unwrap();
     let here = free_address();
     let streams = TcpListener::bind(here).unwrap();
@@ -162,6 +173,12 @@ fn what_waits_over_a_stop_is_taken_by_the_next() {
         assert_eq!(daemon.wait().unwrap().code(), Some(0));
     };
     let (daemon, _) = start();
+    if is_restarted {
+        let listening = data.join("listening.json");
+        fs::remove_file(&listening).unwrap();
+        kill_process(Pid::from_child(&daemon), Signal::USR2).unwrap();
+        wait_for("the next program", || listening.exists().then_some(()));
+    }
     // While it stands still, all of it comes before the order to stop.
     kill_process(Pid::from_child(&daemon), Signal::STOP).unwrap();
     let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
