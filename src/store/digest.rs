@@ -24,7 +24,6 @@ impl Digest {
         columns: impl Iterator<Item = (&'c str, &'c Column)>,
         words: &mut Words,
     ) -> Self {
-        words.clear();
         origins.for_each(|origin| words.add_origin(origin));
         let columns = columns
             .map(|(name, column)| {
