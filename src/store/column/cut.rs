@@ -34,15 +34,25 @@ impl Default for Cutter {
 impl Cutter {
     /// Finds the variables of `text`, in order.
     pub fn cut(&mut self, text: &[u8]) {
+        self.cut_up_to(usize::MAX, text);
+    }
+
+    /// The same, but looks no further once it has more than `enough`.
+    pub(super) fn cut_up_to(&mut self, enough: usize, text: &[u8]) {
         self.variables.clear();
         let variables = &mut self.variables;
-        self.is_marked = dispatch!(self.level, simd => cut_all(simd, text, variables));
+        self.is_marked = dispatch!(self.level, simd => cut_all(simd, text, enough, variables));
     }
 }
 
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "what the processor can is only known to the caller")]
-fn cut_all<S: Simd>(simd: S, text: &[u8], variables: &mut Vec<(usize, usize)>) -> bool {
+fn cut_all<S: Simd>(
+    simd: S,
+    text: &[u8],
+    enough: usize,
+    variables: &mut Vec<(usize, usize)>,
+) -> bool {
     let (windows, rest) = text.as_chunks::<64>();
     let (mut base, mut open, mut all_marks) = (0, None, 0);
     for window in windows {
@@ -50,6 +60,9 @@ fn cut_all<S: Simd>(simd: S, text: &[u8], variables: &mut Vec<(usize, usize)>) -
         all_marks |= marks;
         open = cut_window(base, digits, tokens, open, variables);
         base += 64;
+        if variables.len() > enough {
+            return all_marks != 0;
+        }
     }
     if !rest.is_empty() {
         let Classes { digits, tokens, marks } = classify_rest(simd, text, rest);
@@ -139,10 +152,16 @@ mod tests {
                 .split(|b| !is_token(*b))
                 .filter(|token| token.iter().any(u8::is_ascii_digit))
                 .collect();
-            prop_assert_eq!(cut(&text), want);
+            prop_assert_eq!(cut(&text), &*want);
             let mut cutter = Cutter::default();
             cutter.cut(&text);
             prop_assert_eq!(cutter.is_marked, text.contains(&0xff));
+            for enough in 0..want.len() {
+                cutter.cut_up_to(enough, &text);
+                prop_assert!(cutter.variables.len() > enough);
+            }
+            cutter.cut_up_to(want.len(), &text);
+            prop_assert_eq!(cutter.variables.len(), want.len());
         }
     }
 }

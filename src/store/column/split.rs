@@ -57,7 +57,7 @@ impl Split {
     /// The number of the template that `text` goes to, which is made if it comes often, or if this
     /// `is_final`: however seldom it comes, it is shorter then.
     pub(super) fn template_of(&mut self, text: &[u8], is_final: bool) -> u16 {
-        self.cutter.cut(text);
+        self.cutter.cut_up_to(MAX_SLOTS, text);
         let varies = self.cutter.is_marked || self.cutter.variables.len() > MAX_SLOTS;
         let found =
             if varies { None } else { self.find(text).or_else(|| self.admit(text, is_final)) };
