@@ -2,8 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::{Daemon, finish, tls};
@@ -104,7 +106,7 @@ fn protocols_are_told_by_their_first_bytes() {
     }
     for (bytes, text, field) in all("local") {
         let path = daemon.address("plain");
-        let mut socket = std::os::unix::net::UnixStream::connect(path).unwrap();
+        let mut socket = UnixStream::connect(path).unwrap();
         socket.write_all(bytes.as_bytes()).unwrap();
         drop(socket);
         assert_eq!(find(&daemon, &text, field)["peer.pid"], std::process::id());
@@ -113,6 +115,11 @@ fn protocols_are_told_by_their_first_bytes() {
 }
 
 fn call(mut socket: impl Read + Write) -> String {
+    write_call(&mut socket);
+    read_answer(socket)
+}
+
+fn write_call(socket: &mut impl Write) {
     let body = r#"{"logs":[{"message":"by call"}]}"#;
     let len = body.len();
     write!(
@@ -121,6 +128,9 @@ fn call(mut socket: impl Read + Write) -> String {
          Content-Length: {len}\r\nConnection: close\r\n\r\n{body}"
     )
     .unwrap();
+}
+
+fn read_answer(mut socket: impl Read) -> String {
     let mut answer = Vec::new();
     let _end = socket.read_to_end(&mut answer).is_ok();
     String::from_utf8(answer).unwrap()
@@ -171,12 +181,44 @@ fn fr_18_tl_09_what_is_not_wanted_is_refused_and_named() {
     assert_eq!(daemon.query("message:clear"), [Value::Null; 0]);
     // TLS where there is no certificate.
     let path = daemon.address("plain");
-    let mut socket = std::os::unix::net::UnixStream::connect(path).unwrap();
+    let mut socket = UnixStream::connect(path).unwrap();
     socket.write_all(&[0x16, 0x03, 0x01, 0x02, 0x00]).unwrap();
     let mut answer = Vec::new();
     let _reset = socket.read_to_end(&mut answer).is_err();
     assert!(answer.is_empty());
     daemon.find_in("failed", "error.code:TLS_ON_PLAIN_PORT and endpoint:plain");
+}
+
+/// A stop takes those who wait to be accepted, for what they are.
+#[test]
+fn up_05_those_who_wait_at_a_stop_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::with_listeners(folder.path(), "", AUTO);
+    // While it stands still, all of them come before the order.
+    daemon.signal(Signal::STOP);
+    for (bytes, ..) in all("waits") {
+        daemon.connect("any").write_all(bytes.as_bytes()).unwrap();
+    }
+    let mut clear = daemon.connect("sealed");
+    clear.write_all(b"<13>in the clear\n").unwrap();
+    let mut hello = UnixStream::connect(daemon.address("plain")).unwrap();
+    hello.write_all(&[0x16, 0x03, 0x01, 0x02, 0x00]).unwrap();
+    let mut caller = daemon.connect("any");
+    write_call(&mut caller);
+    daemon.signal(Signal::TERM);
+    daemon.signal(Signal::CONT);
+    let answer = read_answer(caller);
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    assert!(daemon.ended().success());
+
+    let daemon = Daemon::with_listeners(folder.path(), "", AUTO);
+    for (_, text, field) in all("waits") {
+        find(&daemon, &text, field);
+    }
+    daemon.find("message:\"by call\"");
+    daemon.find_in("failed", "error.code:TLS_REQUIRED and endpoint:sealed");
+    daemon.find_in("failed", "error.code:TLS_ON_PLAIN_PORT and endpoint:plain");
+    assert_eq!(daemon.query("message:clear"), [Value::Null; 0]);
 }
 
 #[test]
