@@ -10,6 +10,8 @@ pub(super) struct Classes {
     pub(super) digits: u64,
     /// Those that belong to a token.
     pub(super) tokens: u64,
+    /// Those above 127.
+    pub(super) beyond: u64,
     /// Those that are [`MARK`].
     pub(super) marks: u64,
 }
@@ -19,9 +21,10 @@ pub(super) struct Classes {
 #[expect(clippy::inline_always, reason = "what the processor can is only known to the caller")]
 pub(super) fn classify_rest<S: Simd>(simd: S, text: &[u8], rest: &[u8]) -> Classes {
     if let Some(last) = text.last_chunk() {
-        let Classes { digits, tokens, marks } = classify(simd, last);
+        let Classes { digits, tokens, beyond, marks } = classify(simd, last);
         let unused = 64 - rest.len();
-        return Classes { digits: digits >> unused, tokens: tokens >> unused, marks };
+        let [digits, tokens, beyond] = [digits, tokens, beyond].map(|bits| bits >> unused);
+        return Classes { digits, tokens, beyond, marks };
     }
     let mut padded = [0; 64];
     padded.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
@@ -42,6 +45,7 @@ pub(super) fn classify<S: Simd>(simd: S, octets: &[u8; 64]) -> Classes {
     let beyond = octets.simd_ge(u8x64::splat(simd, 0x80));
     Classes {
         digits: digit.to_bitmask(),
+        beyond: beyond.to_bitmask(),
         tokens: (digit | letter | underscore | beyond).to_bitmask(),
         marks: octets.simd_eq(u8x64::splat(simd, MARK)).to_bitmask(),
     }

@@ -56,7 +56,7 @@ fn cut_all<S: Simd>(
     let (windows, rest) = text.as_chunks::<64>();
     let (mut base, mut open, mut all_marks) = (0, None, 0);
     for window in windows {
-        let Classes { digits, tokens, marks } = classify(simd, window);
+        let Classes { digits, tokens, marks, .. } = classify(simd, window);
         all_marks |= marks;
         open = cut_window(base, digits, tokens, open, variables);
         base += 64;
@@ -65,7 +65,7 @@ fn cut_all<S: Simd>(
         }
     }
     if !rest.is_empty() {
-        let Classes { digits, tokens, marks } = classify_rest(simd, text, rest);
+        let Classes { digits, tokens, marks, .. } = classify_rest(simd, text, rest);
         all_marks |= marks;
         open = cut_window(base, digits, tokens, open, variables);
     }

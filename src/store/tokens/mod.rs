@@ -24,6 +24,7 @@
 
 mod block_set;
 mod code;
+mod foreign;
 mod gathered;
 mod map;
 mod token;

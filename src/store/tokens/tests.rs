@@ -22,10 +22,11 @@ proptest! {
     fn gathered_words_are_those_of_queries(
         texts in prop::collection::vec(
             "[ -~]{0,200}|\\PC{0,40}|[a-c0-1 ]{60,70}|[a-z]{0,200}|[A-Za-z_ .ÄİK\u{212a}ΣßẞⒶ0-9]{0,80}|[0-9]{1,25}\
-             |([a-z0-9_]{1,12}[ .:=-]){0,40}|(0?[0-9]{1,21}[ ./-]){0,20}", 0..8,
+             |([a-z0-9_]{1,12}[ .:=-]){0,40}|(0?[0-9]{1,21}[ ./-]){0,20}\
+             |([a-dA-DäÄ日“°7]{1,4}[ .:-]){0,60}|([a-zA-Z0-9日]{1,90} ){0,4}", 0..8,
         ),
         numbers in prop::collection::vec(prop_oneof![any::<u64>(), 65_000_u64..66_000], 0..8),
-        junk in prop::collection::vec(any::<u8>(), 0..40),
+        junk in prop::collection::vec(any::<u8>(), 0..200),
     ) {
         let mut gathered = Words::default();
         let mut want = BTreeSet::new();

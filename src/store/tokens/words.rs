@@ -3,10 +3,10 @@
 use fearless_simd::{Level, dispatch, prelude::*};
 
 use super::super::octets::{Classes, classify, classify_rest};
+use super::foreign::Foreign;
 use super::gathered::Gathered;
 use super::token::{Bytes, Token};
 use crate::eights::decimal_of;
-use crate::kql::words;
 
 /// Gathers the words of one block after the other.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub struct Words {
     /// What the processor can.
     level: Level,
     gathered: Gathered,
-    folded: String,
+    foreign: Foreign,
 }
 
 /// The words of a block.
@@ -30,7 +30,7 @@ impl BlockWords {
 
 impl Default for Words {
     fn default() -> Self {
-        Self { level: Level::new(), gathered: Gathered::default(), folded: String::new() }
+        Self { level: Level::new(), gathered: Gathered::default(), foreign: Foreign::default() }
     }
 }
 
@@ -38,21 +38,13 @@ impl Words {
     /// Forgets all but the memory.
     pub fn clear(&mut self) {
         self.gathered.clear();
+        self.foreign.clear();
     }
 
     /// Adds the words of a text. What is not UTF-8 is of no word.
     pub fn add_text(&mut self, text: &[u8]) {
-        if text.is_ascii() {
-            return self.add_ascii(text);
-        }
-        let mut folded = std::mem::take(&mut self.folded);
-        words::fold(text, &mut folded);
-        for word in words::split(&folded) {
-            self.add_word(Bytes::new(word.as_bytes(), 0, word.len()));
-        }
-        if folded.capacity() <= MAX_KEPT {
-            self.folded = folded;
-        }
+        let Self { gathered, foreign, .. } = self;
+        dispatch!(self.level, simd => add_all(simd, text, gathered, foreign));
     }
 
     /// Adds a number: the same as its digits.
@@ -62,36 +54,33 @@ impl Words {
 
     /// The words so far; begins anew.
     pub fn finish(&mut self) -> BlockWords {
+        self.foreign.clear();
         BlockWords(self.gathered.finish())
     }
 
-    /// Adds a word.
+    /// Adds a word in ASCII.
     pub(super) fn add_word(&mut self, word: Bytes<'_>) {
         add_word(&mut self.gathered, word);
     }
-
-    fn add_ascii(&mut self, text: &[u8]) {
-        let gathered = &mut self.gathered;
-        dispatch!(self.level, simd => add_all(simd, text, gathered));
-    }
 }
 
-/// Adds the words of ASCII text.
+/// Adds the words of a text.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "what the processor can is only known to the caller")]
-fn add_all<S: Simd>(simd: S, text: &[u8], gathered: &mut Gathered) {
+fn add_all<S: Simd>(simd: S, text: &[u8], gathered: &mut Gathered, foreign: &mut Foreign) {
     let (windows, rest) = text.as_chunks::<64>();
     // Where the word begins that goes on over the end of what was looked at.
     let (mut base, mut open) = (0, None);
     for window in windows {
-        open = add_window(text, base, &classify(simd, window), open, gathered);
+        open = add_window(text, base, &classify(simd, window), open, gathered, foreign);
         base += 64;
     }
     if !rest.is_empty() {
-        open = add_window(text, base, &classify_rest(simd, text, rest), open, gathered);
+        let classes = classify_rest(simd, text, rest);
+        open = add_window(text, base, &classes, open, gathered, foreign);
     }
     if let Some(start) = open {
-        add_word(gathered, Bytes::new(text, start, text.len()));
+        foreign.add_any(text, start, text.len(), gathered);
     }
 }
 
@@ -104,6 +93,7 @@ fn add_window(
     classes: &Classes,
     open: Option<usize>,
     gathered: &mut Gathered,
+    foreign: &mut Foreign,
 ) -> Option<usize> {
     let mut words = classes.tokens;
     if let Some(start) = open {
@@ -111,11 +101,14 @@ fn add_window(
         if len == 64 {
             return open;
         }
-        add_word(gathered, Bytes::new(text, start, base + len as usize));
+        foreign.add_any(text, start, base + len as usize, gathered);
         words &= u64::MAX << len;
     }
     let last = words.leading_ones();
     words &= u64::MAX.checked_shr(last).unwrap_or(0);
+    if words & classes.beyond != 0 {
+        words = foreign.add_all(text, base, words, classes.beyond, gathered);
+    }
     gathered.make_room(32);
     // One kind after the other: what one word is says nothing about the next, and a processor that
     // guesses wrong loses as much time as a word takes.
@@ -172,7 +165,7 @@ fn add_digits(gathered: &mut Gathered, word: Bytes<'_>) {
 }
 
 /// Adds a word of any length.
-fn add_word(gathered: &mut Gathered, word: Bytes<'_>) {
+pub(super) fn add_word(gathered: &mut Gathered, word: Bytes<'_>) {
     match word.number() {
         Some(number) => gathered.add_number(number),
         None => gathered.add(Token::of_text(word)),
@@ -185,6 +178,3 @@ pub const MAX_WORDS: usize = 1 << 18;
 
 /// Digits of the largest number that is known by its value.
 pub(super) const MAX_DIGITS: usize = 20;
-
-/// The memory that is kept for the next text that is not ASCII, in bytes.
-const MAX_KEPT: usize = 1 << 20;
