@@ -30,6 +30,8 @@ use super::texts::Texts;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Split {
     pub(super) templates: Vec<Template>,
+    /// The variables of all of them.
+    slots: usize,
     /// The template of each text.
     pub(super) of: Vec<u16>,
     /// Templates by the hash of their keys.
@@ -277,7 +279,8 @@ impl Split {
     fn admit(&mut self, text: &[u8], is_final: bool) -> Option<u16> {
         let variables = &self.cutter.variables;
         let hash = self.hasher.hash_one(self.key.bytes());
-        if !is_final && !self.met.is_often(hash, variables.len()) || !self.has_room() {
+        if !is_final && !self.met.is_often(hash, variables.len()) || !self.has_room(variables.len())
+        {
             return None;
         }
         let mut template = Template::default();
@@ -288,15 +291,16 @@ impl Split {
         Some(self.insert(template))
     }
 
-    /// Whether there may be one more template.
-    pub(super) fn has_room(&self) -> bool {
-        self.templates.len() <= MAX_TEMPLATES
+    /// Whether there may be one more template, of so many variables.
+    pub(super) fn has_room(&self, slots: usize) -> bool {
+        self.templates.len() <= MAX_TEMPLATES && self.slots + slots <= MAX_SLOTS_OF_ALL
     }
 
     /// Adds a template whose constants are in `key`.
     pub(super) fn insert(&mut self, template: Template) -> u16 {
         self.whole();
         let key = self.key.bytes().into();
+        self.slots += template.slots.len();
         self.templates.push(Template { key, ..template });
         let number = u16::try_from(self.templates.len() - 1).expect("templates are bounded");
         self.know(number);
@@ -327,6 +331,7 @@ impl Split {
     fn forget_rare(&mut self) {
         let mut is_whole = true;
         self.templates.retain(|own| std::mem::take(&mut is_whole) || own.count >= OFTEN);
+        self.slots = self.templates.iter().map(|own| own.slots.len()).sum();
         self.guesses = Guesses::default();
         self.known.clear();
         for number in 1..self.templates.len() {
@@ -343,6 +348,9 @@ pub(super) const MAX_TEMPLATES: usize = 1024;
 
 /// Variables in a template; texts with more are kept whole.
 pub(super) const MAX_SLOTS: usize = 64;
+
+/// Variables of all templates of a batch or block: each takes some 200 bytes, however seldom it comes.
+const MAX_SLOTS_OF_ALL: usize = 16 << 10;
 
 /// As many templates are kept for the next batch, however seldom they come.
 const KEPT_TEMPLATES: usize = 256;
@@ -377,6 +385,25 @@ mod tests {
 
     fn of(split: &Split) -> Vec<Vec<u8>> {
         split.texts().iter().map(<[u8]>::to_vec).collect()
+    }
+
+    #[test]
+    fn texts_that_are_unlike_each_other_make_no_templates_without_end() {
+        let text = |n: usize| format!("word{} ", "x".repeat(n)) + &"1 ".repeat(60);
+        let (mut split, mut taken) = (Split::default(), Split::default());
+        for again in 0..3 {
+            (0..400).for_each(|n| split.push(text(n + again).as_bytes(), true));
+            let slots = split.templates().map(|(_, own)| own.slots.len()).sum::<usize>();
+            assert!((MAX_SLOTS_OF_ALL - 64..=MAX_SLOTS_OF_ALL + 1).contains(&slots), "{slots}");
+            assert!(
+                split.texts().iter().eq((0..400).map(|n| text(n + again)).map(String::into_bytes))
+            );
+            let all: Vec<u32> = (0..400).collect();
+            taken.take(&split, &all, &split.nth(), &mut Taken::new(true));
+            assert_eq!(of(&taken), of(&split));
+            split.clear();
+            taken.clear();
+        }
     }
 
     proptest! {

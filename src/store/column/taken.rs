@@ -113,7 +113,7 @@ impl Split {
         }
         self.key.set(from.constants.data(), from.constants.ranges());
         self.find_key().or_else(|| {
-            self.has_room().then(|| {
+            self.has_room(from.slots.len()).then(|| {
                 let slots = from.slots.iter().map(|_| Slot::default()).collect();
                 let constants = from.constants.clone();
                 self.insert(Template { constants, slots, ..Template::default() })
