@@ -115,6 +115,8 @@ async fn converse(
     let socket = Patient::new(socket, server.patience);
     let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(socket), service));
     tokio::select! {
+        biased;
+        // First: whoever has called by the stop is answered, and hyper has to have seen that.
         ended = connection.as_mut() => ended,
         () = server.stop.cancelled() => {
             connection.as_mut().graceful_shutdown();

@@ -30,7 +30,7 @@ use super::texts::Texts;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Split {
     pub(super) templates: Vec<Template>,
-    /// The variables of all of them.
+    /// The variables of all of them but the first.
     slots: usize,
     /// The template of each text.
     pub(super) of: Vec<u16>,
@@ -331,7 +331,7 @@ impl Split {
     fn forget_rare(&mut self) {
         let mut is_whole = true;
         self.templates.retain(|own| std::mem::take(&mut is_whole) || own.count >= OFTEN);
-        self.slots = self.templates.iter().map(|own| own.slots.len()).sum();
+        self.slots = self.templates.iter().skip(1).map(|own| own.slots.len()).sum();
         self.guesses = Guesses::default();
         self.known.clear();
         for number in 1..self.templates.len() {
