@@ -221,7 +221,6 @@ impl Batcher {
         let until = Instant::now() + patience;
         while !demand.waiting && !demand.stop {
             if self.wake.wait_until(&mut demand, until).timed_out() {
-                self.spare.lock().truncate(SHARDS);
                 return Wake::Idle;
             }
         }
@@ -284,8 +283,7 @@ impl Default for Open {
 /// More than there are threads that fill them, so that a reader seldom waits for another.
 const SHARDS: usize = 3;
 
-/// Batches whose memory is kept while there is much to do: as many as are written and digested at a
-/// time. Otherwise it is half of them.
+/// Batches whose memory is kept: as many as may be open, written and digested at a time.
 const SPARE: usize = 2 * SHARDS;
 
 /// How long what no sender waits for may stay unwritten, unless it is half a batch before. Each commit
