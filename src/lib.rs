@@ -36,8 +36,7 @@
 //!    ([`metrics::Ledger`]): `received = stored + blocked + failed + in flight`.
 //!    Which host of which key was heard is put down once for some reads ([`senders`]).
 //! 6. The writer thread ([`batch`]) takes the open batches, encodes each, and writes them to the
-//!    `stage` family with one sync. Only then are senders told. What a block has to know of its rows
-//!    is gathered after that, of long texts on a thread of its own.
+//!    `stage` family with one sync. Only then are senders told.
 //! 7. The sealer thread sorts staged rows by project, day and service into blocks and encodes each
 //!    column; a large batch of one project and day becomes a block as it is. It gathers the words
 //!    for the segment's token map, and brings a whole segment in as one file. One synced batch puts

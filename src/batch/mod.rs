@@ -3,15 +3,13 @@
 //! ```text
 //!  readers ──append──▶ open batches ──▶ writer thread ──▶ store.stage ──▶ tickets answered
 //!                      (one a shard)     one sync for all
-//!                                        digester, beside it ──▶ what sealing has to know
 //!                                        sealer thread ──▶ store.seal, store.expire
 //!                                        merger thread ──▶ store.merge, when there is time
 //! ```
 //!
 //! There is no queue between readers and the writer: the writer takes the open batches themselves.
 //! While it compresses and syncs, readers fill the next ones; when those are full too, readers
-//! wait, and so does the sender. Memory is therefore that of the open batches, of those that are written
-//! and of those whose words are gathered afterwards: thrice as much, whatever happens.
+//! wait, and so does the sender. Memory is therefore twice the open batches, whatever happens.
 //!
 //! On a disk without room the writer waits, and so does everyone before it; what was refused is put
 //! again under the same numbers once the engine was opened anew ([`Room`]).
@@ -20,7 +18,6 @@
 //! no sender waits for that, unless a batch is full before.
 
 mod config;
-mod digester;
 mod merger;
 mod open;
 mod room;

@@ -268,7 +268,7 @@ impl Batcher {
     pub(super) fn give_back(&self, mut rows: Rows) {
         rows.clear();
         let mut spare = self.spare.lock();
-        if spare.len() < SPARE {
+        if spare.len() < SHARDS {
             spare.push(rows);
         }
     }
@@ -282,9 +282,6 @@ impl Default for Open {
 
 /// More than there are threads that fill them, so that a reader seldom waits for another.
 const SHARDS: usize = 3;
-
-/// Batches whose memory is kept: as many as may be open, written and digested at a time.
-const SPARE: usize = 2 * SHARDS;
 
 /// How long what no sender waits for may stay unwritten, unless it is half a batch before. Each commit
 /// costs a sync, and each batch what is done for it however small it is.

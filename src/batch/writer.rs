@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, error};
 
-use super::digester::{Digester, Written};
 use super::open::{Batcher, Open, Wake};
 use super::room::Room;
 use crate::db;
@@ -53,21 +52,8 @@ pub fn run_writer(
     mut report: impl FnMut(&Commit<'_>),
     mut held: impl FnMut(Option<&'static str>),
 ) -> Result<(), Error> {
-    std::thread::scope(|scope| {
-        let digester = Digester::start(scope, writing.batcher);
-        write(writing, digester, &mut begin, &mut report, &mut held)
-    })
-}
-
-fn write(
-    writing: Writing<'_>,
-    mut digester: Digester<'_>,
-    begin: &mut impl FnMut(),
-    report: &mut impl FnMut(&Commit<'_>),
-    held: &mut impl FnMut(Option<&'static str>),
-) -> Result<(), Error> {
     let Writing { batcher, store, .. } = writing;
-    let mut waiting = Waiting { told: None, held };
+    let mut waiting = Waiting { told: None, held: &mut held };
     let (mut last_commit, mut marked) = (Instant::now(), Instant::now());
     loop {
         let wake = batcher.wait(last_commit, IDLE);
@@ -79,12 +65,7 @@ fn write(
         }
         if wake != Wake::Idle {
             last_commit = Instant::now();
-            let batches = batcher.take();
-            if !batches.is_empty() {
-                let written = writing.commit(batches, begin, report, &mut waiting)?;
-                // Senders have their answers: nobody waits for this.
-                digester.digest(written);
-            }
+            writing.commit(&mut begin, &mut report, &mut waiting)?;
         }
         writing.mark(&mut marked, wake);
         if wake == Wake::Stop {
@@ -108,11 +89,14 @@ impl Writing<'_> {
 
     fn commit(
         self,
-        batches: Vec<Open>,
         begin: &mut impl FnMut(),
         report: &mut impl FnMut(&Commit<'_>),
         waiting: &mut Waiting<'_>,
-    ) -> Result<Written, Error> {
+    ) -> Result<(), Error> {
+        let batches = self.batcher.take();
+        if batches.is_empty() {
+            return Ok(());
+        }
         begin();
         let began = Instant::now();
         let packed = self.store.pack(batches.iter().map(|open| &open.rows));
@@ -120,12 +104,22 @@ impl Writing<'_> {
         let origins = batches.iter().flat_map(|open| open.rows.by_origin());
         let origins = origins.map(|(origin, count)| (&**origin, count)).collect();
         report(&Commit { origins, took: began.elapsed(), stored: result.is_ok() });
-        result.inspect_err(|error| error!(%error, "the store did not take a batch"))?;
-        let answered = |Open { rows, answer, .. }: Open| {
-            answer.stored();
-            rows
-        };
-        Ok(Written { packed, rows: batches.into_iter().map(answered).collect() })
+        if let Err(error) = &result {
+            error!(%error, "the store did not take a batch");
+        }
+        let mut written = Vec::new();
+        for Open { rows, answer, .. } in batches {
+            if result.is_ok() {
+                answer.stored();
+            }
+            written.push(rows);
+        }
+        // Senders have their answers: nobody waits for this.
+        if result.is_ok() {
+            self.store.digest(packed.iter().zip(written.iter().filter(|rows| !rows.is_empty())));
+        }
+        written.into_iter().for_each(|rows| self.batcher.give_back(rows));
+        result
     }
 
     /// Puts batches into the store, however long there is no room for them. When the batcher is

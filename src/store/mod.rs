@@ -145,6 +145,7 @@ struct Writer {
     next_id: u64,
     packer: Packer,
     scratch: Payload,
+    words: Words,
     /// Batches that were refused, were found to be there when the engine was opened anew, and are
     /// put again by whoever does not know.
     turned_up: BTreeSet<u64>,
@@ -194,8 +195,7 @@ impl Store {
         let batches: Vec<_> = batches.into_iter().filter(|rows| !rows.is_empty()).collect();
         let packed = self.pack(batches.iter().copied());
         self.put(&packed)?;
-        let words = &mut Words::default();
-        packed.iter().zip(batches).for_each(|(staged, rows)| staged.digest(rows, words));
+        self.digest(packed.iter().zip(batches));
         Ok(())
     }
 
@@ -243,6 +243,13 @@ impl Store {
         self.staged_total.fetch_add(bytes, Ordering::Relaxed);
         self.state.write().staged.extend(new.into_iter().cloned());
         Ok(())
+    }
+
+    /// Tells what sealing has to know of batches that are [`put`](Self::put), of the rows that each was
+    /// packed from. It is read back of those of which it is not told in time.
+    pub fn digest<'r>(&self, batches: impl IntoIterator<Item = (&'r Arc<Staged>, &'r Rows)>) {
+        let words = &mut self.writer.lock().words;
+        batches.into_iter().for_each(|(staged, rows)| staged.digest(rows, words));
     }
 
     /// Turns everything staged into segments.

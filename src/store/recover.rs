@@ -23,6 +23,7 @@ use super::retention::Kept;
 use super::sealer::{OPEN_BYTES, Sealer};
 use super::segment::Segment;
 use super::staged::Staged;
+use super::tokens::Words;
 use super::{Config, Error, State, Store, Writer};
 use crate::db::{Db, Family, Space, Trouble, Write};
 
@@ -56,6 +57,7 @@ pub(super) fn open(db: Arc<Db>, config: Config) -> Result<Store, Error> {
         next_id,
         packer: Packer::new(LEVEL),
         scratch: Payload::default(),
+        words: Words::default(),
         turned_up: BTreeSet::new(),
         known: Known::read(&db)?,
         synced: next_batch,

@@ -47,17 +47,8 @@ pub struct Staged {
     pub(super) identities: Box<[Identity]>,
     /// What its messages are known by, until it is on disk.
     pub(super) receipts: Receipts,
-    digest: Mutex<Told>,
-}
-
-/// What the block of a batch has to know.
-#[derive(Debug, Default)]
-enum Told {
-    #[default]
-    NotYet,
-    Is(Digest),
-    /// Nobody asks again.
-    Asked,
+    /// What its block has to know, once it is told.
+    digest: Mutex<Option<Digest>>,
 }
 
 /// A staged batch, opened.
@@ -143,27 +134,18 @@ impl Staged {
 }
 
 impl Staged {
-    /// Tells what its block has to know, if it becomes one as it is: `rows` are those that it was packed
-    /// from. It is read back where it is not told before the batch is sealed. `words` is only memory.
-    pub fn digest(&self, rows: &Rows, words: &mut Words) {
+    /// Tells what its block has to know, if it becomes one as it is: `rows` are those that it was made of.
+    pub(super) fn digest(&self, rows: &Rows, words: &mut Words) {
         let is_of_one_day = self.times.0.div_euclid(DAY) == self.times.1.div_euclid(DAY);
         let is_one = self.projects.len() == 1 && is_of_one_day;
-        let is_asked = || matches!(*self.digest.lock(), Told::Asked);
-        if is_one && rows.bytes() as u64 >= WHOLE_BYTES && !is_asked() {
-            let digest = rows.digest(words);
-            let told = &mut *self.digest.lock();
-            if !matches!(told, Told::Asked) {
-                *told = Told::Is(digest);
-            }
+        if is_one && rows.bytes() as u64 >= WHOLE_BYTES {
+            *self.digest.lock() = Some(rows.digest(words));
         }
     }
 
-    /// What its block has to know, if that was told and not asked before.
+    /// What its block has to know, if that was told and not taken before.
     pub(super) fn take_digest(&self) -> Option<Digest> {
-        match std::mem::replace(&mut *self.digest.lock(), Told::Asked) {
-            Told::Is(digest) => Some(digest),
-            Told::NotYet | Told::Asked => None,
-        }
+        self.digest.lock().take()
     }
 
     /// How many rows `project` has in it.

@@ -204,28 +204,6 @@ fn cf_11_whatever_it_cannot_live_without_ends_it_loudly() {
 }
 
 #[test]
-fn cf_11_a_thread_of_a_thread_ends_it_as_well() {
-    let folder = tempfile::tempdir().unwrap();
-    let variables = [("LOGTRACE_FAILPOINT", "digester:1:panic")];
-    let daemon = Daemon::try_start(folder.path(), "", LISTENERS, &variables).unwrap();
-    let (address, long) = (daemon.address("tcp"), line(&"a long text ".repeat(100)));
-    // The writer notices with one of the next batches.
-    wait_for("its end", || {
-        let sent =
-            std::net::TcpStream::connect(address).and_then(|mut stream| stream.write_all(&long));
-        sent.is_err().then_some(())
-    });
-    assert_eq!(daemon.ended().code(), Some(1));
-    let said = std::fs::read_to_string(folder.path().join("daemon.log")).unwrap();
-    assert!(said.contains("the writer ended in a panic"), "{said}");
-    assert!(said.contains("src/failpoint.rs"), "{said}");
-    let daemon = Daemon::start(folder.path(), "");
-    assert!(!daemon.query("long").is_empty());
-    daemon.send("tcp", &line("after"));
-    daemon.find("message:after");
-}
-
-#[test]
 fn cf_11_a_connection_that_panics_is_counted_and_alone() {
     let folder = tempfile::tempdir().unwrap();
     let variables = [("LOGTRACE_FAILPOINT", "connection:2:panic")];
