@@ -34,7 +34,7 @@ impl Config {
     pub fn shared_memory(&self) -> u64 {
         let left = self.memory.limit.as_u64().saturating_sub(self.fixed_memory());
         // What is handed out in classes of size leaves gaps.
-        (left / 4 * 3).max(self.least_shared())
+        (left.saturating_sub(TEMPLATES) / 4 * 3).max(self.least_shared())
     }
 
     /// What connections may take that say nothing, or little, in bytes: all that there may be, if that
@@ -117,6 +117,9 @@ const RESTING: u64 = 32 << 20;
 
 /// Open batches and those that are written.
 const BATCHES: u64 = 4;
+
+/// What batches take beside their bytes, where there is more than the least: columns and templates.
+const TEMPLATES: u64 = 24 << 20;
 
 /// What is known of a sender, and of an address.
 const SENDER: u64 = 1 << 10;
